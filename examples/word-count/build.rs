@@ -1,0 +1,5 @@
+//! Compiles the package's virtines.
+
+fn main() {
+    virtine_build::build()
+}

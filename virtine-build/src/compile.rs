@@ -1,0 +1,263 @@
+//! The nested cargo: guest crates to static libraries, by the toolchain of the build at hand.
+//!
+//! Nothing of the outer build may leak in but what is meant to: the environment starts empty, and
+//! what a user's `.cargo/config.toml` could set is overridden one by one, since cargo reads it all
+//! the same.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::package::Package;
+
+/// What came of all guest crates of a package.
+#[derive(Debug, Default)]
+pub(crate) struct Compiled {
+    /// By the guest's name: its static library.
+    pub(crate) libraries: BTreeMap<String, PathBuf>,
+    /// By the guest's name: why there is none.
+    pub(crate) errors: BTreeMap<String, Vec<Diagnostic>>,
+}
+
+/// One error of the compiler.
+#[derive(Debug)]
+pub(crate) struct Diagnostic {
+    /// As rustc would print it.
+    pub(crate) rendered: String,
+    /// The user's source lines that it points to: file as rustc names it, and line.
+    pub(crate) places: Vec<(PathBuf, usize)>,
+}
+
+/// Environment variables that a nested cargo needs and that say nothing of the outer build.
+const KEPT: [&str; 12] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "TMPDIR",
+    "LANG",
+    "LC_ALL",
+    "LD_LIBRARY_PATH",
+    "CARGO_HOME",
+    // Without it every nested cargo would take all cores for itself.
+    "CARGO_MAKEFLAGS",
+    "MAKEFLAGS",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
+const KEPT_PREFIXES: [&str; 4] = ["RUSTUP_", "CARGO_NET_", "CARGO_HTTP_", "CARGO_REGISTR"];
+
+/// Compiles the workspace in `folder`.
+pub(crate) fn compile(
+    folder: &Path,
+    target_dir: &Path,
+    environment: &Environment,
+    package: &Package,
+    members: &[&str],
+) -> Result<Compiled, Error> {
+    let mut command = cargo(folder, target_dir, environment);
+    command.env(
+        "CARGO_ENCODED_RUSTFLAGS",
+        rustflags(folder, package, members),
+    );
+    let output = run(&mut command)?;
+    let compiled = read_messages(&output.stdout, folder, package);
+    if !output.status.success() && compiled.errors.is_empty() {
+        return Err(failure(&command, &output));
+    }
+    Ok(compiled)
+}
+
+fn cargo(folder: &Path, target_dir: &Path, environment: &Environment) -> Command {
+    let mut command = Command::new(&environment.cargo);
+    command
+        .args(["build", "--release", "--offline", "--keep-going", "--quiet"])
+        .args(["--message-format=json", "--target", &environment.target])
+        .arg("--manifest-path")
+        .arg(folder.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(target_dir)
+        .args(profile(environment))
+        // From here cargo finds vendored sources that the user has configured.
+        .current_dir(&environment.manifest_dir)
+        .env_clear()
+        .envs(env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_kept)))
+        .env("RUSTC", &environment.rustc)
+        // An empty wrapper is none; this also overrides those of a configuration file. Clippy and
+        // rust-analyzer work by wrappers, and would have the guest checked but not compiled.
+        .env("RUSTC_WRAPPER", "")
+        .env("RUSTC_WORKSPACE_WRAPPER", "")
+        // Both, beside the flag: a second cargo in the outer build's directory waits for its lock,
+        // which it would never get, and a configured build-dir is another such directory.
+        .env("CARGO_TARGET_DIR", target_dir)
+        .env("CARGO_BUILD_BUILD_DIR", target_dir);
+    command
+}
+
+fn is_kept(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    KEPT.contains(&name.as_str())
+        || name.ends_with("_PROXY")
+        || KEPT_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Guests are always optimised; what changes the program's meaning follows the host's profile.
+fn profile(environment: &Environment) -> Vec<String> {
+    let checks = environment.debug_assertions;
+    let settings = [
+        "panic=\"abort\"".to_owned(),
+        "opt-level=3".to_owned(),
+        "debug=\"line-tables-only\"".to_owned(),
+        "strip=false".to_owned(),
+        "lto=false".to_owned(),
+        "codegen-units=16".to_owned(),
+        "incremental=false".to_owned(),
+        format!("debug-assertions={checks}"),
+        format!("overflow-checks={checks}"),
+    ];
+    settings
+        .into_iter()
+        .flat_map(|setting| ["--config".to_owned(), format!("profile.release.{setting}")])
+        .collect()
+}
+
+/// These also keep cargo from using the rustflags of the outer build or of a configuration file.
+fn rustflags(folder: &Path, package: &Package, members: &[&str]) -> String {
+    let root = package
+        .workspace_root
+        .strip_prefix("/")
+        .unwrap_or(&package.workspace_root);
+    let mut flags = vec![
+        "-Crelocation-model=static".to_owned(),
+        "-Cforce-unwind-tables=no".to_owned(),
+        // The host's own build has given the warnings; sliced code would make false ones.
+        "--cap-lints=allow".to_owned(),
+        format!(
+            "--remap-path-prefix={}=/virtine-rt",
+            virtine_rt::MANIFEST_DIR
+        ),
+    ];
+    if let Some(home) = cargo_home() {
+        flags.push(format!("--remap-path-prefix={}=/cargo", home.display()));
+    }
+    // rustc applies the last one that fits. Cargo names sources relative to the workspace it
+    // builds, and the user's own cargo does so relative to the user's.
+    for folder in [folder, Path::new("")] {
+        for member in members {
+            let copy = folder.join(member);
+            flags.push(format!("--remap-path-prefix={}=/", copy.display()));
+            flags.push(format!(
+                "--remap-path-prefix={}=",
+                copy.join(root).display()
+            ));
+        }
+    }
+    flags.join("\x1f")
+}
+
+fn cargo_home() -> Option<PathBuf> {
+    let home = || env::var_os("HOME").map(|home| Path::new(&home).join(".cargo"));
+    env::var_os("CARGO_HOME").map(PathBuf::from).or_else(home)
+}
+
+fn read_messages(stdout: &[u8], folder: &Path, package: &Package) -> Compiled {
+    let mut compiled = Compiled::default();
+    for line in stdout.split(|&byte| byte == b'\n') {
+        let Ok(message) = serde_json::from_slice::<Value>(line) else {
+            continue;
+        };
+        let Some(guest) = guest_of(&message, folder) else {
+            continue;
+        };
+        match message["reason"].as_str() {
+            Some("compiler-artifact") => {
+                let files = message["filenames"].as_array().into_iter().flatten();
+                let library = files
+                    .filter_map(Value::as_str)
+                    .find(|file| file.ends_with(".a"));
+                compiled
+                    .libraries
+                    .extend(library.map(|file| (guest, PathBuf::from(file))));
+            }
+            Some("compiler-message") => {
+                let diagnostic = diagnostic(&message["message"], package);
+                compiled.errors.entry(guest).or_default().extend(diagnostic);
+            }
+            _ => {}
+        }
+    }
+    compiled
+}
+
+/// The guest that a message of cargo's is about.
+fn guest_of(message: &Value, folder: &Path) -> Option<String> {
+    let manifest = Path::new(message["manifest_path"].as_str()?);
+    let own = manifest.starts_with(folder);
+    own.then(|| {
+        message["target"]["name"]
+            .as_str()
+            .map(|name| name.replace('_', "-"))
+    })?
+}
+
+fn diagnostic(message: &Value, package: &Package) -> Option<Diagnostic> {
+    if !message["level"].as_str()?.starts_with("error") {
+        return None;
+    }
+    let spans = message["spans"].as_array()?;
+    // The closing "aborting due to n errors" points nowhere.
+    if spans.is_empty()
+        && message["code"].is_null()
+        && message["message"].as_str()?.starts_with("aborting due")
+    {
+        return None;
+    }
+    let places = spans.iter().filter_map(|span| {
+        let file = package.workspace_root.join(span["file_name"].as_str()?);
+        Some((file, usize::try_from(span["line_start"].as_u64()?).ok()?))
+    });
+    Some(Diagnostic {
+        rendered: message["rendered"].as_str()?.to_owned(),
+        places: places.collect(),
+    })
+}
+
+fn run(command: &mut Command) -> Result<Output, Error> {
+    command.output().map_err(|source: io::Error| Error::Start {
+        command: describe(command),
+        source,
+    })
+}
+
+/// Runs a command that must succeed.
+pub(crate) fn checked_output(command: &mut Command) -> Result<Output, Error> {
+    let output = run(command)?;
+    match output.status.success() {
+        true => Ok(output),
+        false => Err(failure(command, &output)),
+    }
+}
+
+fn failure(command: &Command, output: &Output) -> Error {
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    Error::Command {
+        command: describe(command),
+        status: output.status.to_string(),
+        output: text(&output.stderr) + &text(&output.stdout),
+    }
+}
+
+fn describe(command: &Command) -> String {
+    let words = [command.get_program()]
+        .into_iter()
+        .chain(command.get_args());
+    words
+        .map(|word| word.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ")
+}

@@ -1,0 +1,68 @@
+//! Compiles every `#[virtine]` function of a package into a guest image.
+//!
+//! The whole of a user's `build.rs`:
+//!
+//! ```ignore
+//! fn main() {
+//!     virtine_build::build()
+//! }
+//! ```
+//!
+//! [`build`] is a straight line of steps, one module each:
+//!
+//! | step | module | from -> to |
+//! |---|---|---|
+//! | 1 | `environment` | what cargo tells a build script |
+//! | 2 | `package` | `cargo metadata` -> the package's targets |
+//! | 3 | `source` | a target's root file -> all its source files, by following `mod` |
+//! | 4 | `index` | source files -> modules, items, imports |
+//! | 5 | `slice` | a `#[virtine]` function -> all items that it may reach |
+//! | 6 | `emit` | the user's files with everything else blanked, and a manifest |
+//! | 7 | `compile` | cargo -> a static library |
+//! | 8 | `link` | one ELF file per function |
+//! | 9 | `image` | ELF -> flat image |
+//! | 10 | `report` | what the macro needs to know, errors included |
+//!
+//! All that is written lies under OUT_DIR. A guest that does not compile is no failure of the build
+//! script: the error goes into the report, and `#[virtine]` shows it on the function itself.
+//!
+//! # Environment
+//!
+//! * `DOCS_RS`: no guests are built; their calls fail with `Error::NotBuilt`.
+#![deny(unsafe_code)]
+
+mod cfg;
+mod compile;
+mod emit;
+mod environment;
+mod error;
+mod image;
+mod index;
+mod link;
+mod mentions;
+mod package;
+mod pipeline;
+pub mod report;
+mod slice;
+mod source;
+pub mod syntax;
+mod write;
+
+use std::process;
+
+/// Builds the guest images of the package whose build script calls it.
+///
+/// Prints what cargo wants to know on standard output. Where not the user's code but the toolchain
+/// or the file system fails, prints a `cargo::error` and ends the build script.
+#[expect(
+    clippy::print_stdout,
+    reason = "cargo reads a build script's standard output"
+)]
+pub fn build() {
+    if let Err(error) = pipeline::run() {
+        for line in error.to_string().lines() {
+            println!("cargo::error=virtine-build: {line}");
+        }
+        process::exit(1);
+    }
+}

@@ -1,0 +1,133 @@
+//! The package's targets, as cargo itself sees them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::report;
+
+/// The package that is being built.
+#[derive(Debug)]
+pub(crate) struct Package {
+    /// Where the Cargo.lock is, and what rustc's file names are relative to.
+    pub(crate) workspace_root: PathBuf,
+    pub(crate) targets: Vec<TargetRoot>,
+}
+
+/// One crate of the package.
+#[derive(Debug)]
+pub(crate) struct TargetRoot {
+    pub(crate) target: report::Target,
+    /// The root source file.
+    pub(crate) file: PathBuf,
+    pub(crate) edition: String,
+}
+
+impl Package {
+    pub(crate) fn load(environment: &Environment) -> Result<Self, Error> {
+        let mut command = Command::new(&environment.cargo);
+        command
+            .args([
+                "metadata",
+                "--no-deps",
+                "--offline",
+                "--format-version=1",
+                "--manifest-path",
+            ])
+            .arg(environment.manifest_dir.join("Cargo.toml"))
+            .current_dir(&environment.manifest_dir);
+        let output = crate::compile::checked_output(&mut command)?;
+        let metadata: Value =
+            serde_json::from_slice(&output.stdout).map_err(|e| unexpected(e.to_string()))?;
+        Self::from_metadata(&metadata, &environment.manifest_dir).ok_or_else(|| {
+            unexpected(format!(
+                "no package at {}",
+                environment.manifest_dir.display()
+            ))
+        })
+    }
+
+    fn from_metadata(metadata: &Value, manifest_dir: &Path) -> Option<Self> {
+        let manifest = manifest_dir.join("Cargo.toml");
+        let package = metadata["packages"].as_array()?.iter().find(|package| {
+            package["manifest_path"]
+                .as_str()
+                .is_some_and(|path| Path::new(path) == manifest)
+        })?;
+        let targets = package["targets"].as_array()?;
+        Some(Self {
+            workspace_root: metadata["workspace_root"].as_str()?.into(),
+            targets: targets.iter().filter_map(target).collect(),
+        })
+    }
+}
+
+/// `None` for the build script itself and for proc macros, which are no place for virtines.
+fn target(target: &Value) -> Option<TargetRoot> {
+    let name = target["name"].as_str()?;
+    let kinds: Vec<&str> = target["kind"]
+        .as_array()?
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let (folder, bin_name) = match kinds.as_slice() {
+        ["bin"] => (format!("bin-{name}"), Some(name.to_owned())),
+        ["example"] => (format!("example-{name}"), Some(name.to_owned())),
+        ["test"] => (format!("test-{name}"), None),
+        ["bench"] => (format!("bench-{name}"), None),
+        ["custom-build" | "proc-macro"] => return None,
+        _ => ("lib".to_owned(), None),
+    };
+    Some(TargetRoot {
+        target: report::Target {
+            folder,
+            crate_name: name.replace('-', "_"),
+            bin_name,
+        },
+        file: target["src_path"].as_str()?.into(),
+        edition: target["edition"].as_str()?.to_owned(),
+    })
+}
+
+fn unexpected(reason: String) -> Error {
+    Error::Output {
+        command: "cargo metadata",
+        reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_kind_of_target_gets_a_folder_of_its_own() {
+        let kinds = [
+            "lib",
+            "bin",
+            "example",
+            "test",
+            "bench",
+            "custom-build",
+            "proc-macro",
+        ];
+        let folders: Vec<Option<String>> = kinds
+            .map(|kind| target(&json!({"name": "my-app", "kind": [kind], "src_path": "x.rs", "edition": "2021"})))
+            .into_iter()
+            .map(|target| target.map(|target| target.target.folder))
+            .collect();
+        let expected = [
+            "lib",
+            "bin-my-app",
+            "example-my-app",
+            "test-my-app",
+            "bench-my-app",
+        ];
+        assert_eq!(folders[..5], expected.map(|folder| Some(folder.to_owned())));
+        assert_eq!(folders[5..], [None, None]);
+    }
+}

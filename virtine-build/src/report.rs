@@ -1,0 +1,93 @@
+//! What the build script tells the macro: which functions it found, and what became of each.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::write::write_if_changed;
+
+/// The folder under OUT_DIR that all of virtine-build's files lie in.
+pub const FOLDER: &str = "virtine";
+
+/// The folder under [`FOLDER`] that holds one folder of images per target.
+pub const IMAGES: &str = "image";
+
+const FILE: &str = "report.json";
+
+/// Everything that one run of the build script found.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// In order of targets and source files.
+    pub functions: Vec<Entry>,
+}
+
+/// One `#[virtine]` function in one target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The source file, absolute.
+    pub file: PathBuf,
+    /// The line of the function's name, from 1.
+    pub line: usize,
+    /// The function's name.
+    pub name: String,
+    /// The target that it was found in.
+    pub target: Target,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// A target of a package, as the build script and the macro both know it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The name of its folder under [`IMAGES`], unique in the package.
+    pub folder: String,
+    /// CARGO_CRATE_NAME while it is compiled.
+    pub crate_name: String,
+    /// CARGO_BIN_NAME while it is compiled, which cargo sets for binaries and examples.
+    pub bin_name: Option<String>,
+}
+
+/// What became of a function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// Its image is there.
+    Built,
+    /// Its guest does not compile; the compiler's or virtine-build's words.
+    Failed(String),
+    /// Another function's error kept it from being built.
+    Blocked,
+    /// DOCS_RS was set: no guest was to be built.
+    LeftOut,
+}
+
+impl Report {
+    /// Reads the report of the build script whose OUT_DIR is given; `None` where it wrote none.
+    #[must_use]
+    pub fn read(out_dir: &Path) -> Option<Self> {
+        let text = fs::read_to_string(out_dir.join(FOLDER).join(FILE)).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// The entries of the function `name` that stands at `line` of `file`: one for each target that
+    /// the file is part of.
+    pub fn find<'a>(
+        &'a self,
+        file: &'a Path,
+        line: usize,
+        name: &'a str,
+    ) -> impl Iterator<Item = &'a Entry> {
+        self.functions
+            .iter()
+            .filter(move |entry| entry.line == line && entry.name == name && entry.file == file)
+    }
+
+    pub(crate) fn write(&self, out_dir: &Path) -> Result<(), Error> {
+        let text = serde_json::to_string_pretty(self).map_err(|error| Error::Output {
+            command: "serde_json",
+            reason: error.to_string(),
+        })?;
+        write_if_changed(&out_dir.join(FOLDER).join(FILE), text.as_bytes())
+    }
+}

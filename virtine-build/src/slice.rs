@@ -1,0 +1,342 @@
+//! All that one function may reach, by name.
+//!
+//! Over-approximates: a name that may mean several items keeps them all, a kept type keeps its
+//! impls, a path that cannot be followed is left to the compiler. The compiler and the linker trim
+//! the rest; an item too few would be an error in code that is right, an item too many costs a
+//! little time.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::index::{Import, Index, Item, Kind};
+use crate::mentions::Mention;
+
+/// Parts of an index, by number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Slice {
+    pub(crate) items: BTreeSet<usize>,
+    pub(crate) imports: BTreeSet<usize>,
+}
+
+impl Slice {
+    /// What the item `entry` reaches, itself included.
+    pub(crate) fn of(index: &Index, entry: usize) -> Self {
+        let mut slicer = Slicer {
+            index,
+            slice: Self::default(),
+            open: VecDeque::new(),
+        };
+        slicer.keep(entry);
+        slicer.run();
+        slicer.slice
+    }
+
+    /// Takes in another slice of the same index.
+    pub(crate) fn extend(&mut self, other: &Self) {
+        self.items.extend(&other.items);
+        self.imports.extend(&other.imports);
+    }
+}
+
+struct Slicer<'a> {
+    index: &'a Index,
+    slice: Slice,
+    /// Kept, but not looked into yet.
+    open: VecDeque<usize>,
+}
+
+/// What a path means inside the crate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Target {
+    Item(usize),
+    Module(usize),
+}
+
+impl Slicer<'_> {
+    fn run(&mut self) {
+        loop {
+            while let Some(item) = self.open.pop_front() {
+                self.look_into(item);
+            }
+            self.keep_impls();
+            if self.open.is_empty() {
+                self.keep_trait_imports();
+                return;
+            }
+        }
+    }
+
+    fn keep(&mut self, item: usize) {
+        if self.slice.items.insert(item) {
+            self.open.push_back(item);
+        }
+    }
+
+    fn look_into(&mut self, item: usize) {
+        let index = self.index;
+        let Item {
+            module, mentions, ..
+        } = &index.items[item];
+        for mention in mentions {
+            for target in self.resolve(*module, &mention.path) {
+                match target {
+                    Target::Item(item) => self.keep(item),
+                    Target::Module(module) if mention.glob => self.keep_module(module),
+                    Target::Module(_) => {}
+                }
+            }
+        }
+    }
+
+    /// `use m::*` inside a body: any of the module's items may be meant.
+    fn keep_module(&mut self, module: usize) {
+        for (number, item) in self.index.items.iter().enumerate() {
+            if item.module == module && !item.names.is_empty() {
+                self.keep(number);
+            }
+        }
+    }
+
+    /// Impls of kept types, and impls of kept traits for types that are not this crate's own.
+    fn keep_impls(&mut self) {
+        let index = self.index;
+        for (number, item) in index.items.iter().enumerate() {
+            let Kind::Impl { subject, of_trait } = &item.kind else {
+                continue;
+            };
+            if self.slice.items.contains(&number) {
+                continue;
+            }
+            let subjects = self.items_of(item.module, subject);
+            let wanted = match subjects.is_empty() {
+                true => self.items_of(item.module, of_trait),
+                false => subjects,
+            };
+            if wanted.iter().any(|item| self.slice.items.contains(item)) {
+                self.keep(number);
+            }
+        }
+    }
+
+    fn items_of(&mut self, module: usize, mentions: &[Mention]) -> Vec<usize> {
+        // Only asks, so whatever imports the search passes must not be kept for it.
+        let imports = self.slice.imports.clone();
+        let targets = mentions
+            .iter()
+            .flat_map(|mention| self.resolve(module, &mention.path));
+        let items = targets
+            .filter_map(|target| match target {
+                Target::Item(item) => Some(item),
+                Target::Module(_) => None,
+            })
+            .collect();
+        self.slice.imports = imports;
+        items
+    }
+
+    /// A trait is imported for its methods' sake, and its name need not be mentioned again. Kept
+    /// are the imports of kept traits and of std's, wherever something of the module is kept.
+    fn keep_trait_imports(&mut self) {
+        let index = self.index;
+        let modules: BTreeSet<usize> = self
+            .slice
+            .items
+            .iter()
+            .map(|&item| index.items[item].module)
+            .collect();
+        for (number, import) in index.imports.iter().enumerate() {
+            if !modules.contains(&import.module) {
+                continue;
+            }
+            let before = self.slice.imports.clone();
+            let targets = self.resolve(import.module, &import.path);
+            let brings_trait = match targets.is_empty() {
+                true => may_be_std_trait(import),
+                false => targets
+                    .iter()
+                    .any(|target| self.holds_kept_trait(*target, import.glob)),
+            };
+            match brings_trait {
+                true => _ = self.slice.imports.insert(number),
+                false => self.slice.imports = before,
+            }
+        }
+    }
+
+    fn holds_kept_trait(&self, target: Target, glob: bool) -> bool {
+        let is_kept_trait = |number: &usize| matches!(self.index.items[*number].kind, Kind::Trait);
+        match target {
+            Target::Item(item) => self.slice.items.contains(&item) && is_kept_trait(&item),
+            Target::Module(module) => {
+                let mut kept = self.slice.items.iter();
+                glob && kept
+                    .any(|item| self.index.items[*item].module == module && is_kept_trait(item))
+            }
+        }
+    }
+
+    /// What `path` means in `module`; keeps the imports on the way.
+    fn resolve(&mut self, module: usize, path: &[String]) -> BTreeSet<Target> {
+        self.follow(module, path, &mut Vec::new())
+    }
+
+    /// `passed` holds the look-ups under way, so that imports in a circle end.
+    fn follow(
+        &mut self,
+        module: usize,
+        path: &[String],
+        passed: &mut Vec<(usize, String)>,
+    ) -> BTreeSet<Target> {
+        let Some((first, rest)) = path.split_first() else {
+            return BTreeSet::new();
+        };
+        let mut targets = match first.as_str() {
+            "crate" => BTreeSet::from([Target::Module(0)]),
+            "self" => BTreeSet::from([Target::Module(module)]),
+            "super" => self.index.modules[module]
+                .parent
+                .map(Target::Module)
+                .into_iter()
+                .collect(),
+            name => self.look_up(module, name, passed),
+        };
+        for name in rest {
+            targets = targets
+                .into_iter()
+                .flat_map(|target| match target {
+                    // What follows an item is its variant, method or constant.
+                    Target::Item(_) => BTreeSet::from([target]),
+                    Target::Module(module) if name == "super" => self.index.modules[module]
+                        .parent
+                        .map(Target::Module)
+                        .into_iter()
+                        .collect(),
+                    Target::Module(module) => self.look_up(module, name, passed),
+                })
+                .collect();
+        }
+        targets
+    }
+
+    fn look_up(
+        &mut self,
+        module: usize,
+        name: &str,
+        passed: &mut Vec<(usize, String)>,
+    ) -> BTreeSet<Target> {
+        let step = (module, name.to_owned());
+        if passed.contains(&step) {
+            return BTreeSet::new();
+        }
+        passed.push(step);
+        let mut targets = self.declared(module, name);
+        let index = self.index;
+        for (number, import) in index.imports.iter().enumerate() {
+            if import.module == module {
+                targets.extend(self.imported(number, import, name, passed));
+            }
+        }
+        passed.pop();
+        targets
+    }
+
+    fn declared(&self, module: usize, name: &str) -> BTreeSet<Target> {
+        let items = self.index.items.iter().enumerate().filter(|(_, item)| {
+            let in_scope = item.module == module || matches!(item.kind, Kind::Macro);
+            in_scope && item.names.iter().any(|other| other == name)
+        });
+        let modules = self.index.modules.iter().enumerate().filter(|(_, other)| {
+            other.parent == Some(module) && other.path.last().is_some_and(|last| last == name)
+        });
+        items
+            .map(|(number, _)| Target::Item(number))
+            .chain(modules.map(|(number, _)| Target::Module(number)))
+            .collect()
+    }
+
+    /// What `name` means by way of one import of its module.
+    fn imported(
+        &mut self,
+        number: usize,
+        import: &Import,
+        name: &str,
+        passed: &mut Vec<(usize, String)>,
+    ) -> BTreeSet<Target> {
+        if import.name.as_deref() == Some(name) {
+            self.slice.imports.insert(number);
+            return self.follow(import.module, &import.path, passed);
+        }
+        if !import.glob {
+            return BTreeSet::new();
+        }
+        let mut targets = BTreeSet::new();
+        for target in self.follow(import.module, &import.path, passed) {
+            match target {
+                Target::Module(module) => targets.extend(self.look_up(module, name, passed)),
+                Target::Item(item) => {
+                    if let Kind::Enum { variants } = &self.index.items[item].kind
+                        && variants.iter().any(|variant| variant == name)
+                    {
+                        targets.insert(target);
+                    }
+                }
+            }
+        }
+        if !targets.is_empty() {
+            self.slice.imports.insert(number);
+        }
+        targets
+    }
+}
+
+/// The traits that `std` has besides those of its prelude. There are too few to need a look at std.
+const STD_TRAITS: [&str; 34] = [
+    "Add",
+    "AddAssign",
+    "Any",
+    "AsciiExt",
+    "BitAnd",
+    "BitOr",
+    "BitXor",
+    "Borrow",
+    "BorrowMut",
+    "BuildHasher",
+    "Debug",
+    "Deref",
+    "DerefMut",
+    "Display",
+    "Div",
+    "Error",
+    "FromStr",
+    "Hash",
+    "Hasher",
+    "Index",
+    "IndexMut",
+    "LowerHex",
+    "Mul",
+    "Neg",
+    "Not",
+    "Product",
+    "RangeBounds",
+    "Rem",
+    "Shl",
+    "Shr",
+    "SliceIndex",
+    "Sub",
+    "Sum",
+    "Write",
+];
+
+/// Whether an import that leads out of the crate may be there for a trait's methods.
+fn may_be_std_trait(import: &Import) -> bool {
+    let from_std = import
+        .path
+        .first()
+        .is_some_and(|root| matches!(root.as_str(), "std" | "core" | "alloc"));
+    // `std::io` is not in the guest, so its `Write` cannot be meant by anything that compiles.
+    let absent = import.path.get(1).is_some_and(|module| module == "io");
+    let last = import.path.last().map(String::as_str).unwrap_or_default();
+    from_std && !absent && (import.glob || STD_TRAITS.contains(&last))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,34 @@
+//! What the macro and the build script must agree on: the attribute's grammar, which functions it
+//! can stand on, and how the guest takes each parameter.
+
+mod attribute;
+mod function;
+
+pub use attribute::Settings;
+pub use function::{Function, Parameter, Passing};
+
+/// Whether an attribute is `#[virtine]`, by whatever path.
+#[must_use]
+pub fn is_virtine(attribute: &syn::Attribute) -> bool {
+    attribute
+        .path()
+        .segments
+        .last()
+        .is_some_and(|segment| segment.ident == "virtine")
+}
+
+/// The tokens between the attribute's parentheses; none for a bare `#[virtine]`.
+///
+/// # Errors
+///
+/// Where the attribute has another form, `#[virtine = ..]`.
+pub fn arguments(attribute: &syn::Attribute) -> syn::Result<proc_macro2::TokenStream> {
+    match &attribute.meta {
+        syn::Meta::Path(_) => Ok(proc_macro2::TokenStream::new()),
+        syn::Meta::List(list) => Ok(list.tokens.clone()),
+        syn::Meta::NameValue(pair) => Err(syn::Error::new_spanned(
+            pair,
+            "expected `#[virtine]` or `#[virtine(key = value)]`",
+        )),
+    }
+}

@@ -1,0 +1,303 @@
+//! The grammar of `#[virtine(timeout = "50ms", memory = "8MiB", stack = "256KiB", snapshot = false)]`.
+
+use std::time::Duration;
+
+use proc_macro2::TokenStream;
+use syn::parse::{Parse, ParseStream, Parser as _};
+use syn::punctuated::Punctuated;
+use syn::{Expr, ExprLit, Ident, Lit, LitStr, Token};
+use virtine_rt::abi::{PAGE_SIZE, USER_BASE};
+
+/// What the attribute grants and asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How long one call may run; 10 s unless said otherwise.
+    pub timeout: Duration,
+    /// Bytes of guest memory for image, stack, arguments and heap together; 16 MiB unless said
+    /// otherwise. Costs nothing until it is touched.
+    pub memory: u64,
+    /// Bytes of stack; 1 MiB unless said otherwise.
+    pub stack: u64,
+    /// Whether calls start from a snapshot taken after the guest's initialisation (the default) or
+    /// boot from the image.
+    pub snapshot: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(10),
+            memory: 16 << 20,
+            stack: 1 << 20,
+            snapshot: true,
+        }
+    }
+}
+
+const MEMORY_MAX: u64 = 4 << 30;
+const MEMORY_MIN: u64 = 64 << 10;
+const STACK_MIN: u64 = PAGE_SIZE;
+const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+const KNOWN: &str = "known keys are `timeout`, `memory`, `stack` and `snapshot`";
+
+impl Settings {
+    /// Reads the tokens between the attribute's parentheses.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with them, each on its own token.
+    pub fn parse(tokens: TokenStream) -> syn::Result<Self> {
+        let pairs = Punctuated::<Pair, Token![,]>::parse_terminated.parse2(tokens)?;
+        let mut settings = Self::default();
+        let mut seen: Vec<&Ident> = Vec::new();
+        let mut errors = Errors::default();
+        for pair in &pairs {
+            if seen.contains(&&pair.key) {
+                errors.push(syn::Error::new(
+                    pair.key.span(),
+                    format!("`{}` is given twice", pair.key),
+                ));
+            }
+            seen.push(&pair.key);
+            errors.take(settings.set(pair));
+        }
+        if let Some(pair) = pairs.iter().find(|pair| pair.key == "stack") {
+            errors.take(settings.check_stack(pair));
+        }
+        errors.finish().map(|()| settings)
+    }
+
+    fn set(&mut self, pair: &Pair) -> syn::Result<()> {
+        match pair.key.to_string().as_str() {
+            "timeout" => self.timeout = pair.duration()?,
+            "memory" => self.memory = pair.size(MEMORY_MIN..=MEMORY_MAX)?,
+            "stack" => self.stack = pair.size(STACK_MIN..=MEMORY_MAX)?,
+            "snapshot" => self.snapshot = pair.flag()?,
+            "allow" => {
+                return Err(
+                    pair.unknown("`allow` is not there yet: virtines may ask the host for nothing")
+                );
+            }
+            "init" | "name" | "host" | "strict" | "std" => {
+                return Err(pair.unknown(&format!("`{}` is not there yet; {KNOWN}", pair.key)));
+            }
+            other => return Err(pair.unknown(&format!("unknown key `{other}`; {KNOWN}"))),
+        }
+        Ok(())
+    }
+
+    fn check_stack(&self, pair: &Pair) -> syn::Result<()> {
+        if self.stack < self.memory {
+            return Ok(());
+        }
+        let message = format!(
+            "expected a stack smaller than the memory ({} bytes), found {} bytes",
+            self.memory, self.stack
+        );
+        Err(syn::Error::new(pair.key.span(), message))
+    }
+}
+
+/// Collects errors, so that all are reported at once.
+#[derive(Default)]
+struct Errors(Option<syn::Error>);
+
+impl Errors {
+    fn push(&mut self, error: syn::Error) {
+        match &mut self.0 {
+            Some(first) => first.combine(error),
+            None => self.0 = Some(error),
+        }
+    }
+
+    fn take(&mut self, result: syn::Result<()>) {
+        if let Err(error) = result {
+            self.push(error);
+        }
+    }
+
+    fn finish(self) -> syn::Result<()> {
+        self.0.map_or(Ok(()), Err)
+    }
+}
+
+/// `key = value`, or a key alone or with parentheses, which no key here takes.
+struct Pair {
+    key: Ident,
+    value: Option<Expr>,
+}
+
+impl Parse for Pair {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let key = input.parse()?;
+        if input.peek(syn::token::Paren) {
+            let _group: proc_macro2::Group = input.parse()?;
+            return Ok(Self { key, value: None });
+        }
+        let value = match input.parse::<Option<Token![=]>>()? {
+            Some(_) => Some(input.parse()?),
+            None => None,
+        };
+        Ok(Self { key, value })
+    }
+}
+
+impl Pair {
+    fn unknown(&self, message: &str) -> syn::Error {
+        syn::Error::new(self.key.span(), message)
+    }
+
+    fn text(&self, example: &str) -> syn::Result<&LitStr> {
+        match &self.value {
+            Some(Expr::Lit(ExprLit {
+                lit: Lit::Str(text),
+                ..
+            })) => Ok(text),
+            Some(other) => Err(syn::Error::new_spanned(
+                other,
+                format!("expected a string, as in `{} = \"{example}\"`", self.key),
+            )),
+            None => Err(self.unknown(&format!("expected `{} = \"{example}\"`", self.key))),
+        }
+    }
+
+    fn flag(&self) -> syn::Result<bool> {
+        match &self.value {
+            Some(Expr::Lit(ExprLit {
+                lit: Lit::Bool(flag),
+                ..
+            })) => Ok(flag.value),
+            Some(other) => Err(syn::Error::new_spanned(other, "expected `true` or `false`")),
+            None => Err(self.unknown(&format!("expected `{} = true` or `{0} = false`", self.key))),
+        }
+    }
+
+    fn duration(&self) -> syn::Result<Duration> {
+        let text = self.text("50ms")?;
+        let value = text.value();
+        let (number, unit) = split(&value);
+        let nanoseconds: Option<u64> = match unit {
+            "us" => Some(1_000),
+            "ms" => Some(1_000_000),
+            "s" => Some(1_000_000_000),
+            "min" => Some(60_000_000_000),
+            _ => None,
+        };
+        let duration = number
+            .zip(nanoseconds)
+            .and_then(|(number, unit)| number.checked_mul(unit))
+            .map(Duration::from_nanos);
+        match duration {
+            Some(duration) if !duration.is_zero() && duration <= TIMEOUT_MAX => Ok(duration),
+            Some(_) => Err(syn::Error::new(
+                text.span(),
+                "expected a timeout from 1us to 1440min",
+            )),
+            None => Err(syn::Error::new(
+                text.span(),
+                format!("expected a whole number and one of us, ms, s, min, found \"{value}\""),
+            )),
+        }
+    }
+
+    fn size(&self, allowed: std::ops::RangeInclusive<u64>) -> syn::Result<u64> {
+        let text = self.text("8MiB")?;
+        let value = text.value();
+        let (number, unit) = split(&value);
+        let factor: Option<u64> = match unit {
+            "KiB" => Some(1 << 10),
+            "MiB" => Some(1 << 20),
+            "GiB" => Some(1 << 30),
+            _ => None,
+        };
+        let bytes = number
+            .zip(factor)
+            .and_then(|(number, factor)| number.checked_mul(factor));
+        match bytes {
+            Some(bytes) if !allowed.contains(&bytes) => Err(syn::Error::new(
+                text.span(),
+                format!(
+                    "expected {} to {} bytes, found {bytes}",
+                    allowed.start(),
+                    allowed.end()
+                ),
+            )),
+            Some(bytes) if !bytes.is_multiple_of(PAGE_SIZE) => Err(syn::Error::new(
+                text.span(),
+                format!("expected a multiple of {PAGE_SIZE} bytes, found {bytes}"),
+            )),
+            Some(bytes) => Ok(bytes),
+            None => Err(syn::Error::new(
+                text.span(),
+                format!("expected a whole number and one of KiB, MiB, GiB, found \"{value}\""),
+            )),
+        }
+    }
+}
+
+/// `"50 ms"` -> (50, `"ms"`).
+fn split(text: &str) -> (Option<u64>, &str) {
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    (number.parse().ok(), unit.trim())
+}
+
+/// The guest's memory ends below the reach of its page tables.
+const _: () = assert!(USER_BASE + MEMORY_MAX <= virtine_rt::abi::USER_LIMIT);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Settings, Vec<String>> {
+        let tokens = text.parse().expect("tokens");
+        Settings::parse(tokens)
+            .map_err(|error| error.into_iter().map(|one| one.to_string()).collect())
+    }
+
+    #[test]
+    fn nothing_gives_the_documented_defaults() {
+        let settings = parse("").expect("valid");
+        assert_eq!(settings.timeout, Duration::from_secs(10));
+        assert_eq!((settings.memory, settings.stack), (16 << 20, 1 << 20));
+        assert!(settings.snapshot);
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let settings =
+            parse(r#"timeout = "50ms", memory = "8MiB", stack = "256KiB", snapshot = false,"#);
+        let expected = Settings {
+            timeout: Duration::from_millis(50),
+            memory: 8 << 20,
+            stack: 256 << 10,
+            snapshot: false,
+        };
+        assert_eq!(settings, Ok(expected));
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let errors = parse(r#"timeout = "soon", memory = 8, colour = "red", snapshot"#)
+            .expect_err("invalid");
+        assert_eq!(errors.len(), 4, "{errors:?}");
+    }
+
+    #[test]
+    fn impossible_values_are_refused() {
+        for text in [
+            r#"timeout = "0ms""#,
+            r#"timeout = "99999999999999999999s""#,
+            r#"memory = "5GiB""#,
+            r#"memory = "1KiB""#,
+            r#"stack = "5KiB""#,
+            r#"memory = "1MiB", stack = "1MiB""#,
+            r#"memory = "1MiB", memory = "1MiB""#,
+            r#"allow(stdout)"#,
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

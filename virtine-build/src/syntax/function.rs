@@ -1,0 +1,262 @@
+//! Which functions can be virtines, and how each parameter travels.
+
+use syn::spanned::Spanned as _;
+use syn::{FnArg, GenericParam, Ident, ItemFn, Pat, PatType, ReturnType, Type};
+
+/// A function that can be a virtine.
+#[derive(Clone)]
+pub struct Function {
+    /// The parameters, in order.
+    pub parameters: Vec<Parameter>,
+}
+
+/// One parameter of a virtine.
+#[derive(Clone)]
+pub struct Parameter {
+    /// The name by which the host's stub knows it: the user's own where the pattern is a plain name.
+    pub name: Ident,
+    /// The type, as written.
+    pub ty: Type,
+    /// How it travels.
+    pub passing: Passing,
+}
+
+/// How a parameter travels, as far as its type tells without resolving names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passing {
+    /// `T`, `&str`: encoded by serde, decoded as written.
+    Value,
+    /// `&[u8]`: one copy in, borrowed from there.
+    Bytes,
+    /// `&T`: encoded by serde, decoded by value, passed by reference.
+    Reference,
+    /// `&[T]`: as `&T`, by way of a `Vec`.
+    Slice,
+}
+
+impl Function {
+    /// Checks that `function` can be a virtine.
+    ///
+    /// # Errors
+    ///
+    /// All reasons why it cannot, each on its own token.
+    pub fn check(function: &ItemFn) -> syn::Result<Self> {
+        let mut errors = refusals(function);
+        let parameters = function
+            .sig
+            .inputs
+            .iter()
+            .enumerate()
+            .filter_map(|(index, input)| {
+                let result = parameter(index, input);
+                result.map_err(|error| errors.push(error)).ok()
+            });
+        let parameters = parameters.collect();
+        match errors.into_iter().reduce(|mut all, next| {
+            all.combine(next);
+            all
+        }) {
+            Some(error) => Err(error),
+            None => Ok(Self { parameters }),
+        }
+    }
+}
+
+fn refusals(function: &ItemFn) -> Vec<syn::Error> {
+    let signature = &function.sig;
+    let mut errors = Vec::new();
+    let mut refuse = |span: proc_macro2::Span, reason: &str| {
+        errors.push(syn::Error::new(span, reason));
+    };
+    if let Some(token) = &signature.asyncness {
+        refuse(
+            token.span(),
+            "a virtine cannot be async: its call ends when the virtual machine exits",
+        );
+    }
+    if let Some(token) = &signature.constness {
+        refuse(
+            token.span(),
+            "a virtine cannot be const: a virtual machine cannot run at compile time",
+        );
+    }
+    if let Some(token) = &signature.unsafety {
+        refuse(
+            token.span(),
+            "a virtine cannot be unsafe: its callers share no memory with it",
+        );
+    }
+    if let Some(abi) = &signature.abi {
+        refuse(abi.span(), "a virtine cannot have a foreign ABI");
+    }
+    if let Some(variadic) = &signature.variadic {
+        refuse(variadic.span(), "a virtine cannot be variadic");
+    }
+    for parameter in &signature.generics.params {
+        match parameter {
+            GenericParam::Lifetime(_) => {}
+            GenericParam::Type(_) | GenericParam::Const(_) => refuse(
+                parameter.span(),
+                "a virtine cannot be generic: its image is compiled once, before it is called; \
+                 write one virtine for each type and let them call the generic function",
+            ),
+        }
+    }
+    if let ReturnType::Type(_, ty) = &signature.output {
+        errors.extend(result_refusal(ty));
+    }
+    errors
+}
+
+fn result_refusal(ty: &Type) -> Option<syn::Error> {
+    let refusal = |ty: &Type, reason| Some(syn::Error::new(ty.span(), reason));
+    match ty {
+        Type::ImplTrait(_) => refusal(ty, "a virtine's result must have a named type to travel by"),
+        _ => find_reference(ty).and_then(|reference| {
+            refusal(
+                &reference,
+                "a virtine's result cannot borrow: the memory it would point to is the virtual \
+                 machine's; return an owned value, such as String or Vec",
+            )
+        }),
+    }
+}
+
+/// The first reference in a type.
+fn find_reference(ty: &Type) -> Option<Type> {
+    struct Finder(Option<Type>);
+    impl<'a> syn::visit::Visit<'a> for Finder {
+        fn visit_type_reference(&mut self, reference: &'a syn::TypeReference) {
+            self.0.get_or_insert(Type::Reference(reference.clone()));
+        }
+    }
+    let mut finder = Finder(None);
+    syn::visit::Visit::visit_type(&mut finder, ty);
+    finder.0
+}
+
+fn parameter(index: usize, input: &FnArg) -> syn::Result<Parameter> {
+    let PatType { pat, ty, .. } = match input {
+        FnArg::Typed(typed) => typed,
+        FnArg::Receiver(receiver) => {
+            return Err(syn::Error::new(
+                receiver.span(),
+                "a virtine cannot be a method: write a function that takes the value as its parameter",
+            ));
+        }
+    };
+    let passing = passing(ty)?;
+    let name = match &**pat {
+        Pat::Ident(named) if named.subpat.is_none() => {
+            Ident::new(&named.ident.to_string(), named.ident.span())
+        }
+        other => Ident::new(&format!("argument{index}"), other.span()),
+    };
+    Ok(Parameter {
+        name,
+        ty: (**ty).clone(),
+        passing,
+    })
+}
+
+fn passing(ty: &Type) -> syn::Result<Passing> {
+    let reference = match ty {
+        Type::ImplTrait(_) => {
+            let reason = "a virtine cannot take `impl Trait`: its image is compiled once, before it is called";
+            return Err(syn::Error::new(ty.span(), reason));
+        }
+        Type::Paren(inner) => return passing(&inner.elem),
+        Type::Group(inner) => return passing(&inner.elem),
+        Type::Reference(reference) => reference,
+        _ => return Ok(Passing::Value),
+    };
+    if let Some(token) = &reference.mutability {
+        let reason =
+            "a virtine cannot take `&mut` yet: it works on a copy; return the changed value";
+        return Err(syn::Error::new(token.span(), reason));
+    }
+    match &*reference.elem {
+        Type::TraitObject(_) => {
+            let reason = "a virtine cannot take a trait object: its code is the host's";
+            Err(syn::Error::new(reference.elem.span(), reason))
+        }
+        Type::Slice(slice) if is_named(&slice.elem, "u8") => Ok(Passing::Bytes),
+        Type::Slice(_) => Ok(Passing::Slice),
+        elem if is_named(elem, "str") => Ok(Passing::Value),
+        _ => Ok(Passing::Reference),
+    }
+}
+
+fn is_named(ty: &Type, name: &str) -> bool {
+    matches!(ty, Type::Path(path) if path.path.is_ident(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(source: &str) -> Result<Vec<(String, Passing)>, Vec<String>> {
+        let function = syn::parse_str(source).expect("a function");
+        Function::check(&function)
+            .map(|function| {
+                let parameters = function.parameters.iter();
+                parameters
+                    .map(|one| (one.name.to_string(), one.passing))
+                    .collect()
+            })
+            .map_err(|error| error.into_iter().map(|one| one.to_string()).collect())
+    }
+
+    #[test]
+    fn parameters_travel_by_their_type() {
+        let parameters =
+            check("fn f(a: u8, mut b: &str, c: &'a [u8], d: &[u32], e: &Vec<u8>) -> u8 { 0 }");
+        let expected = [
+            ("a", Passing::Value),
+            ("b", Passing::Value),
+            ("c", Passing::Bytes),
+            ("d", Passing::Slice),
+            ("e", Passing::Reference),
+        ];
+        assert_eq!(
+            parameters,
+            Ok(expected
+                .map(|(name, passing)| (name.to_owned(), passing))
+                .to_vec())
+        );
+    }
+
+    #[test]
+    fn patterns_get_names_of_their_own() {
+        let parameters = check("fn f((a, b): (u8, u8), _: u8) {}").expect("valid");
+        assert_eq!(parameters[0].0, "argument0");
+        assert_eq!(parameters[1].0, "argument1");
+    }
+
+    #[test]
+    fn each_refusal_is_told() {
+        for (source, count) in [
+            ("async fn f() {}", 1),
+            ("const fn f() {}", 1),
+            ("unsafe fn f() {}", 1),
+            ("extern \"C\" fn f() {}", 1),
+            ("fn f<T>(t: T) {}", 1),
+            ("fn f<const N: usize>() {}", 1),
+            ("fn f(&self) {}", 1),
+            ("fn f(self, a: impl Copy) {}", 2),
+            ("fn f(a: &mut u8) {}", 1),
+            ("fn f(a: &dyn Copy) {}", 1),
+            ("fn f(a: &str) -> &str { a }", 1),
+            ("fn f(a: &str) -> Option<&str> { None }", 1),
+            ("fn f() -> impl Copy { 0 }", 1),
+            ("async unsafe fn f<T>(a: &mut T) -> &T { a }", 5),
+        ] {
+            assert_eq!(check(source).expect_err(source).len(), count, "{source}");
+        }
+    }
+
+    #[test]
+    fn lifetimes_are_no_generics() {
+        assert!(check("fn f<'a>(a: &'a str, b: &'a str) -> usize { 0 }").is_ok());
+    }
+}

@@ -1,0 +1,485 @@
+//! The flat image: what `virtine-build` writes and `wasp-core` loads.
+//!
+//! ```text
+//! 0    header      HEADER_SIZE bytes, little-endian
+//! 128  segments    SEGMENT_SIZE bytes each, by rising address, none overlapping
+//!      contents    the segments' bytes, at the file offsets that the table names
+//! ```
+
+use alloc_crate::vec::Vec;
+use core::fmt;
+
+use super::{PAGE_SIZE, USER_BASE, USER_LIMIT, page_align_up};
+
+/// The first eight bytes of an image.
+pub const MAGIC: [u8; 8] = *b"VIRTINE\0";
+
+/// Version of the image format and of the hypercall ABI together.
+pub const VERSION: u32 = 1;
+
+/// Bytes of the header.
+pub const HEADER_SIZE: usize = 128;
+
+/// Bytes of one entry of the segment table.
+pub const SEGMENT_SIZE: usize = 40;
+
+/// More segments than any linker makes of our script; a bound for hostile input.
+pub const MAX_SEGMENTS: usize = 16;
+
+/// How the pages of a segment may be used; all of them are readable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Constants.
+    Read,
+    /// Code. Never writable: there is no variant that is both.
+    Execute,
+    /// Data and bss.
+    Write,
+}
+
+impl Access {
+    const fn code(self) -> u64 {
+        match self {
+            Self::Read => 0,
+            Self::Execute => 1,
+            Self::Write => 2,
+        }
+    }
+
+    const fn from_code(code: u64) -> Option<Self> {
+        match code {
+            0 => Some(Self::Read),
+            1 => Some(Self::Execute),
+            2 => Some(Self::Write),
+            _ => None,
+        }
+    }
+}
+
+/// One run of guest memory that the image fills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment<'a> {
+    /// Guest address of the first byte; a multiple of the page size, not below [`USER_BASE`].
+    pub address: u64,
+    /// Bytes in guest memory; those beyond `bytes` are zero.
+    pub size: u64,
+    /// How the guest may use it.
+    pub access: Access,
+    /// The bytes at the start of the segment.
+    pub bytes: &'a [u8],
+}
+
+impl Segment<'_> {
+    /// The first address behind the segment's last page.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        // Cannot overflow in a checked image, whose segments end below USER_LIMIT.
+        page_align_up(self.address.saturating_add(self.size)).unwrap_or(u64::MAX)
+    }
+}
+
+/// A guest program, ready to be laid into guest memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image<'a> {
+    /// Where a fresh guest starts: initialises itself and says [`READY`](super::hypercall::READY).
+    pub start: u64,
+    /// Where each call starts.
+    pub call: u64,
+    /// Bytes of guest memory in all (image, stack, heap), from [`USER_BASE`] on.
+    pub memory: u64,
+    /// Bytes of stack.
+    pub stack: u64,
+    /// Identity of the contents: SHA-256 over all but this field, set by `virtine-build`.
+    pub hash: [u8; 32],
+    /// By rising address.
+    pub segments: Vec<Segment<'a>>,
+}
+
+/// Why bytes are not an image that this release can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageError {
+    /// The file ends before its header, segment table or contents do.
+    Truncated {
+        /// Bytes that should be there.
+        expected: u64,
+        /// Bytes that are.
+        found: u64,
+    },
+    /// The file does not start with [`MAGIC`].
+    NotAnImage,
+    /// Written by another release.
+    Version {
+        /// The version found; [`VERSION`] is what was expected.
+        found: u32,
+    },
+    /// More segments than [`MAX_SEGMENTS`], or none.
+    SegmentCount {
+        /// The count found.
+        found: u64,
+    },
+    /// A segment that is misaligned, out of bounds, out of order, or larger in the file than in
+    /// memory.
+    Segment {
+        /// The segment's address.
+        address: u64,
+    },
+    /// An entry point that lies in no executable segment.
+    EntryPoint {
+        /// The address found.
+        address: u64,
+    },
+    /// The stack's size is zero or not a multiple of the page size, or the memory is not.
+    Sizes {
+        /// Bytes of memory found.
+        memory: u64,
+        /// Bytes of stack found.
+        stack: u64,
+    },
+    /// Image, guard pages and stack leave no page of heap in the memory granted.
+    MemoryTooSmall {
+        /// Bytes granted.
+        memory: u64,
+        /// Bytes that image, guard pages, stack and one page of heap take.
+        needed: u64,
+    },
+}
+
+impl fmt::Display for ImageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Truncated { expected, found } => {
+                write!(
+                    f,
+                    "image truncated: expected {expected} bytes, found {found}"
+                )
+            }
+            Self::NotAnImage => write!(
+                f,
+                "not a virtine image: expected it to start with {MAGIC:02x?}"
+            ),
+            Self::Version { found } => write!(
+                f,
+                "image of another release: expected version {VERSION}, found {found}; \
+                 use one release of wasp-core and virtine-build"
+            ),
+            Self::SegmentCount { found } => {
+                write!(f, "expected 1 to {MAX_SEGMENTS} segments, found {found}")
+            }
+            Self::Segment { address } => write!(f, "segment at {address:#x} is misplaced"),
+            Self::EntryPoint { address } => {
+                write!(f, "entry point {address:#x} lies in no executable segment")
+            }
+            Self::Sizes { memory, stack } => write!(
+                f,
+                "expected memory and stack in multiples of {PAGE_SIZE}, found {memory} and {stack}"
+            ),
+            Self::MemoryTooSmall { memory, needed } => write!(
+                f,
+                "code, constants and stack need {needed} bytes, but `memory` grants {memory}; \
+                 raise it: #[virtine(memory = \"...\")]"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for ImageError {}
+
+impl<'a> Image<'a> {
+    /// Reads an image and checks all that the loader relies on.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong with `file`, as an [`ImageError`].
+    pub fn parse(file: &'a [u8]) -> Result<Self, ImageError> {
+        let mut header = Reader { file, at: 0 };
+        if header.bytes(8)? != MAGIC {
+            return Err(ImageError::NotAnImage);
+        }
+        let version_and_count = header.word()?;
+        let found = version_and_count as u32;
+        if found != VERSION {
+            return Err(ImageError::Version { found });
+        }
+        let count = version_and_count >> 32;
+        if count == 0 || count > MAX_SEGMENTS as u64 {
+            return Err(ImageError::SegmentCount { found: count });
+        }
+        let (start, call, memory, stack) = (
+            header.word()?,
+            header.word()?,
+            header.word()?,
+            header.word()?,
+        );
+        let mut hash = [0; 32];
+        hash.copy_from_slice(header.bytes(32)?);
+        let mut table = Reader {
+            file,
+            at: HEADER_SIZE,
+        };
+        let segments = (0..count)
+            .map(|_| table.segment())
+            .collect::<Result<Vec<_>, _>>()?;
+        let image = Self {
+            start,
+            call,
+            memory,
+            stack,
+            hash,
+            segments,
+        };
+        image.check()?;
+        Ok(image)
+    }
+
+    /// Writes the image in the form that [`Image::parse`] reads.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut file = Vec::new();
+        file.extend(MAGIC);
+        file.extend((u64::from(VERSION) | (self.segments.len() as u64) << 32).to_le_bytes());
+        for word in [self.start, self.call, self.memory, self.stack] {
+            file.extend(word.to_le_bytes());
+        }
+        file.extend(self.hash);
+        file.resize(HEADER_SIZE, 0);
+        let mut offset = (HEADER_SIZE + SEGMENT_SIZE * self.segments.len()) as u64;
+        for segment in &self.segments {
+            let length = segment.bytes.len() as u64;
+            for word in [
+                segment.address,
+                segment.size,
+                offset,
+                length,
+                segment.access.code(),
+            ] {
+                file.extend(word.to_le_bytes());
+            }
+            offset += length;
+        }
+        for segment in &self.segments {
+            file.extend(segment.bytes);
+        }
+        file
+    }
+
+    /// Checks the invariants that the fields' docs state.
+    ///
+    /// # Errors
+    ///
+    /// The first invariant that does not hold.
+    pub fn check(&self) -> Result<(), ImageError> {
+        self.check_segments()?;
+        for address in [self.start, self.call] {
+            if !self
+                .segments
+                .iter()
+                .any(|segment| is_code(segment, address))
+            {
+                return Err(ImageError::EntryPoint { address });
+            }
+        }
+        self.check_sizes()
+    }
+
+    /// The first address behind the image's last page.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.segments.last().map_or(USER_BASE, Segment::end)
+    }
+
+    fn check_segments(&self) -> Result<(), ImageError> {
+        let mut free_from = USER_BASE;
+        for segment in &self.segments {
+            let address = segment.address;
+            let fits = address.is_multiple_of(PAGE_SIZE)
+                && address >= free_from
+                && segment.size > 0
+                && segment.bytes.len() as u64 <= segment.size
+                && address
+                    .checked_add(segment.size)
+                    .is_some_and(|end| end <= USER_LIMIT);
+            if !fits {
+                return Err(ImageError::Segment { address });
+            }
+            free_from = segment.end();
+        }
+        Ok(())
+    }
+
+    fn check_sizes(&self) -> Result<(), ImageError> {
+        let Self { memory, stack, .. } = *self;
+        let whole_pages = memory.is_multiple_of(PAGE_SIZE) && stack.is_multiple_of(PAGE_SIZE);
+        if !whole_pages || stack == 0 || memory > USER_LIMIT - USER_BASE || stack > memory {
+            return Err(ImageError::Sizes { memory, stack });
+        }
+        // Two guard pages and one page of heap.
+        let needed = self.end() - USER_BASE + stack + 3 * PAGE_SIZE;
+        if needed > memory {
+            return Err(ImageError::MemoryTooSmall { memory, needed });
+        }
+        Ok(())
+    }
+}
+
+fn is_code(segment: &Segment<'_>, address: u64) -> bool {
+    let offset = address.wrapping_sub(segment.address);
+    segment.access == Access::Execute && offset < segment.bytes.len() as u64
+}
+
+struct Reader<'a> {
+    file: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn bytes(&mut self, count: usize) -> Result<&'a [u8], ImageError> {
+        let bytes = slice(self.file, self.at as u64, count as u64)?;
+        self.at += count;
+        Ok(bytes)
+    }
+
+    fn word(&mut self) -> Result<u64, ImageError> {
+        let mut word = [0; 8];
+        word.copy_from_slice(self.bytes(8)?);
+        Ok(u64::from_le_bytes(word))
+    }
+
+    fn segment(&mut self) -> Result<Segment<'a>, ImageError> {
+        let (address, size, offset, length) =
+            (self.word()?, self.word()?, self.word()?, self.word()?);
+        let access = Access::from_code(self.word()?).ok_or(ImageError::Segment { address })?;
+        let bytes = slice(self.file, offset, length)?;
+        Ok(Segment {
+            address,
+            size,
+            access,
+            bytes,
+        })
+    }
+}
+
+fn slice(file: &[u8], offset: u64, length: u64) -> Result<&[u8], ImageError> {
+    let end = offset.saturating_add(length);
+    let range = usize::try_from(offset).ok().zip(usize::try_from(end).ok());
+    range
+        .and_then(|(start, end)| file.get(start..end))
+        .ok_or(ImageError::Truncated {
+            expected: end,
+            found: file.len() as u64,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc_crate::vec;
+
+    fn image() -> Image<'static> {
+        let code = Segment {
+            address: USER_BASE,
+            size: 4,
+            access: Access::Execute,
+            bytes: &[1, 2, 3, 4],
+        };
+        let data = Segment {
+            address: USER_BASE + 0x1000,
+            size: 0x2345,
+            access: Access::Write,
+            bytes: &[5],
+        };
+        Image {
+            start: USER_BASE,
+            call: USER_BASE + 3,
+            memory: 0x10_0000,
+            stack: 0x4000,
+            hash: [7; 32],
+            segments: vec![code, data],
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let image = image();
+        assert_eq!(Image::parse(&image.to_bytes()), Ok(image));
+    }
+
+    #[test]
+    fn every_shorter_file_is_refused() {
+        let file = image().to_bytes();
+        for length in 0..file.len() {
+            assert!(
+                Image::parse(&file[..length]).is_err(),
+                "{length} bytes were accepted"
+            );
+        }
+    }
+
+    #[test]
+    fn no_single_changed_byte_panics_the_parser() {
+        let file = image().to_bytes();
+        for at in 0..file.len() {
+            for value in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut changed = file.clone();
+                changed[at] = value;
+                let _ = Image::parse(&changed);
+            }
+        }
+    }
+
+    #[test]
+    fn overlapping_segments_are_refused() {
+        let mut image = image();
+        image.segments[1].address = USER_BASE;
+        assert_eq!(
+            Image::parse(&image.to_bytes()),
+            Err(ImageError::Segment { address: USER_BASE })
+        );
+    }
+
+    #[test]
+    fn segment_below_the_user_base_is_refused() {
+        let mut image = image();
+        image.segments[0].address = 0x1000;
+        assert_eq!(
+            Image::parse(&image.to_bytes()),
+            Err(ImageError::Segment { address: 0x1000 })
+        );
+    }
+
+    #[test]
+    fn entry_point_must_be_code() {
+        for wrong in [USER_BASE + 4, USER_BASE + 0x1000, 0, u64::MAX] {
+            let image = Image {
+                call: wrong,
+                ..image()
+            };
+            assert_eq!(
+                Image::parse(&image.to_bytes()),
+                Err(ImageError::EntryPoint { address: wrong })
+            );
+        }
+    }
+
+    #[test]
+    fn memory_that_cannot_hold_the_stack_names_what_is_needed() {
+        let image = Image {
+            memory: 0x8000,
+            ..image()
+        };
+        let needed = 0x4000 + 0x4000 + 3 * PAGE_SIZE;
+        assert_eq!(
+            image.check(),
+            Err(ImageError::MemoryTooSmall {
+                memory: 0x8000,
+                needed
+            })
+        );
+    }
+
+    #[test]
+    fn other_version_is_named() {
+        let mut file = image().to_bytes();
+        file[8] = 99;
+        assert_eq!(Image::parse(&file), Err(ImageError::Version { found: 99 }));
+    }
+}

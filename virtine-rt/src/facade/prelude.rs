@@ -1,0 +1,34 @@
+//! `std::prelude`: rustc imports the edition's module of the crate that is named `std`.
+
+/// What every edition has. `std`'s macros count among it, since rustc imports no macros from a
+/// crate that merely bears the name.
+pub mod v1 {
+    pub use alloc_crate::borrow::ToOwned;
+    pub use alloc_crate::boxed::Box;
+    pub use alloc_crate::string::{String, ToString};
+    pub use alloc_crate::vec::Vec;
+    pub use alloc_crate::{format, vec};
+    pub use core::prelude::v1::*;
+}
+
+/// Edition 2015.
+pub mod rust_2015 {
+    pub use super::v1::*;
+}
+
+/// Edition 2018.
+pub mod rust_2018 {
+    pub use super::v1::*;
+}
+
+/// Edition 2021.
+pub mod rust_2021 {
+    pub use super::v1::*;
+    pub use core::prelude::rust_2021::*;
+}
+
+/// Edition 2024.
+pub mod rust_2024 {
+    pub use super::v1::*;
+    pub use core::prelude::rust_2024::*;
+}

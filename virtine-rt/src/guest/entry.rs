@@ -1,0 +1,91 @@
+//! The two entry points of an image, and the arguments of a call.
+
+use core::arch::global_asm;
+use core::slice;
+
+use serde::Deserialize;
+
+use super::{exit, heap};
+use crate::codec::Decoder;
+
+// Whatever an earlier call left in the processor is put right here, before any code of the user's:
+// data selectors, FS and GS base, and by XRSTOR with an empty XSTATE_BV every x87, MMX, SSE and AVX
+// register, tags and control words (Intel SDM vol. 1, 13.8). The general registers, RIP, RSP and
+// RFLAGS come from the host. RDI and RSI carry this entry's two arguments and are kept.
+global_asm!(
+    ".section .text.virtine, \"ax\", @progbits",
+    ".macro virtine_clean_state",
+    "xor eax, eax",
+    "mov ds, eax",
+    "mov es, eax",
+    "mov fs, eax",
+    "mov gs, eax",
+    "wrfsbase rax",
+    "wrgsbase rax",
+    "dec eax",
+    "mov edx, eax",
+    "xrstor64 [rip + virtine_initial_xstate]",
+    "xor eax, eax",
+    "xor edx, edx",
+    ".endm",
+    // RDI: first address of the heap; RSI: first address behind it.
+    ".globl __virtine_start",
+    "__virtine_start:",
+    "virtine_clean_state",
+    "call {start}",
+    "ud2",
+    // RDI: address of the encoded arguments; RSI: their length. `virtine-build` binds
+    // __virtine_body to the shim of the one function that this image is for.
+    ".globl __virtine_call",
+    "__virtine_call:",
+    "virtine_clean_state",
+    "call __virtine_body",
+    "ud2",
+    // XSAVE area: legacy region and header, all in the initial state, but MXCSR, which XRSTOR
+    // always takes from here: all exceptions masked, its value after reset.
+    ".section .rodata.virtine, \"a\", @progbits",
+    ".balign 64",
+    "virtine_initial_xstate:",
+    ".zero 24",
+    ".long 0x1f80",
+    ".zero 548",
+    ".text",
+    start = sym start,
+);
+
+extern "C" fn start(heap_start: usize, heap_end: usize) -> ! {
+    heap::set_bounds(heap_start, heap_end);
+    exit::ready(heap::first_unused())
+}
+
+/// The arguments of this call, which the host has laid at the start of the unused heap.
+#[must_use]
+pub fn arguments(address: *const u8, length: usize) -> Arguments {
+    heap::reserve_below(address as usize + length);
+    // SAFETY: the host wrote `length` bytes at `address` before it started the call, both lie in
+    // the heap's pages, and the heap has just been told to start behind them, so that nothing
+    // writes there until the machine is reset.
+    let bytes = unsafe { slice::from_raw_parts(address, length) };
+    Arguments(Decoder::new(bytes))
+}
+
+/// Hands out a call's arguments in order.
+pub struct Arguments(Decoder<'static>);
+
+impl Arguments {
+    /// The next argument.
+    ///
+    /// # Panics
+    ///
+    /// Where the host encoded something else, which would be a defect of this release.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator has one type of item"
+    )]
+    pub fn next<T: Deserialize<'static>>(&mut self) -> T {
+        match self.0.take() {
+            Ok(argument) => argument,
+            Err(error) => panic!("argument cannot be decoded: {error}"),
+        }
+    }
+}

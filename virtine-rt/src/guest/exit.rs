@@ -1,0 +1,35 @@
+//! The ways a guest hands control back for good.
+
+use alloc_crate::vec::Vec;
+
+use serde::Serialize;
+
+use super::hypercall::leave;
+use crate::abi::{PanicReport, hypercall};
+use crate::codec;
+
+/// Ends the initialisation; the host takes its snapshot here.
+pub(super) fn ready(first_unused: usize) -> ! {
+    leave(hypercall::READY, first_unused, 0)
+}
+
+/// Ends the call with its result.
+///
+/// # Panics
+///
+/// Where the result's own `Serialize` fails.
+pub fn done<T: Serialize + ?Sized>(result: &T) -> ! {
+    let mut bytes = Vec::new();
+    if let Err(error) = codec::encode(result, &mut bytes) {
+        panic!("result cannot be encoded: {error}");
+    }
+    leave(hypercall::DONE, bytes.as_ptr() as usize, bytes.len())
+}
+
+pub(super) fn panicked(report: &PanicReport) -> ! {
+    leave(hypercall::PANIC, &raw const *report as usize, 0)
+}
+
+pub(super) fn out_of_memory(bytes: usize) -> ! {
+    leave(hypercall::OUT_OF_MEMORY, bytes, 0)
+}

@@ -1,0 +1,142 @@
+//! The guest's heap: dlmalloc over the pages that the host has granted, taken in rising order.
+//!
+//! Rising order keeps the pages that a call touches few and the same, which is what a reset costs.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::{Cell, UnsafeCell};
+use core::ptr;
+
+use dlmalloc::{Allocator, Dlmalloc};
+
+use crate::abi::PAGE_SIZE;
+
+#[global_allocator]
+static HEAP: Heap = Heap {
+    allocator: UnsafeCell::new(Dlmalloc::new_with_allocator(Pages)),
+    next: Cell::new(0),
+    end: Cell::new(0),
+    failed: Cell::new(0),
+};
+
+/// Tells the heap which pages are its own: `start` and `end` are multiples of the page size.
+pub(super) fn set_bounds(start: usize, end: usize) {
+    HEAP.next.set(start);
+    HEAP.end.set(end);
+}
+
+/// The lowest address that the heap has not taken yet.
+pub(super) fn first_unused() -> usize {
+    HEAP.next.get()
+}
+
+/// Gives up the unused pages below `address`, where the arguments lie.
+pub(super) fn reserve_below(address: usize) {
+    HEAP.next.set(address.next_multiple_of(PAGE_SIZE as usize));
+}
+
+/// Bytes of the last allocation that failed; 0 where none did.
+pub(super) fn last_failure() -> usize {
+    HEAP.failed.get()
+}
+
+struct Heap {
+    allocator: UnsafeCell<Dlmalloc<Pages>>,
+    next: Cell<usize>,
+    end: Cell<usize>,
+    failed: Cell<usize>,
+}
+
+// SAFETY: a virtine has one vCPU and takes no interrupts, so no two executions ever meet here.
+unsafe impl Sync for Heap {}
+
+impl Heap {
+    fn note_failure(&self, pointer: *mut u8, bytes: usize) -> *mut u8 {
+        if pointer.is_null() {
+            self.failed.set(bytes);
+        }
+        pointer
+    }
+
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "one vCPU; each call below ends before the next starts"
+    )]
+    fn allocator(&self) -> &mut Dlmalloc<Pages> {
+        // SAFETY: see `Sync` above; dlmalloc calls back only into `Pages`, which does not allocate.
+        unsafe { &mut *self.allocator.get() }
+    }
+}
+
+// SAFETY: dlmalloc keeps the contract of GlobalAlloc; the callers' obligations are passed on.
+unsafe impl GlobalAlloc for Heap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: passed on from the caller.
+        let pointer = unsafe { self.allocator().malloc(layout.size(), layout.align()) };
+        self.note_failure(pointer, layout.size())
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: passed on from the caller.
+        let pointer = unsafe { self.allocator().calloc(layout.size(), layout.align()) };
+        self.note_failure(pointer, layout.size())
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: passed on from the caller.
+        unsafe {
+            self.allocator()
+                .free(pointer, layout.size(), layout.align())
+        }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: passed on from the caller.
+        let pointer = unsafe {
+            self.allocator()
+                .realloc(pointer, layout.size(), layout.align(), size)
+        };
+        self.note_failure(pointer, size)
+    }
+}
+
+/// Where dlmalloc gets its memory: the next unused pages, which are zero and are never given back.
+struct Pages;
+
+// SAFETY: each answer is a run of mapped, writable pages that is handed out once.
+unsafe impl Allocator for Pages {
+    fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
+        let start = HEAP.next.get();
+        let size = size.next_multiple_of(PAGE_SIZE as usize);
+        match start.checked_add(size) {
+            Some(end) if end <= HEAP.end.get() => {
+                HEAP.next.set(end);
+                (ptr::with_exposed_provenance_mut(start), size, 0)
+            }
+            _ => (ptr::null_mut(), 0, 0),
+        }
+    }
+
+    fn remap(&self, _: *mut u8, _: usize, _: usize, _: bool) -> *mut u8 {
+        ptr::null_mut()
+    }
+
+    fn free_part(&self, _: *mut u8, _: usize, _: usize) -> bool {
+        false
+    }
+
+    fn free(&self, _: *mut u8, _: usize) -> bool {
+        false
+    }
+
+    fn can_release_part(&self, _: u32) -> bool {
+        false
+    }
+
+    fn allocates_zeros(&self) -> bool {
+        true
+    }
+
+    fn page_size(&self) -> usize {
+        PAGE_SIZE as usize
+    }
+}

@@ -1,0 +1,34 @@
+//! The guest's side of a virtine, and what guest and host share.
+//!
+//! | part | who links it |
+//! |---|---|
+//! | [`abi`], [`codec`] | guest and host |
+//! | `guest` (feature `guest`): entry points, hypercalls, heap, panic handler, mem functions | guest |
+//! | `facade` (feature `guest`): the parts of `std` that need no operating system | guest |
+//!
+//! `virtine-build` compiles the user's sliced source with this crate under the name `std`, so that
+//! rustc itself supplies prelude and macros from here and the source needs no change. Nobody
+//! depends on this crate by hand.
+#![no_std]
+// The mem functions are loops that LLVM would otherwise turn into calls of themselves.
+#![cfg_attr(feature = "guest", no_builtins)]
+
+extern crate alloc as alloc_crate;
+
+pub mod abi;
+pub mod codec;
+
+#[cfg(feature = "guest")]
+#[macro_use]
+pub mod guest;
+
+#[cfg(feature = "guest")]
+mod facade;
+#[cfg(feature = "guest")]
+pub use facade::*;
+
+/// Where this crate's sources lie, for `virtine-build`, which compiles them again for the guest.
+pub const MANIFEST_DIR: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The linker script of guest programs.
+pub const LINKER_SCRIPT: &str = include_str!("../guest.ld");

@@ -1,0 +1,6 @@
+//! What x86-64 in particular wants of a host that starts guests directly in ring 3 of long mode.
+
+pub(crate) mod cpuid;
+pub(crate) mod descriptors;
+pub(crate) mod paging;
+pub(crate) mod registers;

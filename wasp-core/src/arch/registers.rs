@@ -1,0 +1,94 @@
+//! The registers of a vCPU that starts in ring 3 of long mode, as set from outside: no boot code.
+
+use kvm_bindings::{kvm_regs, kvm_sregs, kvm_xcrs};
+
+use super::cpuid::GuestCpu;
+use super::descriptors;
+
+// Intel SDM vol. 3, 2.5; AMD APM vol. 2, 3.1.
+const CR0_PE: u64 = 1 << 0;
+const CR0_MP: u64 = 1 << 1;
+const CR0_ET: u64 = 1 << 4;
+const CR0_NE: u64 = 1 << 5;
+const CR0_WP: u64 = 1 << 16;
+const CR0_AM: u64 = 1 << 18;
+const CR0_PG: u64 = 1 << 31;
+const CR4_PAE: u64 = 1 << 5;
+const CR4_OSFXSR: u64 = 1 << 9;
+const CR4_OSXMMEXCPT: u64 = 1 << 10;
+const CR4_FSGSBASE: u64 = 1 << 16;
+const CR4_OSXSAVE: u64 = 1 << 18;
+// SCE stays clear and LSTAR 0, so `syscall` is an invalid instruction.
+const EFER_LME: u64 = 1 << 8;
+const EFER_LMA: u64 = 1 << 10;
+const EFER_NXE: u64 = 1 << 11;
+
+/// Bit 1 is always set. IOPL 3 lets ring 3 reach the hypercall port where the host heeds IOPL;
+/// interrupts stay off, since there is nothing to interrupt.
+const RFLAGS: u64 = 1 << 1 | 3 << 12;
+
+/// The special registers of every machine; `page_tables` is where the PML4 lies.
+pub(crate) fn special(reset: &kvm_sregs, page_tables: u64, cpu: &GuestCpu) -> kvm_sregs {
+    let fsgsbase = if cpu.fsgsbase { CR4_FSGSBASE } else { 0 };
+    let osxsave = if cpu.xcr0.is_some() { CR4_OSXSAVE } else { 0 };
+    let (gdt, idt) = descriptors::table_registers();
+    let [cs, ss, tr] = descriptors::user_segments();
+    let null = descriptors::null_segment();
+    kvm_sregs {
+        cs,
+        ss,
+        tr,
+        ds: null,
+        es: null,
+        fs: null,
+        gs: null,
+        ldt: null,
+        gdt,
+        idt,
+        cr0: CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG,
+        cr3: page_tables,
+        cr4: CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | fsgsbase | osxsave,
+        efer: EFER_LME | EFER_LMA | EFER_NXE,
+        // The APIC's base and the like.
+        ..*reset
+    }
+}
+
+/// XCR0.
+pub(crate) fn extended_control(xcr0: u64) -> kvm_xcrs {
+    let mut xcrs = kvm_xcrs {
+        nr_xcrs: 1,
+        ..Default::default()
+    };
+    xcrs.xcrs[0].value = xcr0;
+    xcrs
+}
+
+/// Where and with what a guest starts to run; all other general registers are zero.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    /// Address of the first instruction.
+    pub(crate) rip: u64,
+    /// Top of the stack, a multiple of 16.
+    pub(crate) rsp: u64,
+    /// The entry's two arguments, for RDI and RSI.
+    pub(crate) arguments: [u64; 2],
+}
+
+impl Entry {
+    pub(crate) fn registers(&self) -> kvm_regs {
+        let Self {
+            rip,
+            rsp,
+            arguments: [rdi, rsi],
+        } = *self;
+        kvm_regs {
+            rip,
+            rsp,
+            rdi,
+            rsi,
+            rflags: RFLAGS,
+            ..Default::default()
+        }
+    }
+}

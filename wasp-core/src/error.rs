@@ -1,0 +1,172 @@
+//! Everything that can keep a virtine from returning its result.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use virtine_rt::abi::image::ImageError;
+
+use crate::exit::Fault;
+
+/// Why a call of a virtine gave no result.
+///
+/// The host is unharmed in every case, and the next call starts from a fresh state.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no `/dev/kvm`.
+    #[error(
+        "no /dev/kvm on this machine: load the kernel module kvm_intel or kvm_amd \
+         (`modprobe kvm_amd`), and switch virtualization on in the firmware or, inside a virtual \
+         machine, nested virtualization on its host"
+    )]
+    KvmMissing,
+    /// `/dev/kvm` is there, but this user may not open it.
+    #[error(
+        "no permission to open /dev/kvm: it belongs to the group `{group}`; join it with \
+         `sudo usermod -aG {group} $USER` and log in again"
+    )]
+    KvmDenied {
+        /// The group that may open it.
+        group: String,
+    },
+    /// The kernel's KVM lacks something that every virtine needs.
+    #[error(
+        "KVM of this kernel is too old: expected {expected}, which Linux has had since {since}"
+    )]
+    KvmTooOld {
+        /// The capability that is missing.
+        expected: &'static str,
+        /// The kernel version that introduced it.
+        since: &'static str,
+    },
+    /// The processor, as KVM offers it to guests, lacks something that every virtine needs.
+    #[error("the processor offers guests no {expected}, which virtines need")]
+    CpuTooOld {
+        /// The feature that is missing.
+        expected: &'static str,
+    },
+    /// The kernel refused an operation.
+    #[error("{operation} failed: {source}")]
+    System {
+        /// The operation, by its name in the KVM API document or of the system call.
+        operation: &'static str,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The image that was compiled in cannot be run.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The program was built without guest images.
+    #[error(
+        "`{function}` has no guest image: the program was built with DOCS_RS set, which leaves \
+         guests out"
+    )]
+    NotBuilt {
+        /// The function's name.
+        function: &'static str,
+    },
+    /// The encoded arguments are larger than the guest's free memory.
+    #[error(
+        "the arguments take {needed} bytes, but the virtine has {available} of its {memory} bytes \
+         of memory free for them; raise it: #[virtine(memory = \"...\")]"
+    )]
+    ArgumentsTooLarge {
+        /// Bytes that the encoded arguments take.
+        needed: u64,
+        /// Bytes that are free.
+        available: u64,
+        /// Bytes granted in all.
+        memory: u64,
+    },
+    /// An argument's own `Serialize` failed.
+    #[error("an argument cannot be encoded: {reason}")]
+    Argument {
+        /// The serializer's words.
+        reason: String,
+    },
+    /// The guest panicked.
+    #[error("{0}")]
+    Panicked(Panic),
+    /// The guest's heap was exhausted.
+    #[error(
+        "out of memory in the virtine: an allocation of {requested} bytes failed, {memory} bytes \
+         are granted in all; raise it: #[virtine(memory = \"...\")]"
+    )]
+    OutOfMemory {
+        /// Bytes of the allocation that failed, as the guest tells it.
+        requested: u64,
+        /// Bytes granted in all.
+        memory: u64,
+    },
+    /// The guest did something that no guest may do.
+    #[error("the virtine was stopped: {0}")]
+    Fault(Fault),
+    /// The guest ran longer than its deadline allows.
+    #[error("the virtine did not return within {limit:?}; raise it: #[virtine(timeout = \"...\")]")]
+    TimedOut {
+        /// The deadline.
+        limit: Duration,
+    },
+    /// The guest's result is not a value of the function's type.
+    #[error("the virtine's result is not a value of its type: {reason}")]
+    CorruptResult {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// All machines that this function may have are in use, and none came free in time.
+    #[error("all {limit} machines of the virtine were in use for {waited:?}")]
+    Busy {
+        /// Machines that one function may have at a time.
+        limit: usize,
+        /// How long the call waited for one.
+        waited: Duration,
+    },
+}
+
+impl Error {
+    /// Names the operation that the kernel refused.
+    pub(crate) fn system(operation: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { operation, source }
+    }
+
+    /// As [`Error::system`], for the errno that kvm-ioctls returns.
+    pub(crate) fn ioctl(operation: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> Self {
+        move |errno| Self::System {
+            operation,
+            source: io::Error::from_raw_os_error(errno.errno()),
+        }
+    }
+}
+
+/// A panic inside a virtine, in the guest's own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Panic {
+    /// The message, cut to 4,096 bytes.
+    pub message: String,
+    /// The source file as the compiler names it; empty where the guest named none.
+    pub file: String,
+    /// Line in the file, from 1; 0 where the guest named no place.
+    pub line: u32,
+    /// Column in the line, from 1.
+    pub column: u32,
+}
+
+impl fmt::Display for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            message,
+            file,
+            line,
+            column,
+        } = self;
+        match line {
+            0 => write!(f, "panicked in the virtine: {message}"),
+            _ => write!(
+                f,
+                "panicked in the virtine at {file}:{line}:{column}: {message}"
+            ),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Why a vCPU stopped.
+
+use std::fmt;
+
+/// Why [`Machine::run`](crate::machine::Machine::run) came back.
+#[derive(Debug)]
+pub(crate) enum Exit {
+    /// The guest made a hypercall.
+    Hypercall {
+        /// Its number, from RDI.
+        number: u64,
+        /// Its arguments, from RSI, RDX and RCX.
+        arguments: [u64; 3],
+    },
+    /// The guest did something that no guest may do.
+    Fault(Fault),
+    /// The deadline passed.
+    TimedOut,
+}
+
+/// What a guest did that ended it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// A CPU exception in the guest's own code.
+    Exception(Exception),
+    /// An access to an I/O port other than the hypercall's, or to that one in another form.
+    Port {
+        /// The port.
+        port: u16,
+        /// Bytes of one access.
+        width: usize,
+    },
+    /// A hypercall that does not exist or does not belong here.
+    Hypercall {
+        /// Its number.
+        number: u64,
+    },
+    /// A pointer handed to the host that does not lie in the guest's memory.
+    Pointer {
+        /// The address.
+        address: u64,
+        /// Bytes that were to be there.
+        length: u64,
+    },
+    /// An access to a guest-physical address that no memory backs.
+    Mmio {
+        /// The address.
+        address: u64,
+    },
+    /// A fault while a fault was being delivered; the processor gave up.
+    TripleFault,
+    /// KVM could not go on.
+    Kvm {
+        /// KVM's exit in its own words.
+        reason: String,
+    },
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exception(exception) => exception.fmt(f),
+            Self::Port { port, width } => {
+                write!(f, "forbidden access of {width} bytes to i/o port {port:#x}")
+            }
+            Self::Hypercall { number } => write!(f, "hypercall {number:#x} does not exist here"),
+            Self::Pointer { address, length } => {
+                write!(
+                    f,
+                    "{length} bytes at {address:#x} do not lie in the guest's memory"
+                )
+            }
+            Self::Mmio { address } => write!(f, "access to {address:#x}, which no memory backs"),
+            Self::TripleFault => f.write_str("triple fault"),
+            Self::Kvm { reason } => write!(f, "unexpected exit of KVM: {reason}"),
+        }
+    }
+}
+
+/// A CPU exception (Intel SDM vol. 3, table 7-1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Exception {
+    /// Vector, 0 to 31.
+    pub vector: u8,
+    /// The error code that the processor pushed; 0 for vectors that have none.
+    pub error_code: u64,
+    /// Address of the instruction.
+    pub rip: u64,
+    /// Stack pointer at that time.
+    pub rsp: u64,
+    /// For a page fault, the address that was accessed.
+    pub address: u64,
+}
+
+impl Exception {
+    pub(crate) const INVALID_INSTRUCTION: u8 = 6;
+    const PAGE_FAULT: u8 = 14;
+
+    const fn name(self) -> &'static str {
+        match self.vector {
+            0 => "division error",
+            1 => "debug exception",
+            3 => "breakpoint",
+            4 => "overflow",
+            5 => "bound range exceeded",
+            Self::INVALID_INSTRUCTION => "invalid instruction",
+            7 => "device not available",
+            8 => "double fault",
+            10 => "invalid TSS",
+            11 => "segment not present",
+            12 => "stack fault",
+            13 => "general protection fault",
+            Self::PAGE_FAULT => "page fault",
+            16 => "x87 floating-point exception",
+            17 => "alignment check",
+            19 => "SIMD floating-point exception",
+            _ => "exception",
+        }
+    }
+
+    /// What a page fault's error code says of the access (Intel SDM vol. 3, figure 5-12).
+    const fn access(self) -> &'static str {
+        match (self.error_code & 0x10 != 0, self.error_code & 2 != 0) {
+            (true, _) => "execution",
+            (_, true) => "write",
+            _ => "read",
+        }
+    }
+}
+
+impl fmt::Display for Exception {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            vector,
+            error_code,
+            rip,
+            address,
+            ..
+        } = self;
+        match *vector {
+            Self::PAGE_FAULT => {
+                write!(
+                    f,
+                    "page fault on {} of {address:#x} at {rip:#x}",
+                    self.access()
+                )
+            }
+            _ => write!(
+                f,
+                "{} (vector {vector}, error code {error_code:#x}) at {rip:#x}",
+                self.name()
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_fault_tells_access_and_address() {
+        let fault = Exception {
+            vector: 14,
+            error_code: 6,
+            rip: 0x20_0010,
+            rsp: 0,
+            address: 0x10,
+        };
+        assert_eq!(fault.to_string(), "page fault on write of 0x10 at 0x200010");
+    }
+
+    #[test]
+    fn other_exceptions_tell_name_and_code() {
+        let fault = Exception {
+            vector: 13,
+            error_code: 0x18,
+            rip: 0x20_0010,
+            rsp: 0,
+            address: 0,
+        };
+        assert_eq!(
+            fault.to_string(),
+            "general protection fault (vector 13, error code 0x18) at 0x200010"
+        );
+    }
+}

@@ -1,0 +1,268 @@
+//! One virtine function: encode the arguments into guest memory, run, decode the result from there.
+
+use std::env;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use virtine_rt::abi::image::Image;
+use virtine_rt::abi::{PANIC_MESSAGE_MAX, PanicReport, hypercall};
+use virtine_rt::codec::{self, CodecError, Sink};
+
+use crate::error::{Error, Panic};
+use crate::exit::{Exit, Fault};
+use crate::machine::Machine;
+use crate::memory::GuestMemory;
+use crate::pool::Pool;
+use crate::template::{Layout, Template};
+
+/// Set to anything, every call boots its guest from the image instead of the snapshot. Read once per
+/// function, at its first call.
+const NO_SNAPSHOT: &str = "WASP_NO_SNAPSHOT";
+
+/// Longest name of a source file that a panic may tell, in bytes: Linux's PATH_MAX.
+const FILE_NAME_MAX: u64 = 4096;
+
+/// What the macro knows of a function.
+#[derive(Debug)]
+pub struct Definition {
+    /// The function's name, for messages.
+    pub name: &'static str,
+    /// The image that `virtine-build` made of it.
+    pub image: &'static [u8],
+    /// How long one call may run.
+    pub timeout: Duration,
+    /// Whether calls start from a snapshot or boot from the image.
+    pub snapshot: bool,
+}
+
+/// The handle behind a `#[virtine]` function.
+pub struct Function {
+    definition: Definition,
+    pool: OnceLock<Pool>,
+    /// Held while the pool is made, so that concurrent first calls make one.
+    making: Mutex<()>,
+}
+
+impl Function {
+    /// A handle that costs nothing until its first call.
+    #[must_use]
+    pub const fn new(definition: Definition) -> Self {
+        Self {
+            definition,
+            pool: OnceLock::new(),
+            making: Mutex::new(()),
+        }
+    }
+
+    /// Calls the function in a machine of its own. `encode` is handed a place in the guest's memory
+    /// for the arguments, in their order.
+    ///
+    /// # Errors
+    ///
+    /// Whatever kept the guest from returning a result: see [`Error`].
+    pub fn call<T: DeserializeOwned>(
+        &self,
+        encode: impl FnOnce(&mut Arguments<'_>),
+    ) -> Result<T, Error> {
+        let limit = self.definition.timeout;
+        let pool = self.pool()?;
+        let template = pool.template();
+        let mut machine = pool.get(limit)?;
+        let [start, end] = template.prepare(&mut machine, limit)?;
+        let mut arguments = Arguments::new(machine.memory_mut(), start, end);
+        encode(&mut arguments);
+        let length = arguments.finish(template.granted())?;
+        let exit = machine.run(&template.call(start, length), limit)?;
+        match exit {
+            Exit::Hypercall {
+                number: hypercall::DONE,
+                arguments: [address, size, _],
+            } => {
+                let result = decode(&machine, template.layout(), address, size)?;
+                machine.give_back(start, length);
+                Ok(result)
+            }
+            other => Err(failure(
+                other,
+                &machine,
+                template.layout(),
+                template.granted(),
+                limit,
+            )),
+        }
+    }
+
+    /// What a plain call of the function does with an error.
+    ///
+    /// # Panics
+    ///
+    /// Always, with the function's name and the cause.
+    #[track_caller]
+    pub fn fail(&self, error: &Error) -> ! {
+        panic!("virtine `{}` failed: {error}", self.definition.name)
+    }
+
+    fn pool(&self) -> Result<&Pool, Error> {
+        if let Some(pool) = self.pool.get() {
+            return Ok(pool);
+        }
+        let _only_one = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.pool.get() {
+            Some(pool) => Ok(pool),
+            None => {
+                let pool = self.make_pool()?;
+                Ok(self.pool.get_or_init(|| pool))
+            }
+        }
+    }
+
+    fn make_pool(&self) -> Result<Pool, Error> {
+        let Definition {
+            name,
+            image,
+            timeout,
+            snapshot,
+        } = self.definition;
+        if image.is_empty() {
+            return Err(Error::NotBuilt { function: name });
+        }
+        let image = Image::parse(image)?;
+        let snapshot = snapshot && env::var_os(NO_SNAPSHOT).is_none();
+        Template::new(&image, snapshot, timeout).map(Pool::new)
+    }
+}
+
+/// A place in guest memory that a call's arguments are encoded into.
+pub struct Arguments<'a> {
+    memory: &'a mut GuestMemory,
+    start: u64,
+    end: u64,
+    /// Bytes that all arguments take, also those that did not fit.
+    needed: u64,
+    invalid: Option<String>,
+}
+
+impl<'a> Arguments<'a> {
+    fn new(memory: &'a mut GuestMemory, start: u64, end: u64) -> Self {
+        Self {
+            memory,
+            start,
+            end,
+            needed: 0,
+            invalid: None,
+        }
+    }
+
+    /// Appends the next argument. Errors are kept until the last one is in.
+    pub fn push<T: Serialize + ?Sized>(&mut self, argument: &T) {
+        if let Err(CodecError::Invalid(reason)) = codec::encode(argument, self) {
+            self.invalid.get_or_insert(reason);
+        }
+    }
+
+    /// Appends the next argument, a byte slice, in one copy.
+    pub fn push_bytes(&mut self, argument: &[u8]) {
+        self.push(&codec::Bytes(argument));
+    }
+
+    fn finish(self, memory: u64) -> Result<u64, Error> {
+        let available = self.end - self.start;
+        if let Some(reason) = self.invalid {
+            return Err(Error::Argument { reason });
+        }
+        if self.needed > available {
+            return Err(Error::ArgumentsTooLarge {
+                needed: self.needed,
+                available,
+                memory,
+            });
+        }
+        Ok(self.needed)
+    }
+}
+
+impl Sink for Arguments<'_> {
+    /// Counts on where bytes no longer fit, so that the error can tell how much is needed.
+    fn write(&mut self, bytes: &[u8]) -> bool {
+        let address = self.start.saturating_add(self.needed);
+        self.needed = self.needed.saturating_add(bytes.len() as u64);
+        if self.start.saturating_add(self.needed) <= self.end {
+            return self.memory.write(address, bytes).is_some();
+        }
+        true
+    }
+}
+
+fn decode<T: DeserializeOwned>(
+    machine: &Machine,
+    layout: &Layout,
+    address: u64,
+    length: u64,
+) -> Result<T, Error> {
+    let bytes = guest_bytes(machine, layout, address, length)?;
+    codec::decode_untrusted(bytes).map_err(|error| Error::CorruptResult {
+        reason: error.to_string(),
+    })
+}
+
+/// What an exit that is not the hoped-for one means to the caller.
+pub(crate) fn failure(
+    exit: Exit,
+    machine: &Machine,
+    layout: &Layout,
+    granted: u64,
+    limit: Duration,
+) -> Error {
+    match exit {
+        Exit::TimedOut => Error::TimedOut { limit },
+        Exit::Fault(fault) => Error::Fault(fault),
+        Exit::Hypercall {
+            number: hypercall::PANIC,
+            arguments: [address, ..],
+        } => panic_report(machine, layout, address).map_or_else(|error| error, Error::Panicked),
+        Exit::Hypercall {
+            number: hypercall::OUT_OF_MEMORY,
+            arguments: [requested, ..],
+        } => Error::OutOfMemory {
+            requested,
+            memory: granted,
+        },
+        Exit::Hypercall { number, .. } => Error::Fault(Fault::Hypercall { number }),
+    }
+}
+
+fn panic_report(machine: &Machine, layout: &Layout, address: u64) -> Result<Panic, Error> {
+    let text = |address, length: u64, longest: u64| {
+        let bytes = guest_bytes(machine, layout, address, length.min(longest))?;
+        Ok::<_, Error>(String::from_utf8_lossy(bytes).into_owned())
+    };
+    let mut bytes = [0; PanicReport::SIZE];
+    bytes.copy_from_slice(guest_bytes(
+        machine,
+        layout,
+        address,
+        PanicReport::SIZE as u64,
+    )?);
+    let report = PanicReport::from_bytes(&bytes);
+    Ok(Panic {
+        message: text(report.message, report.message_len, PANIC_MESSAGE_MAX as u64)?,
+        file: text(report.file, report.file_len, FILE_NAME_MAX)?,
+        line: report.line,
+        column: report.column,
+    })
+}
+
+fn guest_bytes<'a>(
+    machine: &'a Machine,
+    layout: &Layout,
+    address: u64,
+    length: u64,
+) -> Result<&'a [u8], Error> {
+    let inside = layout.is_guests_own(address, length);
+    inside
+        .then(|| machine.memory().bytes(address, length))
+        .flatten()
+        .ok_or(Error::Fault(Fault::Pointer { address, length }))
+}

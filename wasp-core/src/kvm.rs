@@ -1,0 +1,163 @@
+//! `/dev/kvm`: opened, checked and asked for its CPUID once per process.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use kvm_bindings::KVM_MAX_CPUID_ENTRIES;
+use kvm_ioctls::{Cap, Kvm, VmFd};
+
+use crate::Error;
+use crate::arch::cpuid::GuestCpu;
+
+const DEVICE: &str = "/dev/kvm";
+
+/// The version that the KVM API document has called stable since Linux 2.6.22.
+const API_VERSION: i32 = 12;
+
+/// What every virtine needs, and since when Linux has it.
+const NEEDED: [(Cap, &str, &str); 4] = [
+    (Cap::UserMemory, "KVM_CAP_USER_MEMORY", "2.6.26"),
+    (Cap::Xcrs, "KVM_CAP_XCRS", "2.6.36"),
+    (Cap::ImmediateExit, "KVM_CAP_IMMEDIATE_EXIT", "4.13"),
+    (Cap::SyncRegs, "KVM_CAP_SYNC_REGS", "4.17"),
+];
+
+/// The host's KVM, with what all machines of the process have in common.
+pub(crate) struct Host {
+    kvm: Kvm,
+    cpu: GuestCpu,
+}
+
+impl Host {
+    /// The process's one handle. An error is not kept: the next call tries again.
+    pub(crate) fn get() -> Result<&'static Self, Error> {
+        static HOST: OnceLock<Host> = OnceLock::new();
+        static OPENING: Mutex<()> = Mutex::new(());
+        if let Some(host) = HOST.get() {
+            return Ok(host);
+        }
+        let _only_one = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+        match HOST.get() {
+            Some(host) => Ok(host),
+            None => Self::open().map(|host| HOST.get_or_init(|| host)),
+        }
+    }
+
+    fn open() -> Result<Self, Error> {
+        let kvm = Kvm::new().map_err(|errno| open_error(errno.errno()))?;
+        if kvm.get_api_version() != API_VERSION {
+            return Err(Error::KvmTooOld {
+                expected: "KVM API version 12",
+                since: "2.6.22",
+            });
+        }
+        for (capability, expected, since) in NEEDED {
+            if !kvm.check_extension(capability) {
+                return Err(Error::KvmTooOld { expected, since });
+            }
+        }
+        let offered = kvm
+            .get_supported_cpuid(KVM_MAX_CPUID_ENTRIES)
+            .map_err(Error::ioctl("KVM_GET_SUPPORTED_CPUID"))?;
+        Ok(Self {
+            kvm,
+            cpu: GuestCpu::new(&offered),
+        })
+    }
+
+    pub(crate) fn create_vm(&self) -> Result<VmFd, Error> {
+        self.kvm.create_vm().map_err(Error::ioctl("KVM_CREATE_VM"))
+    }
+
+    /// The processor that guests see.
+    pub(crate) const fn cpu(&self) -> &GuestCpu {
+        &self.cpu
+    }
+}
+
+fn open_error(errno: i32) -> Error {
+    match io::Error::from_raw_os_error(errno) {
+        error if error.kind() == io::ErrorKind::NotFound => Error::KvmMissing,
+        // ENXIO, ENODEV: the node is there, the driver is not.
+        _ if errno == libc::ENXIO || errno == libc::ENODEV => Error::KvmMissing,
+        error if error.kind() == io::ErrorKind::PermissionDenied => Error::KvmDenied {
+            group: group_of(DEVICE),
+        },
+        source => Error::System {
+            operation: "open /dev/kvm",
+            source,
+        },
+    }
+}
+
+/// The name of the group that owns `path`; its number where it has no name.
+fn group_of(path: &str) -> String {
+    let Ok(metadata) = fs::metadata(path) else {
+        return "kvm".to_owned();
+    };
+    let groups = fs::read_to_string("/etc/group").unwrap_or_default();
+    group_name(&groups, metadata.gid()).unwrap_or_else(|| metadata.gid().to_string())
+}
+
+/// Looks a group up in the text of /etc/group: `name:password:number:members`.
+fn group_name(groups: &str, wanted: u32) -> Option<String> {
+    groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(wanted)).then(|| name.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_device_says_how_to_get_it() {
+        for errno in [libc::ENOENT, libc::ENXIO, libc::ENODEV] {
+            let message = open_error(errno).to_string();
+            assert!(message.contains("modprobe"), "{message}");
+        }
+    }
+
+    #[test]
+    fn denied_device_names_the_group_and_the_command() {
+        let error = Error::KvmDenied {
+            group: "kvm".to_owned(),
+        };
+        assert!(
+            error.to_string().contains("sudo usermod -aG kvm $USER"),
+            "{error}"
+        );
+        assert!(matches!(open_error(libc::EACCES), Error::KvmDenied { .. }));
+        assert!(matches!(open_error(libc::EPERM), Error::KvmDenied { .. }));
+    }
+
+    #[test]
+    fn other_failures_keep_the_kernels_words() {
+        let error = open_error(libc::EMFILE);
+        assert!(
+            error.to_string().starts_with("open /dev/kvm failed: "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn old_kernel_is_told_what_is_missing() {
+        let error = Error::KvmTooOld {
+            expected: "KVM_CAP_SYNC_REGS",
+            since: "4.17",
+        };
+        assert!(error.to_string().contains("KVM_CAP_SYNC_REGS"), "{error}");
+        assert!(error.to_string().contains("4.17"), "{error}");
+    }
+
+    #[test]
+    fn group_is_found_by_number() {
+        let groups = "root:x:0:\nbroken\nkvm:x:106:a,b\n";
+        assert_eq!(group_name(groups, 106).as_deref(), Some("kvm"));
+        assert_eq!(group_name(groups, 7), None);
+    }
+}

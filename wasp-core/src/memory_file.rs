@@ -1,0 +1,159 @@
+//! The file behind guest memory: what all machines of one image start from and share.
+//!
+//! An anonymous file (memfd). Machines map it copy-on-write, so a page costs memory once however
+//! many of them read it. It is sealed before the first machine maps it for good, so that the kernel
+//! itself vouches for its never changing again.
+
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::ptr::{self, NonNull};
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
+use rustix::io::{Errno, pwrite};
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use virtine_rt::abi::PAGE_SIZE;
+
+use crate::Error;
+
+/// Memory contents in the making.
+pub(crate) struct MemoryFile {
+    file: OwnedFd,
+    size: u64,
+    /// By page: whether it was ever written. The others are holes, which read as zero and must not
+    /// be touched, since touching one gives it memory.
+    written: Vec<bool>,
+}
+
+impl MemoryFile {
+    /// `size` bytes of zero, a multiple of the page size.
+    pub(crate) fn create(size: u64) -> Result<Self, Error> {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let file = memfd_create("virtine", flags).map_err(failed("memfd_create"))?;
+        ftruncate(&file, size).map_err(failed("ftruncate of guest memory"))?;
+        Ok(Self {
+            file,
+            size,
+            written: vec![false; (size / PAGE_SIZE) as usize],
+        })
+    }
+
+    /// Puts `bytes` at `address`, all inside the file.
+    pub(crate) fn write(&mut self, address: u64, bytes: &[u8]) -> Result<(), Error> {
+        let mut done = 0;
+        while done < bytes.len() {
+            done += pwrite(&self.file, &bytes[done..], address + done as u64)
+                .map_err(failed("pwrite of guest memory"))?;
+        }
+        if !bytes.is_empty() {
+            let last = (address + bytes.len() as u64 - 1) / PAGE_SIZE;
+            self.written[(address / PAGE_SIZE) as usize..=last as usize].fill(true);
+        }
+        Ok(())
+    }
+
+    /// For mapping it while it is being made.
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    /// Seals the contents.
+    pub(crate) fn freeze(self) -> Result<FrozenMemory, Error> {
+        let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL;
+        fcntl_add_seals(&self.file, seals).map_err(failed("F_ADD_SEALS"))?;
+        // SAFETY: a new mapping at an address of the kernel's choice touches no existing memory.
+        let view = unsafe {
+            mmap(
+                ptr::null_mut(),
+                self.size as usize,
+                ProtFlags::READ,
+                MapFlags::SHARED,
+                &self.file,
+                0,
+            )
+        };
+        let view = view.map_err(failed("mmap of guest memory"))?;
+        let view = NonNull::new(view.cast())
+            .ok_or_else(|| failed("mmap of guest memory")(Errno::NOMEM))?;
+        Ok(FrozenMemory {
+            file: self.file,
+            view,
+            size: self.size,
+            written: self.written,
+        })
+    }
+}
+
+/// Memory contents that can no longer change.
+pub(crate) struct FrozenMemory {
+    file: OwnedFd,
+    view: NonNull<u8>,
+    size: u64,
+    written: Vec<bool>,
+}
+
+// SAFETY: the view is read-only memory that nobody writes, owned by this value.
+unsafe impl Send for FrozenMemory {}
+// SAFETY: as above; all methods only read.
+unsafe impl Sync for FrozenMemory {}
+
+impl FrozenMemory {
+    /// For mapping it copy-on-write.
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    /// Bytes of the file.
+    pub(crate) const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The page at `address`, a multiple of the page size; `None` where it is all zero.
+    pub(crate) fn page(&self, address: u64) -> Option<&[u8]> {
+        let written = self.written.get((address / PAGE_SIZE) as usize)?;
+        written.then(|| {
+            // SAFETY: the page lies in the view, since `written` has an entry for it.
+            let page = unsafe { self.view.as_ptr().add(address as usize) };
+            // SAFETY: as above; the seal keeps everybody from changing the bytes.
+            unsafe { std::slice::from_raw_parts(page, PAGE_SIZE as usize) }
+        })
+    }
+}
+
+impl Drop for FrozenMemory {
+    fn drop(&mut self) {
+        // SAFETY: `freeze` made this mapping, and no page borrowed from it outlives `self`.
+        let _ = unsafe { munmap(self.view.as_ptr().cast(), self.size as usize) };
+    }
+}
+
+fn failed(operation: &'static str) -> impl FnOnce(Errno) -> Error {
+    move |errno| Error::system(operation)(errno.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holes_are_told_from_written_pages() {
+        let mut file = MemoryFile::create(4 * PAGE_SIZE).expect("a memfd");
+        file.write(PAGE_SIZE + 5, &[1; 4096]).expect("in bounds");
+        let file = file.freeze().expect("sealed");
+        let present: Vec<bool> = (0..5)
+            .map(|page| file.page(page * PAGE_SIZE).is_some())
+            .collect();
+        assert_eq!(present, [false, true, true, false, false]);
+        assert_eq!(
+            file.page(PAGE_SIZE).map(|page| page[4..6].to_vec()),
+            Some(vec![0, 1])
+        );
+    }
+
+    #[test]
+    fn frozen_file_takes_no_more() {
+        let file = MemoryFile::create(PAGE_SIZE)
+            .expect("a memfd")
+            .freeze()
+            .expect("sealed");
+        assert_eq!(pwrite(file.descriptor(), &[1], 0), Err(Errno::PERM));
+    }
+}

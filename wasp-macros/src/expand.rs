@@ -1,0 +1,202 @@
+//! The host's side of a `#[virtine]` function.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{Attribute, Ident, ItemFn, ReturnType, Visibility};
+use virtine_build::syntax::{Function, Parameter, Passing, Settings};
+
+use crate::lookup;
+
+/// Expands the attribute. Where something is wrong, all errors and the function as the user wrote
+/// it, so that nothing else breaks for want of it.
+pub(crate) fn virtine(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let function: ItemFn = match syn::parse2(item.clone()) {
+        Ok(function) => function,
+        Err(_) => {
+            let error = syn::Error::new(Span::call_site(), "#[virtine] stands on functions only");
+            return with_errors(error, item);
+        }
+    };
+    match checked(arguments, &function) {
+        Ok(expansion) => expansion,
+        Err(error) => with_errors(error, item),
+    }
+}
+
+fn with_errors(error: syn::Error, item: TokenStream) -> TokenStream {
+    let errors = error.to_compile_error();
+    quote! { #errors #item }
+}
+
+fn checked(arguments: TokenStream, function: &ItemFn) -> syn::Result<TokenStream> {
+    let (settings, parts) = match (Settings::parse(arguments), Function::check(function)) {
+        (Ok(settings), Ok(parts)) => (settings, parts),
+        (Err(mut one), Err(other)) => {
+            one.combine(other);
+            return Err(one);
+        }
+        (Err(error), _) | (_, Err(error)) => return Err(error),
+    };
+    let image = lookup::image(&function.sig.ident)?;
+    Ok(expand(function, &parts, &settings, &image))
+}
+
+/// ```text
+/// fn square(x: i32) -> i32                      the user's signature; panics where the call fails
+/// static __virtine_square: Function             the handle: image and settings
+/// fn __virtine_try_square(x: i32) -> Result<..> encodes, calls, decodes
+/// mod square { use .. as try_call }             the public name of that
+/// ```
+fn expand(
+    function: &ItemFn,
+    parts: &Function,
+    settings: &Settings,
+    image: &TokenStream,
+) -> TokenStream {
+    let name = &function.sig.ident;
+    let handle = format_ident!("__virtine_{name}", span = Span::call_site());
+    let try_call = format_ident!("__virtine_try_{name}", span = Span::call_site());
+    let cfgs: Vec<&Attribute> = attributes(function, &["cfg"]);
+    let stub = stub(function, parts, &handle, &try_call);
+    let definition = definition(name, settings, image);
+    let fallible = fallible(function, parts, &handle, &try_call);
+    let (vis, inner_vis) = (&function.vis, from_child(&function.vis));
+    let about = format!("Calls [`{name}()`] so that a failure is an error.");
+    quote! {
+        #stub
+        #(#cfgs)*
+        #[doc(hidden)]
+        #[allow(non_upper_case_globals)]
+        static #handle: ::wasp_core::expansion::Function = #definition;
+        #(#cfgs)*
+        #fallible
+        #(#cfgs)*
+        #[doc = #about]
+        #[allow(unused_imports)]
+        #vis mod #name {
+            #[doc(inline)]
+            #inner_vis use super::#try_call as try_call;
+        }
+    }
+}
+
+/// The function itself, as its callers know it. The user's own body stays inside, unused, so that
+/// compiler, editor and lints see it as it was written.
+fn stub(function: &ItemFn, parts: &Function, handle: &Ident, try_call: &Ident) -> TokenStream {
+    let ItemFn {
+        attrs,
+        vis,
+        sig,
+        block,
+    } = function;
+    let (name, output, generics) = (&sig.ident, &sig.output, &sig.generics);
+    let where_clause = &sig.generics.where_clause;
+    let names = parts.parameters.iter().map(|parameter| &parameter.name);
+    let parameters = parameters(parts);
+    let lints = attributes(function, &["allow", "expect", "warn", "deny", "forbid"]);
+    let mut native = sig.clone();
+    native.ident = Ident::new("native", name.span());
+    quote! {
+        #(#attrs)*
+        #[allow(dead_code)]
+        #[track_caller]
+        #vis fn #name #generics(#parameters) #output #where_clause {
+            #(#lints)*
+            #[allow(dead_code)]
+            #native #block
+            match #try_call(#(#names),*) {
+                ::core::result::Result::Ok(result) => result,
+                ::core::result::Result::Err(error) => #handle.fail(&error),
+            }
+        }
+    }
+}
+
+fn definition(name: &Ident, settings: &Settings, image: &TokenStream) -> TokenStream {
+    let name = name.to_string();
+    let (seconds, nanoseconds) = (settings.timeout.as_secs(), settings.timeout.subsec_nanos());
+    let snapshot = settings.snapshot;
+    quote! {
+        ::wasp_core::expansion::Function::new(::wasp_core::expansion::Definition {
+            name: #name,
+            image: #image,
+            timeout: ::core::time::Duration::new(#seconds, #nanoseconds),
+            snapshot: #snapshot,
+        })
+    }
+}
+
+fn fallible(function: &ItemFn, parts: &Function, handle: &Ident, try_call: &Ident) -> TokenStream {
+    let generics = &function.sig.generics;
+    let where_clause = &generics.where_clause;
+    let vis = &function.vis;
+    let parameters = parameters(parts);
+    let pushes = parts.parameters.iter().map(push);
+    let (result, span) = match &function.sig.output {
+        ReturnType::Default => (quote!(()), function.sig.ident.span()),
+        ReturnType::Type(_, ty) => (ty.to_token_stream(), ty.span()),
+    };
+    // On the result's type, where the compiler then says that it lacks `Deserialize`.
+    let call = quote_spanned! { span => #handle.call::<#result> };
+    let about = format!(
+        "Calls `{}` in a virtual machine of its own.\n\n# Errors\n\nWhatever kept it from \
+         returning: see [`Error`](::wasp_core::Error).",
+        function.sig.ident
+    );
+    quote! {
+        #[doc = #about]
+        #[allow(dead_code)]
+        #vis fn #try_call #generics(#parameters) -> ::core::result::Result<#result, ::wasp_core::Error>
+        #where_clause
+        {
+            #call(|arguments| { #(#pushes)* })
+        }
+    }
+}
+
+/// On the parameter's type, where the compiler then says that it lacks `Serialize`.
+fn push(parameter: &Parameter) -> TokenStream {
+    let Parameter { name, ty, passing } = parameter;
+    match passing {
+        Passing::Value => quote_spanned! { ty.span() => arguments.push(&#name); },
+        Passing::Bytes => quote_spanned! { ty.span() => arguments.push_bytes(#name); },
+        Passing::Reference | Passing::Slice => {
+            quote_spanned! { ty.span() => arguments.push(#name); }
+        }
+    }
+}
+
+fn parameters(parts: &Function) -> TokenStream {
+    let parameters = parts
+        .parameters
+        .iter()
+        .map(|Parameter { name, ty, .. }| quote!(#name: #ty));
+    quote!(#(#parameters),*)
+}
+
+fn attributes<'a>(function: &'a ItemFn, names: &[&str]) -> Vec<&'a Attribute> {
+    let wanted = |attribute: &&Attribute| names.iter().any(|name| attribute.path().is_ident(name));
+    function.attrs.iter().filter(wanted).collect()
+}
+
+/// The same visibility, as a child module has to spell it.
+fn from_child(visibility: &Visibility) -> TokenStream {
+    match visibility {
+        Visibility::Public(_) => quote!(pub),
+        Visibility::Inherited => quote!(pub(super)),
+        Visibility::Restricted(restricted) => {
+            let path = &restricted.path;
+            match path
+                .segments
+                .first()
+                .map(|first| first.ident.to_string())
+                .as_deref()
+            {
+                Some("self") => quote!(pub(super)),
+                Some("super") => quote!(pub(in super::#path)),
+                _ => quote!(#visibility),
+            }
+        }
+    }
+}

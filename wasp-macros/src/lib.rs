@@ -1,0 +1,34 @@
+//! The `#[virtine]` attribute. Use it as `wasp_core::virtine`, whose documentation says what it does.
+#![deny(unsafe_code)]
+
+mod expand;
+mod lookup;
+
+use proc_macro::TokenStream;
+
+/// Makes a function run in a virtual machine of its own at every call.
+///
+/// ```ignore
+/// #[virtine]
+/// fn square(x: i32) -> i32 { x * x }
+///
+/// #[virtine(timeout = "50ms", memory = "8MiB", stack = "256KiB", snapshot = false)]
+/// fn careful(text: &str) -> Result<u64, String> { /* .. */ }
+/// ```
+///
+/// The function keeps its signature. A call that fails panics with the cause; beside the function
+/// stands a module of its name with `try_call`, which returns `Result<T, wasp_core::Error>`.
+///
+/// | key | default | meaning |
+/// |---|---|---|
+/// | `timeout` | `"10s"` | how long one call may run (`us`, `ms`, `s`, `min`) |
+/// | `memory` | `"16MiB"` | code, stack, arguments and heap together (`KiB`, `MiB`, `GiB`; at most 4 GiB); costs nothing until it is touched |
+/// | `stack` | `"1MiB"` | the part of it that is stack |
+/// | `snapshot` | `true` | start calls from a snapshot of the initialised guest, not from its image |
+///
+/// A virtine may ask the host for nothing. Parameters are passed by value or as `&str`, `&[T]` or
+/// `&T`; their types, and the result's, are serde's `Serialize` and `Deserialize`.
+#[proc_macro_attribute]
+pub fn virtine(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand::virtine(arguments.into(), item.into()).into()
+}
