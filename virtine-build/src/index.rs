@@ -346,7 +346,7 @@ fn classify(item: &syn::Item) -> (Vec<String>, Kind) {
             let of_trait = item
                 .trait_
                 .as_ref()
-                .map(|(_, path, _)| mentions::of(path.to_token_stream()));
+                .map(|(path, _)| mentions::of(path.to_token_stream()));
             (
                 Vec::new(),
                 Kind::Impl {

@@ -89,6 +89,7 @@ fn stub(function: &ItemFn, parts: &Function, handle: &Ident, try_call: &Ident) -
         vis,
         sig,
         block,
+        ..
     } = function;
     let (name, output, generics) = (&sig.ident, &sig.output, &sig.generics);
     let where_clause = &sig.generics.where_clause;

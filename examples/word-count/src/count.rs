@@ -9,7 +9,7 @@ use wasp_core::virtine;
 /// The `limit` most frequent words of `text` with their counts, by falling count, then by word.
 ///
 /// A word is a longest run of alphanumeric characters, lower-cased.
-#[virtine(memory = "1GiB", timeout = "60s")]
+#[virtine(memory = "1GiB", timeout = "10min")]
 pub(crate) fn most_frequent(text: &str, limit: usize) -> Vec<(String, u64)> {
     let mut counts: BTreeMap<Cow<'_, str>, u64> = BTreeMap::new();
     for word in words(text) {

@@ -80,7 +80,7 @@ fn refusals(function: &ItemFn) -> Vec<syn::Error> {
             "a virtine cannot be const: a virtual machine cannot run at compile time",
         );
     }
-    if let Some(token) = &signature.unsafety {
+    if let syn::Safety::Unsafe(token) = &signature.safety {
         refuse(
             token.span(),
             "a virtine cannot be unsafe: its callers share no memory with it",
