@@ -176,41 +176,33 @@ impl Slicer<'_> {
 
     /// What `path` means in `module`; keeps the imports on the way.
     fn resolve(&mut self, module: usize, path: &[String]) -> BTreeSet<Target> {
-        self.follow(module, path, &mut Vec::new())
+        self.follow(module, path, false, &mut Vec::new())
     }
 
-    /// `passed` holds the look-ups under way, so that imports in a circle end.
+    /// `leads_on` tells that the path goes on behind its last name, which therefore is a module's
+    /// or a type's. `passed` holds the look-ups under way, so that imports in a circle end.
     fn follow(
         &mut self,
         module: usize,
         path: &[String],
+        leads_on: bool,
         passed: &mut Vec<(usize, String)>,
     ) -> BTreeSet<Target> {
-        let Some((first, rest)) = path.split_first() else {
-            return BTreeSet::new();
-        };
-        let mut targets = match first.as_str() {
-            "crate" => BTreeSet::from([Target::Module(0)]),
-            "self" => BTreeSet::from([Target::Module(module)]),
-            "super" => self.index.modules[module]
-                .parent
-                .map(Target::Module)
-                .into_iter()
-                .collect(),
-            name => self.look_up(module, name, passed),
-        };
-        for name in rest {
+        let mut targets = BTreeSet::from([Target::Module(module)]);
+        for (at, name) in path.iter().enumerate() {
+            let leads_on = leads_on || at + 1 < path.len();
             targets = targets
                 .into_iter()
-                .flat_map(|target| match target {
+                .flat_map(|target| match (target, name.as_str()) {
                     // What follows an item is its variant, method or constant.
-                    Target::Item(_) => BTreeSet::from([target]),
-                    Target::Module(module) if name == "super" => self.index.modules[module]
-                        .parent
-                        .map(Target::Module)
-                        .into_iter()
-                        .collect(),
-                    Target::Module(module) => self.look_up(module, name, passed),
+                    (Target::Item(_), _) => BTreeSet::from([target]),
+                    (_, "crate") => BTreeSet::from([Target::Module(0)]),
+                    (_, "self") => BTreeSet::from([target]),
+                    (Target::Module(module), "super") => {
+                        let parent = self.index.modules[module].parent;
+                        parent.map(Target::Module).into_iter().collect()
+                    }
+                    (Target::Module(module), name) => self.look_up(module, name, leads_on, passed),
                 })
                 .collect();
         }
@@ -221,6 +213,7 @@ impl Slicer<'_> {
         &mut self,
         module: usize,
         name: &str,
+        leads_on: bool,
         passed: &mut Vec<(usize, String)>,
     ) -> BTreeSet<Target> {
         let step = (module, name.to_owned());
@@ -232,7 +225,7 @@ impl Slicer<'_> {
         let index = self.index;
         for (number, import) in index.imports.iter().enumerate() {
             if import.module == module {
-                targets.extend(self.imported(number, import, name, passed));
+                targets.extend(self.imported(number, name, leads_on, passed));
             }
         }
         passed.pop();
@@ -257,35 +250,60 @@ impl Slicer<'_> {
     fn imported(
         &mut self,
         number: usize,
-        import: &Import,
         name: &str,
+        leads_on: bool,
         passed: &mut Vec<(usize, String)>,
     ) -> BTreeSet<Target> {
+        let import = &self.index.imports[number];
         if import.name.as_deref() == Some(name) {
-            self.slice.imports.insert(number);
-            return self.follow(import.module, &import.path, passed);
+            if leads_on || !is_std_module(import) {
+                self.slice.imports.insert(number);
+            }
+            return self.follow(import.module, &import.path, leads_on, passed);
         }
         if !import.glob {
             return BTreeSet::new();
         }
-        let mut targets = BTreeSet::new();
-        for target in self.follow(import.module, &import.path, passed) {
-            match target {
-                Target::Module(module) => targets.extend(self.look_up(module, name, passed)),
-                Target::Item(item) => {
-                    if let Kind::Enum { variants } = &self.index.items[item].kind
-                        && variants.iter().any(|variant| variant == name)
-                    {
-                        targets.insert(target);
-                    }
-                }
-            }
-        }
+        let targets = self.imported_by_glob(import, name, leads_on, passed);
         if !targets.is_empty() {
             self.slice.imports.insert(number);
         }
         targets
     }
+
+    fn imported_by_glob(
+        &mut self,
+        import: &Import,
+        name: &str,
+        leads_on: bool,
+        passed: &mut Vec<(usize, String)>,
+    ) -> BTreeSet<Target> {
+        let from = self.follow(import.module, &import.path, true, passed);
+        from.into_iter()
+            .flat_map(|target| match target {
+                Target::Module(module) => self.look_up(module, name, leads_on, passed),
+                Target::Item(item) => match &self.index.items[item].kind {
+                    Kind::Enum { variants } if variants.iter().any(|variant| variant == name) => {
+                        BTreeSet::from([target])
+                    }
+                    _ => BTreeSet::new(),
+                },
+            })
+            .collect()
+    }
+}
+
+/// Whether the import is of a module right below `std`'s root. Such a name alone, without `::`
+/// behind it, is a variable's.
+fn is_std_module(import: &Import) -> bool {
+    match import.path.as_slice() {
+        [root, name] => is_std(root) && name.starts_with(char::is_lowercase),
+        _ => false,
+    }
+}
+
+fn is_std(root: &str) -> bool {
+    matches!(root, "std" | "core" | "alloc")
 }
 
 /// The traits that `std` has besides those of its prelude. There are too few to need a look at std.
@@ -328,10 +346,7 @@ const STD_TRAITS: [&str; 34] = [
 
 /// Whether an import that leads out of the crate may be there for a trait's methods.
 fn may_be_std_trait(import: &Import) -> bool {
-    let from_std = import
-        .path
-        .first()
-        .is_some_and(|root| matches!(root.as_str(), "std" | "core" | "alloc"));
+    let from_std = import.path.first().is_some_and(|root| is_std(root));
     // `std::io` is not in the guest, so its `Write` cannot be meant by anything that compiles.
     let absent = import.path.get(1).is_some_and(|module| module == "io");
     let last = import.path.last().map(String::as_str).unwrap_or_default();

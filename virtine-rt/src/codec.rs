@@ -2,19 +2,23 @@
 //!
 //! The only place that names bincode. Arguments follow one another without a frame; the result
 //! stands alone. Both ends are compiled from the same source types, so no type information travels.
+//! What a guest wrote is read by [`decode_untrusted`], which is our own: see there.
 
 use alloc_crate::string::{String, ToString as _};
 use alloc_crate::vec::Vec;
 use core::fmt;
 
-use bincode::config::{Configuration, Fixint, Limit, LittleEndian, NoLimit};
+use bincode::config::{Configuration, Fixint, LittleEndian, NoLimit};
 use bincode::enc::write::Writer;
 use bincode::error::EncodeError;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
-type Config<L = NoLimit> = Configuration<LittleEndian, Fixint, L>;
+mod untrusted;
 
-const CONFIG: Config = bincode::config::standard().with_fixed_int_encoding();
+pub use untrusted::{MAX_DEPTH, MAX_EMPTY_ELEMENTS, decode_untrusted};
+
+const CONFIG: Configuration<LittleEndian, Fixint, NoLimit> =
+    bincode::config::standard().with_fixed_int_encoding();
 
 /// Where encoded bytes go, in order.
 pub trait Sink {
@@ -124,41 +128,11 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// Decodes exactly one value from bytes that a hostile peer may have written.
-///
-/// A length that the bytes claim is believed only up to 16 times what is there, so that a few bytes
-/// cannot make the host allocate the world.
-///
-/// # Errors
-///
-/// [`CodecError::Invalid`] where the bytes are no value of the type, [`CodecError::Trailing`] where
-/// more than one is there.
-pub fn decode_untrusted<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-    // bincode's limit is a constant of the type, hence a ladder of them.
-    match bytes.len() {
-        0..=0xffff => decode_limited::<T, 0x1_0000>(bytes),
-        0x1_0000..=0xf_ffff => decode_limited::<T, 0x10_0000>(bytes),
-        0x10_0000..=0xff_ffff => decode_limited::<T, 0x100_0000>(bytes),
-        0x100_0000..=0xfff_ffff => decode_limited::<T, 0x1000_0000>(bytes),
-        0x1000_0000..=0xffff_ffff => decode_limited::<T, 0x1_0000_0000>(bytes),
-        _ => decode_limited::<T, 0x80_0000_0000>(bytes),
-    }
-}
-
-fn decode_limited<T: DeserializeOwned, const LIMIT: usize>(bytes: &[u8]) -> Result<T, CodecError> {
-    let config: Config<Limit<LIMIT>> = CONFIG.with_limit::<LIMIT>();
-    let (value, used) = bincode::serde::decode_from_slice(bytes, config)
-        .map_err(|error| CodecError::Invalid(error.to_string()))?;
-    match bytes.len() - used {
-        0 => Ok(value),
-        bytes => Err(CodecError::Trailing { bytes }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc_crate::{borrow::ToOwned, string::String, vec};
+    use alloc_crate::{borrow::ToOwned, collections::BTreeMap, string::String, vec};
+    use serde::de::DeserializeOwned;
 
     fn encoded<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -233,5 +207,57 @@ mod tests {
     fn nested_values_round_trip() {
         let value = vec![("a".to_owned(), Some(1.5_f64)), (String::new(), None)];
         assert_eq!(decode_untrusted(&encoded(&value)), Ok(value));
+    }
+
+    #[test]
+    fn both_readers_understand_what_the_writer_writes() {
+        fn check<T: Serialize + DeserializeOwned + PartialEq + core::fmt::Debug>(value: T) {
+            let bytes = encoded(&value);
+            assert_eq!(decode_untrusted::<T>(&bytes).as_ref(), Ok(&value));
+            assert_eq!(Decoder::new(&bytes).take::<T>().as_ref(), Ok(&value));
+        }
+        check((i8::MIN, i16::MIN, i32::MIN, i64::MIN, i128::MIN));
+        check((u8::MAX, u16::MAX, u32::MAX, u64::MAX, u128::MAX));
+        check((f32::MIN, f64::MAX, true, false, ()));
+        check(vec!['a', '\u{e9}', '\u{20ac}', '\u{1f980}', '\u{10ffff}']);
+        check(BTreeMap::from([
+            (1_u8, "one".to_owned()),
+            (2, String::new()),
+        ]));
+        check([Ok(3_u16), Err(Some("x".to_owned()))]);
+        check(vec![(); 5]);
+        check(vec![vec![Some(Some(1_u8))], vec![None, Some(None)]]);
+    }
+
+    #[test]
+    fn elements_without_bytes_are_counted() {
+        for claim in [
+            MAX_EMPTY_ELEMENTS.into(),
+            u64::from(MAX_EMPTY_ELEMENTS) + 1,
+            u64::MAX,
+        ] {
+            let decoded = decode_untrusted::<Vec<()>>(&claim.to_le_bytes());
+            assert_eq!(
+                decoded.is_ok(),
+                claim == MAX_EMPTY_ELEMENTS.into(),
+                "{claim}"
+            );
+        }
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        // A list as recursive types make one: each byte nests one level deeper.
+        #[derive(Debug)]
+        struct List;
+        impl<'de> Deserialize<'de> for List {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Option::<alloc_crate::boxed::Box<Self>>::deserialize(deserializer).map(|_| Self)
+            }
+        }
+        let nested = |levels: usize| [vec![1; levels], vec![0]].concat();
+        assert!(decode_untrusted::<List>(&nested(MAX_DEPTH as usize)).is_ok());
+        assert!(decode_untrusted::<List>(&nested(MAX_DEPTH as usize + 1)).is_err());
+        assert!(decode_untrusted::<List>(&nested(10_000_000)).is_err());
     }
 }

@@ -61,10 +61,8 @@ impl Layout {
     /// Whether the guest may have handed over `length` bytes at `address`: its own memory only, not
     /// the supervisor's below or the page tables behind it.
     pub(crate) fn is_guests_own(&self, address: u64, length: u64) -> bool {
-        address >= USER_BASE
-            && address
-                .checked_add(length)
-                .is_some_and(|end| end <= self.heap_end)
+        let end = address.checked_add(length);
+        address >= USER_BASE && end.is_some_and(|end| end <= self.heap_end)
     }
 }
 

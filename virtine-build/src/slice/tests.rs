@@ -163,3 +163,20 @@ fn macros_are_found_by_name() {
     )]);
     assert_eq!(names, ["entry", "helper", "twice"]);
 }
+
+#[test]
+fn variable_of_a_std_modules_name_does_not_import_it() {
+    let folder = Folder::new(&[(
+        "lib.rs",
+        "use std::{thread, mem::swap, cmp}; fn entry(thread: u8) { swap(&mut thread, cmp::max) }",
+    )]);
+    let cfg = Cfg::new(Vec::new());
+    let sources = Sources::load(&folder.0.join("lib.rs"), &cfg).expect("files");
+    let index = Index::new(&sources, &cfg);
+    let kept: Vec<&str> = Slice::of(&index, 0)
+        .imports
+        .iter()
+        .filter_map(|&import| index.imports[import].name.as_deref())
+        .collect();
+    assert_eq!(kept, ["swap", "cmp"]);
+}
