@@ -26,6 +26,8 @@ struct State {
     idle: Vec<Machine>,
     /// All machines, idle and in use.
     live: usize,
+    /// Calls that wait for a machine. Waking takes a system call even where nobody waits.
+    waiting: usize,
 }
 
 impl Pool {
@@ -77,18 +79,30 @@ impl Pool {
                     waited,
                 });
             }
-            let (guard, _) = self
-                .returned
-                .wait_timeout(state, patience - waited)
-                .unwrap_or_else(PoisonError::into_inner);
-            state = guard;
+            state.waiting += 1;
+            let woken = self.returned.wait_timeout(state, patience - waited);
+            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+            state.waiting -= 1;
         }
     }
 
     /// Gives back the right to a machine.
     fn release(&self) {
-        self.lock().live -= 1;
-        self.returned.notify_one();
+        let mut state = self.lock();
+        state.live -= 1;
+        self.wake_one(&state);
+    }
+
+    fn put(&self, machine: Machine) {
+        let mut state = self.lock();
+        state.idle.push(machine);
+        self.wake_one(&state);
+    }
+
+    fn wake_one(&self, state: &State) {
+        if state.waiting > 0 {
+            self.returned.notify_one();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -106,9 +120,10 @@ impl Lease<'_> {
     /// Resets a machine whose call ended well, and puts it back.
     pub(crate) fn give_back(mut self, arguments: u64, length: u64) {
         let pool = self.pool;
-        if pool.template.reset(&mut self, arguments, length) {
-            pool.lock().idle.extend(self.machine.take());
-            pool.returned.notify_one();
+        if pool.template.reset(&mut self, arguments, length)
+            && let Some(machine) = self.machine.take()
+        {
+            pool.put(machine);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Which functions can be virtines, and how each parameter travels.
 
+use quote::ToTokens;
 use syn::spanned::Spanned as _;
 use syn::{FnArg, GenericParam, Ident, ItemFn, Pat, PatType, ReturnType, Type};
 
@@ -65,38 +66,38 @@ impl Function {
 fn refusals(function: &ItemFn) -> Vec<syn::Error> {
     let signature = &function.sig;
     let mut errors = Vec::new();
-    let mut refuse = |span: proc_macro2::Span, reason: &str| {
-        errors.push(syn::Error::new(span, reason));
+    let mut refuse = |tokens: &dyn ToTokens, reason: &str| {
+        errors.push(syn::Error::new_spanned(tokens, reason));
     };
     if let Some(token) = &signature.asyncness {
         refuse(
-            token.span(),
+            token,
             "a virtine cannot be async: its call ends when the virtual machine exits",
         );
     }
     if let Some(token) = &signature.constness {
         refuse(
-            token.span(),
+            token,
             "a virtine cannot be const: a virtual machine cannot run at compile time",
         );
     }
     if let syn::Safety::Unsafe(token) = &signature.safety {
         refuse(
-            token.span(),
+            token,
             "a virtine cannot be unsafe: its callers share no memory with it",
         );
     }
     if let Some(abi) = &signature.abi {
-        refuse(abi.span(), "a virtine cannot have a foreign ABI");
+        refuse(abi, "a virtine cannot have a foreign ABI");
     }
     if let Some(variadic) = &signature.variadic {
-        refuse(variadic.span(), "a virtine cannot be variadic");
+        refuse(variadic, "a virtine cannot be variadic");
     }
     for parameter in &signature.generics.params {
         match parameter {
             GenericParam::Lifetime(_) => {}
             GenericParam::Type(_) | GenericParam::Const(_) => refuse(
-                parameter.span(),
+                parameter,
                 "a virtine cannot be generic: its image is compiled once, before it is called; \
                  write one virtine for each type and let them call the generic function",
             ),
@@ -109,7 +110,7 @@ fn refusals(function: &ItemFn) -> Vec<syn::Error> {
 }
 
 fn result_refusal(ty: &Type) -> Option<syn::Error> {
-    let refusal = |ty: &Type, reason| Some(syn::Error::new(ty.span(), reason));
+    let refusal = |ty: &Type, reason| Some(syn::Error::new_spanned(ty, reason));
     match ty {
         Type::ImplTrait(_) => refusal(ty, "a virtine's result must have a named type to travel by"),
         _ => find_reference(ty).and_then(|reference| {
@@ -139,8 +140,8 @@ fn parameter(index: usize, input: &FnArg) -> syn::Result<Parameter> {
     let PatType { pat, ty, .. } = match input {
         FnArg::Typed(typed) => typed,
         FnArg::Receiver(receiver) => {
-            return Err(syn::Error::new(
-                receiver.span(),
+            return Err(syn::Error::new_spanned(
+                receiver,
                 "a virtine cannot be a method: write a function that takes the value as its parameter",
             ));
         }
@@ -163,7 +164,7 @@ fn passing(ty: &Type) -> syn::Result<Passing> {
     let reference = match ty {
         Type::ImplTrait(_) => {
             let reason = "a virtine cannot take `impl Trait`: its image is compiled once, before it is called";
-            return Err(syn::Error::new(ty.span(), reason));
+            return Err(syn::Error::new_spanned(ty, reason));
         }
         Type::Paren(inner) => return passing(&inner.elem),
         Type::Group(inner) => return passing(&inner.elem),
@@ -173,12 +174,12 @@ fn passing(ty: &Type) -> syn::Result<Passing> {
     if let Some(token) = &reference.mutability {
         let reason =
             "a virtine cannot take `&mut` yet: it works on a copy; return the changed value";
-        return Err(syn::Error::new(token.span(), reason));
+        return Err(syn::Error::new_spanned(token, reason));
     }
     match &*reference.elem {
         Type::TraitObject(_) => {
             let reason = "a virtine cannot take a trait object: its code is the host's";
-            Err(syn::Error::new(reference.elem.span(), reason))
+            Err(syn::Error::new_spanned(&reference.elem, reason))
         }
         Type::Slice(slice) if is_named(&slice.elem, "u8") => Ok(Passing::Bytes),
         Type::Slice(_) => Ok(Passing::Slice),

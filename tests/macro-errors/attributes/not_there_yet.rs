@@ -1,0 +1,6 @@
+use wasp_core::virtine;
+
+#[virtine(allow(stdout))]
+fn f() {}
+
+fn main() {}

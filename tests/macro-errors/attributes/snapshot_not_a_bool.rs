@@ -1,0 +1,6 @@
+use wasp_core::virtine;
+
+#[virtine(snapshot = "no")]
+fn f() {}
+
+fn main() {}

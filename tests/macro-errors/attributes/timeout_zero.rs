@@ -1,0 +1,6 @@
+use wasp_core::virtine;
+
+#[virtine(timeout = "0s")]
+fn f() {}
+
+fn main() {}

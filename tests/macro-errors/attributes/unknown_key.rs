@@ -1,0 +1,6 @@
+use wasp_core::virtine;
+
+#[virtine(colour = "red")]
+fn f() {}
+
+fn main() {}

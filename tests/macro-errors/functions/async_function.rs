@@ -1,0 +1,6 @@
+use wasp_core::virtine;
+
+#[virtine]
+async fn f() {}
+
+fn main() {}

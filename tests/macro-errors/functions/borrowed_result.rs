@@ -1,0 +1,8 @@
+use wasp_core::virtine;
+
+#[virtine]
+fn f(text: &str) -> Option<&str> {
+    Some(text)
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use wasp_core::virtine;
+
+#[virtine]
+const fn f() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use wasp_core::virtine;
+
+#[virtine]
+extern "C" fn f() {}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use wasp_core::virtine;
+
+struct S;
+
+impl S {
+    #[virtine]
+    fn f(&self) {}
+}
+
+fn main() {}

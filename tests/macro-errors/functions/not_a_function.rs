@@ -1,0 +1,6 @@
+use wasp_core::virtine;
+
+#[virtine]
+struct S;
+
+fn main() {}

@@ -1,0 +1,6 @@
+use wasp_core::virtine;
+
+#[virtine]
+unsafe fn f() {}
+
+fn main() {}

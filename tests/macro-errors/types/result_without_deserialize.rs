@@ -1,0 +1,10 @@
+use wasp_core::virtine;
+
+struct Opaque;
+
+#[virtine]
+fn f() -> Opaque {
+    Opaque
+}
+
+fn main() {}
