@@ -16,7 +16,7 @@ use crate::link;
 use crate::package::{Package, TargetRoot};
 use crate::report::{self, Outcome, Report};
 use crate::slice::Slice;
-use crate::source::Sources;
+use crate::source::{self, Sources};
 use crate::syntax::{self, Function, Settings};
 use crate::write::write_if_changed;
 
@@ -72,6 +72,8 @@ fn tell_cargo_what_was_read(package: &Package, environment: &Environment, crates
         files.extend(one.sources.files.iter().map(|file| file.path.clone()));
         files.extend(one.sources.unparsed.iter().cloned());
     }
+    // The guest's half of the runtime is no part of any host crate, so nothing else watches it.
+    source::rust_files(&Path::new(virtine_rt::MANIFEST_DIR).join("src"), &mut files);
     for file in files {
         println!("cargo::rerun-if-changed={}", file.display());
     }

@@ -76,6 +76,18 @@ impl Sources {
     }
 }
 
+/// Adds all Rust files in a folder and below it. A folder that cannot be read has none.
+pub(crate) fn rust_files(folder: &Path, found: &mut BTreeSet<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        match path.extension() {
+            _ if path.is_dir() => rust_files(&path, found),
+            Some(extension) if extension == "rs" => _ = found.insert(path),
+            _ => {}
+        }
+    }
+}
+
 /// Blanks a byte order mark and a `#!` line, which syn would cut off, so that the positions it tells
 /// are those in the file.
 fn blank_preamble(text: String) -> String {
