@@ -4,10 +4,6 @@ use std::env;
 
 const WITHOUT_KVM: &str = "WASP_TEST_WITHOUT_KVM";
 
-#[expect(
-    clippy::print_stdout,
-    reason = "cargo reads a build script's standard output"
-)]
 fn main() {
     virtine_build::build();
     println!("cargo::rerun-if-env-changed={WITHOUT_KVM}");

@@ -2,7 +2,6 @@
 
 use std::env;
 
-#[expect(clippy::print_stdout, reason = "cargo reads a build script's standard output")]
 fn main() {
     virtine_build::build();
     println!("cargo::rerun-if-env-changed=WASP_TEST_WITHOUT_KVM");

@@ -87,6 +87,7 @@ fn lifetimes<'a>(one: &'a str, two: &'a str) -> String {
 }
 
 #[virtine]
+#[expect(clippy::too_many_arguments, reason = "the point of it")]
 fn twenty(
     a: u8,
     b: u8,

@@ -83,7 +83,7 @@ mod inner {
     }
 
     fn helper(x: u64) -> u64 {
-        crate::calls::shift(x) * x >> 1
+        (crate::calls::shift(x) * x) >> 1
     }
 }
 

@@ -6,10 +6,12 @@ use wasp_core::{Error, virtine};
 
 #[virtine(timeout = "50ms")]
 fn spin(forever: bool) -> u32 {
-    while forever {
+    loop {
         core::hint::spin_loop();
+        if !forever {
+            return 5;
+        }
     }
-    5
 }
 
 #[virtine(memory = "2MiB", stack = "64KiB")]
@@ -120,9 +122,15 @@ fn arguments_beyond_the_memory_are_refused_with_what_they_need() {
     // All that is said to be free can be taken, but the guest then has no heap for its result.
     let largest = usize::try_from(available - 8).expect("fits");
     let exhausted = length::try_call(&vec![0; largest]);
-    assert!(matches!(exhausted, Err(Error::OutOfMemory { .. })), "{exhausted:?}");
+    assert!(
+        matches!(exhausted, Err(Error::OutOfMemory { .. })),
+        "{exhausted:?}"
+    );
     let beyond = length::try_call(&vec![0; largest + 1]);
-    assert!(matches!(beyond, Err(Error::ArgumentsTooLarge { .. })), "{beyond:?}");
+    assert!(
+        matches!(beyond, Err(Error::ArgumentsTooLarge { .. })),
+        "{beyond:?}"
+    );
     let fitting = largest - (128 << 10);
     assert_eq!(length(&vec![0; fitting]), fitting);
     assert_eq!(length(b"abc"), 3);

@@ -2,6 +2,11 @@
 //!
 //! One binary, so that it links once and travels whole to the stock kernel.
 
+#![expect(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "hostile guests are machine code, of which no part is safer than another"
+)]
+
 mod arguments;
 mod calls;
 mod exceptions;

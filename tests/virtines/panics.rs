@@ -16,7 +16,7 @@ fn shout(message: &str) {
 
 #[virtine]
 fn unwrapped(text: &str) -> i32 {
-    text.parse().unwrap_or_else(|error| complain(error)) // line 19
+    text.parse().unwrap_or_else(complain) // line 19
 }
 
 fn complain(error: std::num::ParseIntError) -> i32 {

@@ -20,8 +20,11 @@ fn from_the_snapshot(text: &str) -> (u32, String) {
 
 #[virtine(snapshot = false, timeout = "50ms")]
 fn endless_from_the_image(forever: bool) {
-    while forever {
+    loop {
         core::hint::spin_loop();
+        if !forever {
+            return;
+        }
     }
 }
 

@@ -70,19 +70,6 @@ impl Report {
         serde_json::from_str(&text).ok()
     }
 
-    /// The entries of the function `name` that stands at `line` of `file`: one for each target that
-    /// the file is part of.
-    pub fn find<'a>(
-        &'a self,
-        file: &'a Path,
-        line: usize,
-        name: &'a str,
-    ) -> impl Iterator<Item = &'a Entry> {
-        self.functions
-            .iter()
-            .filter(move |entry| entry.line == line && entry.name == name && entry.file == file)
-    }
-
     pub(crate) fn write(&self, out_dir: &Path) -> Result<(), Error> {
         let text = serde_json::to_string_pretty(self).map_err(|error| Error::Output {
             command: "serde_json",

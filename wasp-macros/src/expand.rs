@@ -82,7 +82,8 @@ fn expand(
 }
 
 /// The function itself, as its callers know it. The user's own body stays inside, unused, so that
-/// compiler, editor and lints see it as it was written.
+/// compiler, editor and lints see it as it was written; what is made here is spared the lints, which
+/// would tell everything twice.
 fn stub(function: &ItemFn, parts: &Function, handle: &Ident, try_call: &Ident) -> TokenStream {
     let ItemFn {
         attrs,
@@ -100,7 +101,7 @@ fn stub(function: &ItemFn, parts: &Function, handle: &Ident, try_call: &Ident) -
     native.ident = Ident::new("native", name.span());
     quote! {
         #(#attrs)*
-        #[allow(dead_code)]
+        #[allow(dead_code, clippy::all)]
         #[track_caller]
         #vis fn #name #generics(#parameters) #output #where_clause {
             #(#lints)*
@@ -147,7 +148,7 @@ fn fallible(function: &ItemFn, parts: &Function, handle: &Ident, try_call: &Iden
     );
     quote! {
         #[doc = #about]
-        #[allow(dead_code)]
+        #[allow(dead_code, clippy::all)]
         #vis fn #try_call #generics(#parameters) -> ::core::result::Result<#result, ::wasp_core::Error>
         #where_clause
         {

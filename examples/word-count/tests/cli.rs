@@ -20,7 +20,11 @@ fn count(file: &PathBuf, options: &[&str]) -> Output {
 }
 
 fn lines(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
 }
 
@@ -44,7 +48,11 @@ fn expected(text: &str, limit: usize) -> String {
     }
     let mut ranking: Vec<(String, u64)> = counts.into_iter().collect();
     ranking.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
-    ranking.iter().take(limit).map(|(word, count)| format!("{count} {word}\n")).collect()
+    ranking
+        .iter()
+        .take(limit)
+        .map(|(word, count)| format!("{count} {word}\n"))
+        .collect()
 }
 
 #[test]
@@ -59,7 +67,18 @@ fn words_come_by_count_then_by_word() {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn any_script_is_counted_as_natively() {
-    let pieces = ["Straße", "STRASSE", "ΣΊΣΥΦΟΣ", "İstanbul", "中文", "naïve", "٣٤", "x½", "e\u{301}té", "\u{1f980}"];
+    let pieces = [
+        "Straße",
+        "STRASSE",
+        "ΣΊΣΥΦΟΣ",
+        "İstanbul",
+        "中文",
+        "naïve",
+        "٣٤",
+        "x½",
+        "e\u{301}té",
+        "\u{1f980}",
+    ];
     let text: String = (0..20_000_usize)
         .map(|n| format!("{}{}", pieces[n * 7 % 10], [" ", ", ", "\n", "-"][n % 4]))
         .collect();
@@ -70,7 +89,9 @@ fn any_script_is_counted_as_natively() {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn default_is_ten_words_of_many() {
-    let text: String = (0..300_000_u64).map(|n| format!("w{} ", n * n % 9973)).collect();
+    let text: String = (0..300_000_u64)
+        .map(|n| format!("w{} ", n * n % 9973))
+        .collect();
     let output = count(&file("many.txt", text.as_bytes()), &[]);
     assert_eq!(lines(&output), expected(&text, 10));
 }
@@ -84,13 +105,19 @@ fn empty_file_has_no_words() {
 #[test]
 fn file_that_is_not_utf8_is_an_error_with_the_offset() {
     let message = failure(&count(&file("binary.txt", b"abc \xff\xfe"), &[]));
-    assert!(message.contains("is not UTF-8: invalid bytes at offset 4"), "{message}");
+    assert!(
+        message.contains("is not UTF-8: invalid bytes at offset 4"),
+        "{message}"
+    );
 }
 
 #[test]
 fn file_that_is_not_there_is_an_error_with_its_name() {
     let message = failure(&count(&PathBuf::from("no/such/file"), &[]));
-    assert!(message.starts_with("word-count: cannot read no/such/file: "), "{message}");
+    assert!(
+        message.starts_with("word-count: cannot read no/such/file: "),
+        "{message}"
+    );
 }
 
 #[test]
@@ -98,7 +125,9 @@ fn file_that_is_not_there_is_an_error_with_its_name() {
 fn file_beyond_the_memory_names_the_limit_and_the_attribute() {
     // All zeros, which is UTF-8 and takes no disk.
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("huge.txt");
-    File::create(&path).and_then(|file| file.set_len(1100 << 20)).expect("created");
+    File::create(&path)
+        .and_then(|file| file.set_len(1100 << 20))
+        .expect("created");
     let output = count(&path, &[]);
     fs::remove_file(&path).expect("removed");
     let message = failure(&output);

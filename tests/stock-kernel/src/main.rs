@@ -1,1 +1,99 @@
-fn main() {}
+//! Runs programs against the KVM that users have, on machines that lack it.
+//!
+//! QEMU emulates a whole AMD machine in software and boots Debian's own kernel on it, which loads
+//! its ordinary `kvm_amd`. Programs inside thus meet a `/dev/kvm` with the capabilities and the
+//! manners of a real one. They run some ten times slower: the tool tells whether something works,
+//! never how fast.
+//!
+//! ```text
+//! cargo run -p stock-kernel -- --program target/release/word-count --file README.md \
+//!     word-count README.md
+//! ```
+//!
+//! Exit status: that of the command; 124 where the time was up; 125 where the machine could not
+//! run.
+//!
+//! # Environment
+//!
+//! * `STOCK_KERNEL_CACHE`: the folder that keeps the kernel, instead of `wasp-stock-kernel` in
+//!   `XDG_CACHE_HOME` or `~/.cache`.
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::error::Error;
+use crate::initramfs::Initramfs;
+use crate::initramfs::passenger::Passenger;
+use crate::kernel::Kernel;
+use crate::machine::Machine;
+
+mod error;
+mod initramfs;
+mod kernel;
+mod machine;
+mod tools;
+
+/// Runs a command on a stock Debian kernel with kvm_amd, in an emulated machine.
+#[derive(Parser)]
+struct Options {
+    /// Seconds that the machine may run, from power-on.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    timeout: u64,
+    /// The machine's memory.
+    #[arg(long, value_name = "MIB", default_value_t = 2048)]
+    memory: u32,
+    /// A file to take along; DST is SRC's own path where it is left out.
+    #[arg(long = "file", value_name = "SRC[:DST]")]
+    files: Vec<Passenger>,
+    /// A program to take along to /bin, with its shared libraries; call it as /bin/NAME where the
+    /// shell, BusyBox's, has a command of that name.
+    #[arg(long = "program", value_name = "PATH")]
+    programs: Vec<PathBuf>,
+    /// What root's shell runs, in the folder /.
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(answer) => return print(&answer),
+    };
+    match run(&options) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            eprintln!("stock-kernel: {error}");
+            ExitCode::from(error.exit_status())
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<u8, Error> {
+    tools::check()?;
+    let mut files = Initramfs::new(&options.command.join(" "))?;
+    files.add_programs(&options.programs)?;
+    files.add_passengers(&options.files)?;
+    let kernel = Kernel::find()?;
+    files.add_modules(kernel.modules()?)?;
+    Machine {
+        kernel: kernel.image(),
+        initramfs: files.store()?,
+        memory: options.memory,
+        limit: Duration::from_secs(options.timeout),
+    }
+    .run()
+}
+
+/// Shows the help or the usage error; not with clap's own status 2, which a command may return.
+fn print(answer: &clap::Error) -> ExitCode {
+    // Nobody is left to be told where this fails.
+    let _ = answer.print();
+    match answer.use_stderr() {
+        true => ExitCode::from(error::NOT_RUN),
+        false => ExitCode::SUCCESS,
+    }
+}

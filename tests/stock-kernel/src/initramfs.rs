@@ -1,0 +1,169 @@
+//! All files of the machine, in the archive that the kernel unpacks into its memory.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process;
+
+use crate::error::Error;
+use crate::tools;
+use cpio::{Archive, Entry};
+use passenger::Passenger;
+
+mod cpio;
+mod libraries;
+pub(crate) mod passenger;
+
+/// The machine's first process.
+const INIT: &str = include_str!("initramfs/init.sh");
+
+/// Folders that the init script mounts or fills.
+const FOLDERS: [&str; 5] = ["bin", "dev", "proc", "sys", "tmp"];
+
+/// The machine's files.
+pub(crate) struct Initramfs {
+    /// By path without the leading slash; in this order a folder precedes what is in it.
+    entries: BTreeMap<String, Entry>,
+}
+
+impl Initramfs {
+    /// What every machine has, and `command` for its shell.
+    pub(crate) fn new(command: &str) -> Result<Self, Error> {
+        let mut files = Self {
+            entries: FOLDERS
+                .map(|folder| (folder.to_owned(), Entry::Folder))
+                .into(),
+        };
+        files.add("/init", INIT.into(), true)?;
+        files.add("/command", format!("{command}\n").into(), false)?;
+        let busybox = tools::find(tools::BUSYBOX).ok_or(Error::MissingTools {
+            names: vec![tools::BUSYBOX],
+        })?;
+        files.add_programs(&[busybox])?;
+        Ok(files)
+    }
+
+    /// Adds programs to /bin, and the shared libraries that they need where they are on the host.
+    pub(crate) fn add_programs(&mut self, programs: &[PathBuf]) -> Result<(), Error> {
+        for program in programs {
+            let name = program.file_name().unwrap_or_default().to_string_lossy();
+            self.add(&format!("/bin/{name}"), read(program)?, true)?;
+            for library in libraries::of(program)? {
+                self.add(&library, read(Path::new(&library))?, true)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn add_passengers(&mut self, passengers: &[Passenger]) -> Result<(), Error> {
+        for Passenger { from, to } in passengers {
+            self.add(to, read(Path::new(from))?, true)?;
+        }
+        Ok(())
+    }
+
+    /// Adds kernel modules, numbered in the order of loading, which the init script keeps to.
+    pub(crate) fn add_modules(&mut self, modules: Vec<(&str, Vec<u8>)>) -> Result<(), Error> {
+        for (number, (name, content)) in modules.into_iter().enumerate() {
+            self.add(&format!("/modules/{number}-{name}"), content, false)?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, path: &str, content: Vec<u8>, executable: bool) -> Result<(), Error> {
+        let path = path.trim_start_matches('/');
+        for (slash, _) in path.match_indices('/') {
+            self.insert(&path[..slash], Entry::Folder)?;
+        }
+        let file = Entry::File {
+            content,
+            executable,
+        };
+        self.insert(path, file)
+    }
+
+    /// Libraries come more than once, so only a different entry under the same path is an error.
+    fn insert(&mut self, path: &str, entry: Entry) -> Result<(), Error> {
+        let kept = self.entries.entry(path.to_owned()).or_insert(entry.clone());
+        match *kept == entry {
+            true => Ok(()),
+            false => Err(Error::Conflict(path.to_owned())),
+        }
+    }
+
+    /// Writes the archive to a file without a name, which goes away by itself however this ends.
+    pub(crate) fn store(&self) -> Result<File, Error> {
+        let path = env::temp_dir().join(format!("stock-kernel-{}", process::id()));
+        let file = nameless(&path).map_err(Error::file("create", &path))?;
+        self.write(&file).map_err(Error::file("write", &path))?;
+        Ok(file)
+    }
+
+    fn write(&self, mut file: &File) -> io::Result<()> {
+        let mut archive = Archive::new(BufWriter::new(file));
+        for (path, entry) in &self.entries {
+            archive.write(path, entry)?;
+        }
+        archive.finish()?.flush()?;
+        file.rewind()
+    }
+}
+
+fn nameless(path: &Path) -> io::Result<File> {
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(path)?;
+    fs::remove_file(path)?;
+    Ok(file)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(Error::file("read", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn empty() -> Initramfs {
+        Initramfs {
+            entries: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn folders_of_a_file_come_before_it() {
+        let mut files = empty();
+        files.add("/a/b/c", vec![1], false).expect("no conflict");
+        let paths: Vec<_> = files.entries.keys().collect();
+        assert_eq!(paths, ["a", "a/b", "a/b/c"]);
+    }
+
+    #[test]
+    fn same_file_may_come_twice() {
+        let mut files = empty();
+        files.add("/a", vec![1], true).expect("no conflict");
+        assert!(files.add("/a", vec![1], true).is_ok());
+    }
+
+    #[test]
+    fn different_files_of_one_path_are_an_error() {
+        let mut files = empty();
+        files.add("/a", vec![1], true).expect("no conflict");
+        let same_path = files.add("/a", vec![2], true);
+        let below_a_file = files.add("/a/b", vec![1], true);
+        assert!(matches!(same_path, Err(Error::Conflict(path)) if path == "a"));
+        assert!(matches!(below_a_file, Err(Error::Conflict(path)) if path == "a"));
+    }
+
+    #[test]
+    fn stored_archive_has_no_name_and_is_at_its_start() {
+        let file = empty().store().expect("the temporary folder is writable");
+        let content = io::read_to_string(file).expect("the file is readable");
+        assert!(content.contains("TRAILER!!!"), "{content}");
+    }
+}
