@@ -60,11 +60,10 @@ pub(crate) fn compile(
     package: &Package,
     members: &[&str],
 ) -> Result<Compiled, Error> {
+    let mut flags = rustflags(folder, package, members);
+    flags.extend(own_cfg(environment)?);
     let mut command = cargo(folder, target_dir, environment);
-    command.env(
-        "CARGO_ENCODED_RUSTFLAGS",
-        rustflags(folder, package, members),
-    );
+    command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     let output = run(&mut command)?;
     let compiled = read_messages(&output.stdout, folder, package);
     if !output.status.success() && compiled.errors.is_empty() {
@@ -127,7 +126,7 @@ fn profile(environment: &Environment) -> Vec<String> {
 }
 
 /// These also keep cargo from using the rustflags of the outer build or of a configuration file.
-fn rustflags(folder: &Path, package: &Package, members: &[&str]) -> String {
+fn rustflags(folder: &Path, package: &Package, members: &[&str]) -> Vec<String> {
     let root = package
         .workspace_root
         .strip_prefix("/")
@@ -157,7 +156,33 @@ fn rustflags(folder: &Path, package: &Package, members: &[&str]) -> String {
             ));
         }
     }
-    flags.join("\x1f")
+    flags
+}
+
+/// The `--cfg`s that the user has set, by RUSTFLAGS or in a configuration file: those that the
+/// compiler does not set by itself and that do not follow from the guest's own profile.
+fn own_cfg(environment: &Environment) -> Result<Vec<String>, Error> {
+    const FOLLOW_FROM_THE_PROFILE: [&str; 6] = [
+        "feature",
+        "debug_assertions",
+        "overflow_checks",
+        "panic",
+        "target_feature",
+        "ub_checks",
+    ];
+    let mut command = Command::new(&environment.rustc);
+    let output = checked_output(command.args(["--print=cfg", "--target", &environment.target]))?;
+    let plain = String::from_utf8_lossy(&output.stdout);
+    let own = environment
+        .cfg
+        .iter()
+        .filter(|(name, _)| !FOLLOW_FROM_THE_PROFILE.contains(&name.as_str()));
+    let own = own.map(|(name, value)| match value {
+        Some(value) => format!("{name}={value:?}"),
+        None => name.clone(),
+    });
+    let own = own.filter(|cfg| !plain.lines().any(|line| line == cfg));
+    Ok(own.map(|cfg| format!("--cfg={cfg}")).collect())
 }
 
 fn cargo_home() -> Option<PathBuf> {

@@ -29,7 +29,7 @@ use crate::write::write_if_changed;
 
 /// The name of each guest's package and library, from which cargo makes file names.
 pub(crate) fn guest_name(target: &TargetRoot) -> String {
-    format!("guest-{}", target.target.folder)
+    format!("guest-{}", target.target.folder.replace('_', "-"))
 }
 
 /// One function's place in a guest crate.
@@ -51,11 +51,14 @@ pub(crate) fn write_crate(
     entries: &[Entry<'_>],
 ) -> Result<(), Error> {
     let kept = Kept::new(index, slice, entries);
+    let mut written = BTreeSet::from([folder.join("Cargo.toml")]);
     for (number, file) in sources.files.iter().enumerate() {
         let text = kept.mask(number, file);
-        write_if_changed(&mirrored(folder, &file.path), text.as_bytes())?;
+        let copy = mirrored(folder, &file.path);
+        write_if_changed(&copy, text.as_bytes())?;
+        written.insert(copy);
     }
-    Ok(())
+    crate::write::remove_others(folder, &written)
 }
 
 /// Where a source file's masked copy lies: under its whole absolute path, so that every `#[path]`

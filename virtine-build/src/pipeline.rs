@@ -250,6 +250,13 @@ fn finish(
     for (virtine, blame) in guest.virtines.iter().zip(blame) {
         let outcome = match library {
             Some(library) => make_image(guest.of, virtine, library, folder, environment)?,
+            None if compiled.errors.is_empty() => {
+                let reason = format!("neither a library nor an error for {name}");
+                return Err(Error::Output {
+                    command: "cargo build",
+                    reason,
+                });
+            }
             None if blame.is_empty() => Outcome::Blocked,
             None => Outcome::Failed(blame),
         };

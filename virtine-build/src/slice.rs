@@ -307,7 +307,7 @@ fn is_std(root: &str) -> bool {
 }
 
 /// The traits that `std` has besides those of its prelude. There are too few to need a look at std.
-const STD_TRAITS: [&str; 34] = [
+const STD_TRAITS: [&str; 37] = [
     "Add",
     "AddAssign",
     "Any",
@@ -324,6 +324,7 @@ const STD_TRAITS: [&str; 34] = [
     "Display",
     "Div",
     "Error",
+    "FromIterator",
     "FromStr",
     "Hash",
     "Hasher",
@@ -341,6 +342,8 @@ const STD_TRAITS: [&str; 34] = [
     "SliceIndex",
     "Sub",
     "Sum",
+    "TryFrom",
+    "TryInto",
     "Write",
 ];
 

@@ -1,7 +1,8 @@
 //! Writing files so that cargo rebuilds no more than it must.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 
@@ -15,4 +16,18 @@ pub(crate) fn write_if_changed(path: &Path, contents: &[u8]) -> Result<(), Error
         fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
     }
     fs::write(path, contents).map_err(Error::file("write", path))
+}
+
+/// Removes every file under `folder` that is not in `wanted`. A module that has moved would else be
+/// found in its old place, where the nested cargo takes it for fresh.
+pub(crate) fn remove_others(folder: &Path, wanted: &BTreeSet<PathBuf>) -> Result<(), Error> {
+    for entry in fs::read_dir(folder).map_err(Error::file("read", folder))? {
+        let path = entry.map_err(Error::file("read", folder))?.path();
+        if path.is_dir() {
+            remove_others(&path, wanted)?;
+        } else if !wanted.contains(&path) {
+            fs::remove_file(&path).map_err(Error::file("remove", &path))?;
+        }
+    }
+    Ok(())
 }

@@ -97,10 +97,17 @@ fn stub(function: &ItemFn, parts: &Function, handle: &Ident, try_call: &Ident) -
     let names = parts.parameters.iter().map(|parameter| &parameter.name);
     let parameters = parameters(parts);
     let lints = attributes(function, &["allow", "expect", "warn", "deny", "forbid"]);
+    // An expectation can be met but once, and it is the body that meets it.
+    let is_strict = |one: &Attribute| {
+        ["expect", "warn", "deny", "forbid"]
+            .iter()
+            .any(|name| one.path().is_ident(name))
+    };
+    let own = attrs.iter().filter(|one| !is_strict(one));
     let mut native = sig.clone();
     native.ident = Ident::new("native", name.span());
     quote! {
-        #(#attrs)*
+        #(#own)*
         #[allow(dead_code, clippy::all)]
         #[track_caller]
         #vis fn #name #generics(#parameters) #output #where_clause {

@@ -1,0 +1,101 @@
+//! Mistakes, and where and how cargo tells them.
+
+use crate::support::Package;
+
+#[test]
+fn missing_build_script_is_named() {
+    let package = Package::plain("plain-no-script");
+    package.remove("build.rs");
+    let errors = package.cargo("build").fails().stderr;
+    for part in [
+        "virtine-build",
+        "[build-dependencies]",
+        "build.rs",
+        "src/main.rs:8:",
+    ] {
+        assert!(errors.contains(part), "{part} in {errors}");
+    }
+}
+
+#[test]
+fn build_script_without_the_call_is_told_to_make_it() {
+    let package = Package::plain("plain-idle-script");
+    package.write("build.rs", "fn main() {}\n");
+    let errors = package.cargo("build").fails().stderr;
+    for part in [
+        "call `virtine_build::build()`",
+        "build.rs",
+        "src/main.rs:9:",
+    ] {
+        assert!(errors.contains(part), "{part} in {errors}");
+    }
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn guest_error_names_the_users_line_once_and_goes_with_its_cause() {
+    let package = Package::copy("reaches-files");
+    let line = package.line_of("src/main.rs", "std::fs::read");
+
+    let errors = package.cargo("build").fails().stderr;
+
+    let place = format!("src/main.rs:{line}:");
+    assert_eq!(errors.matches(&place).count(), 1, "{errors}");
+    assert!(errors.contains("does not compile as a virtine"), "{errors}");
+    // As before: the error does not go by itself, and is not forgotten.
+    assert_eq!(
+        package
+            .cargo("build")
+            .fails()
+            .stderr
+            .matches(&place)
+            .count(),
+        1
+    );
+
+    package.edit(
+        "src/main.rs",
+        "std::fs::read(\"/etc/hostname\")",
+        "\"9\".parse::<Vec<u8>>()",
+    );
+    assert!(package.cargo("build").fails().stderr.contains("FromStr"));
+
+    package.edit(
+        "src/main.rs",
+        "\"9\".parse::<Vec<u8>>()",
+        "Ok::<_, u8>([0_u8; 4])",
+    );
+    assert_eq!(package.run(), "answers: 7 8\n");
+}
+
+#[test]
+fn memory_smaller_than_image_and_stack_is_told_what_is_needed() {
+    let package = Package::copy("large-static");
+    let errors = package.cargo("build").fails().stderr;
+    let needed = needed_bytes(&errors);
+    let table_and_stack = (1 << 20) + (64 << 10);
+    assert!(
+        (table_and_stack..table_and_stack + (256 << 10)).contains(&needed),
+        "{errors}"
+    );
+    assert!(errors.contains("`memory` grants 1048576"), "{errors}");
+}
+
+fn needed_bytes(errors: &str) -> u64 {
+    let (_, rest) = errors.split_once("need ").expect("what is needed");
+    let (number, _) = rest.split_once(" bytes").expect("a number of bytes");
+    number.parse().expect("a number")
+}
+
+#[test]
+fn virtine_in_an_impossible_place_is_told_where_it_may_stand() {
+    let package = Package::copy("misplaced");
+
+    let errors = package.cargo("build").fails().stderr;
+
+    for name in ["in_body", "associated", "from_macro"] {
+        let message =
+            format!("no function `{name}` here: #[virtine] may stand on functions at module level");
+        assert_eq!(errors.matches(&message).count(), 1, "{name} in {errors}");
+    }
+}

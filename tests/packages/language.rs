@@ -1,0 +1,67 @@
+//! What of a package changes the meaning of its code: features, profile, edition, workspace, serde.
+
+use crate::support::Package;
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn features_are_those_of_the_host() {
+    let package = Package::copy("features");
+    for (arguments, features) in [
+        ("run", "quiet, with std"),
+        ("run --features very-loud,serde", "VERY LOUD, with std"),
+        (
+            "run --no-default-features --features loud",
+            "LOUD, without std",
+        ),
+    ] {
+        let printed = package.cargo(arguments).succeeds().stdout;
+        assert_eq!(printed, format!("features: {features}\n"), "{arguments}");
+    }
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn overflow_panics_in_debug_and_wraps_in_release() {
+    let package = Package::copy("profiles");
+
+    let debug = package.run();
+    let release = package.cargo("run --release").succeeds().stdout;
+
+    assert!(debug.starts_with("debug assertions: true\n"), "{debug}");
+    assert!(debug.contains("attempt to add with overflow"), "{debug}");
+    assert_eq!(release, "debug assertions: false\nnext: 0\n");
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn guest_is_compiled_in_the_edition_of_its_package() {
+    let package = Package::copy("editions");
+    for edition in ["2018", "2021", "2024"] {
+        let output = package
+            .cargo(&format!("run -p edition-{edition}"))
+            .succeeds();
+        assert_eq!(output.stdout, format!("{edition}: {edition}\n"));
+    }
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn members_of_a_workspace_call_each_others_virtines() {
+    let package = Package::copy("workspace");
+    let line = package.line_of("parts/shapes/src/lib.rs", "assert!");
+
+    let output = package.cargo("run").succeeds().stdout;
+
+    let place = format!("parts/shapes/src/lib.rs:{line}:5: no width");
+    assert!(output.starts_with("app 12, shapes 16\n"), "{output}");
+    assert!(output.contains(&place), "{output}");
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn derived_types_travel_both_ways() {
+    let package = Package::copy("serde-types");
+    let report = r#"Report { name: "RECTANGLE", area: 600, corners: [Point(0, 0), Point(3, 2)] }"#;
+    let expected = format!("Ok({report})\nErr(\"no scale\")\n");
+    assert_eq!(package.run(), expected);
+}

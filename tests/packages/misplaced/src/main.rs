@@ -1,0 +1,31 @@
+//! Virtines where none can be.
+
+use wasp_core::virtine;
+
+struct Holder;
+
+impl Holder {
+    #[virtine]
+    fn associated(x: u32) -> u32 {
+        x
+    }
+}
+
+macro_rules! define {
+    ($name:ident) => {
+        #[virtine]
+        fn $name(x: u32) -> u32 {
+            x
+        }
+    };
+}
+
+define!(from_macro);
+
+fn main() {
+    #[virtine]
+    fn in_body(x: u32) -> u32 {
+        x
+    }
+    println!("{}", in_body(1) + from_macro(2) + Holder::associated(3));
+}
