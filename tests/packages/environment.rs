@@ -49,7 +49,7 @@ fn users_cargo_configuration_does_not_reach_the_guest() {
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn of_the_environments_rustflags_only_cfgs_reach_the_guest() {
     let package = Package::plain("plain-rustflags");
-    let by_cfg = "#[cfg(x)]\npub fn twice(x: u32) -> u32 { x * 2 }\n\
+    let by_cfg = "#![allow(unexpected_cfgs)]\n#[cfg(x)]\npub fn twice(x: u32) -> u32 { x * 2 }\n\
                   #[cfg(not(x))]\npub fn twice(_: u32) -> u32 { 0 }\n";
     package.write("src/arithmetic.rs", by_cfg);
     // The flags and the target of `hostile-config`, so that its dependencies serve here too.
