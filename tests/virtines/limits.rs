@@ -63,6 +63,22 @@ fn deadline_ends_an_endless_loop() {
 
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn deadline_holds_in_a_thread_that_blocks_all_signals() {
+    let thread = std::thread::spawn(|| {
+        let mut set = std::mem::MaybeUninit::uninit();
+        // SAFETY: fills the set, then blocks all signals in this thread alone.
+        unsafe {
+            libc::sigfillset(set.as_mut_ptr());
+            libc::pthread_sigmask(libc::SIG_SETMASK, set.as_ptr(), std::ptr::null_mut());
+        }
+        spin::try_call(true)
+    });
+    let result = thread.join().expect("no panic");
+    assert!(matches!(result, Err(Error::TimedOut { .. })), "{result:?}");
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn deadline_holds_for_many_at_once() {
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8)

@@ -17,6 +17,7 @@
 //!
 //! `disarm` waits out `Kicking`, so no signal is sent once it has returned.
 
+use std::cell::Cell;
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -121,7 +122,7 @@ impl Watchdog {
     pub(crate) fn arm(&self, slot: &Slot, limit: Duration) {
         let limit = nanoseconds(limit);
         let deadline = self.now().saturating_add(limit);
-        slot.thread.store(thread_id(), SeqCst);
+        slot.thread.store(ready_thread(self.signal), SeqCst);
         slot.limit.store(limit, SeqCst);
         slot.deadline.store(deadline, SeqCst);
         slot.used.store(true, SeqCst);
@@ -241,12 +242,31 @@ fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(NEVER)
 }
 
-fn thread_id() -> i32 {
+/// The current thread's number, once it is sure that the signal reaches it. Two system calls for each
+/// thread that runs a vCPU, none for each run.
+fn ready_thread(signal: i32) -> i32 {
     thread_local! {
-        // A system call, so once per thread. A forked child has another number, but no watchdog.
-        static ID: i32 = rustix::thread::gettid().as_raw_nonzero().get();
+        static ID: Cell<Option<i32>> = const { Cell::new(None) };
     }
-    ID.with(|id| *id)
+    ID.get().unwrap_or_else(|| {
+        unblock(signal);
+        let id = rustix::thread::gettid().as_raw_nonzero().get();
+        ID.set(Some(id));
+        id
+    })
+}
+
+/// Many programs block all signals in their worker threads; this one is nobody's but ours.
+fn unblock(signal: i32) {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigemptyset initialises the set that it is given.
+    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+    // SAFETY: it has just been initialised.
+    let set = unsafe { set.assume_init_mut() };
+    // SAFETY: `set` is initialised, and the signal is one that sigaction has accepted.
+    unsafe { libc::sigaddset(set, signal) };
+    // SAFETY: changes the current thread's own mask only; fails only for an unknown first argument.
+    unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, set, ptr::null_mut()) };
 }
 
 /// Installs a handler that does nothing on the highest real-time signal that is still free.
@@ -269,7 +289,7 @@ fn claim_signal() -> Result<i32, Error> {
         // SAFETY: all-zero is a valid sigaction: default action, empty mask.
         let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
         action.sa_sigaction = ignore as extern "C" fn(i32) as usize;
-        action.sa_flags = libc::SA_RESTART;
+        action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
         // SAFETY: the handler is async-signal-safe, since it does nothing.
         if unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) } == 0 {
             return Ok(signal);
