@@ -49,6 +49,8 @@ struct Slicer<'a> {
 enum Target {
     Item(usize),
     Module(usize),
+    /// Something of another crate.
+    Outside,
 }
 
 impl Slicer<'_> {
@@ -81,7 +83,7 @@ impl Slicer<'_> {
                 match target {
                     Target::Item(item) => self.keep(item),
                     Target::Module(module) if mention.glob => self.keep_module(module),
-                    Target::Module(_) => {}
+                    Target::Module(_) | Target::Outside => {}
                 }
             }
         }
@@ -126,7 +128,7 @@ impl Slicer<'_> {
         let items = targets
             .filter_map(|target| match target {
                 Target::Item(item) => Some(item),
-                Target::Module(_) => None,
+                Target::Module(_) | Target::Outside => None,
             })
             .collect();
         self.slice.imports = imports;
@@ -137,40 +139,53 @@ impl Slicer<'_> {
     /// are the imports of kept traits and of std's, wherever something of the module is kept.
     fn keep_trait_imports(&mut self) {
         let index = self.index;
-        let modules: BTreeSet<usize> = self
+        let mut open: Vec<usize> = self
             .slice
             .items
             .iter()
             .map(|&item| index.items[item].module)
             .collect();
-        for (number, import) in index.imports.iter().enumerate() {
-            if !modules.contains(&import.module) {
+        let mut seen = BTreeSet::new();
+        while let Some(module) = open.pop() {
+            if !seen.insert(module) {
                 continue;
             }
-            let before = self.slice.imports.clone();
-            let targets = self.resolve(import.module, &import.path);
-            let brings_trait = match targets.is_empty() {
-                true => may_be_std_trait(import),
-                false => targets
-                    .iter()
-                    .any(|target| self.holds_kept_trait(*target, import.glob)),
-            };
-            match brings_trait {
-                true => _ = self.slice.imports.insert(number),
-                false => self.slice.imports = before,
+            for (number, import) in index.imports.iter().enumerate() {
+                if import.module == module {
+                    let before = self.slice.imports.clone();
+                    let targets = self.followed(import, false, &mut Vec::new());
+                    match targets
+                        .iter()
+                        .any(|&target| self.brings_trait(import, target))
+                    {
+                        true => _ = self.slice.imports.insert(number),
+                        false => self.slice.imports = before,
+                    }
+                    // What a glob brings may have been imported there in turn.
+                    open.extend(targets.iter().filter_map(|target| match target {
+                        Target::Module(module) if import.glob => Some(*module),
+                        _ => None,
+                    }));
+                }
             }
         }
     }
 
-    fn holds_kept_trait(&self, target: Target, glob: bool) -> bool {
-        let is_kept_trait = |number: &usize| matches!(self.index.items[*number].kind, Kind::Trait);
+    fn brings_trait(&self, import: &Import, target: Target) -> bool {
+        let kept_trait = |number: usize| {
+            self.slice.items.contains(&number)
+                && matches!(self.index.items[number].kind, Kind::Trait)
+        };
         match target {
-            Target::Item(item) => self.slice.items.contains(&item) && is_kept_trait(&item),
-            Target::Module(module) => {
-                let mut kept = self.slice.items.iter();
-                glob && kept
-                    .any(|item| self.index.items[*item].module == module && is_kept_trait(item))
+            Target::Outside => may_be_std_trait(import),
+            Target::Item(item) => kept_trait(item),
+            Target::Module(module) if import.glob => {
+                let mut items = self.index.items.iter().enumerate();
+                let mut imports = self.index.imports.iter();
+                items.any(|(number, item)| item.module == module && kept_trait(number))
+                    || imports.any(|other| other.module == module && may_be_std_trait(other))
             }
+            Target::Module(_) => false,
         }
     }
 
@@ -195,7 +210,7 @@ impl Slicer<'_> {
                 .into_iter()
                 .flat_map(|target| match (target, name.as_str()) {
                     // What follows an item is its variant, method or constant.
-                    (Target::Item(_), _) => BTreeSet::from([target]),
+                    (Target::Item(_) | Target::Outside, _) => BTreeSet::from([target]),
                     (_, "crate") => BTreeSet::from([Target::Module(0)]),
                     (_, "self") => BTreeSet::from([target]),
                     (Target::Module(module), "super") => {
@@ -256,10 +271,11 @@ impl Slicer<'_> {
     ) -> BTreeSet<Target> {
         let import = &self.index.imports[number];
         if import.name.as_deref() == Some(name) {
-            if leads_on || !is_std_module(import) {
-                self.slice.imports.insert(number);
+            if !leads_on && is_std_module(import) {
+                return BTreeSet::new();
             }
-            return self.follow(import.module, &import.path, leads_on, passed);
+            self.slice.imports.insert(number);
+            return self.followed(import, leads_on, passed);
         }
         if !import.glob {
             return BTreeSet::new();
@@ -271,6 +287,20 @@ impl Slicer<'_> {
         targets
     }
 
+    /// What an import's path means; a path that nothing in the crate answers to leads out of it.
+    fn followed(
+        &mut self,
+        import: &Import,
+        leads_on: bool,
+        passed: &mut Vec<(usize, String)>,
+    ) -> BTreeSet<Target> {
+        let targets = self.follow(import.module, &import.path, leads_on, passed);
+        match targets.is_empty() {
+            true => BTreeSet::from([Target::Outside]),
+            false => targets,
+        }
+    }
+
     fn imported_by_glob(
         &mut self,
         import: &Import,
@@ -278,10 +308,11 @@ impl Slicer<'_> {
         leads_on: bool,
         passed: &mut Vec<(usize, String)>,
     ) -> BTreeSet<Target> {
-        let from = self.follow(import.module, &import.path, true, passed);
+        let from = self.followed(import, true, passed);
         from.into_iter()
             .flat_map(|target| match target {
                 Target::Module(module) => self.look_up(module, name, leads_on, passed),
+                Target::Outside => BTreeSet::new(),
                 Target::Item(item) => match &self.index.items[item].kind {
                     Kind::Enum { variants } if variants.iter().any(|variant| variant == name) => {
                         BTreeSet::from([target])

@@ -180,3 +180,21 @@ fn variable_of_a_std_modules_name_does_not_import_it() {
         .collect();
     assert_eq!(kept, ["swap", "cmp"]);
 }
+
+#[test]
+fn parents_imports_come_through_a_glob() {
+    let folder = Folder::new(&[(
+        "lib.rs",
+        "use std::collections::{BinaryHeap, BTreeMap}; use std::fmt::Write; use std::thread;
+         mod inner { use super::*; pub fn entry(thread: u8) { BinaryHeap::new(); } }",
+    )]);
+    let cfg = Cfg::new(Vec::new());
+    let sources = Sources::load(&folder.0.join("lib.rs"), &cfg).expect("files");
+    let index = Index::new(&sources, &cfg);
+    let kept: Vec<&str> = Slice::of(&index, 0)
+        .imports
+        .iter()
+        .map(|&import| index.imports[import].name.as_deref().unwrap_or("*"))
+        .collect();
+    assert_eq!(kept, ["BinaryHeap", "Write", "*"]);
+}
