@@ -14,5 +14,6 @@ mod hostile;
 mod isolation;
 mod limits;
 mod panics;
+mod raw;
 mod snapshots;
 mod threads;

@@ -5,7 +5,7 @@
 //! guest-physical = guest-virtual address
 //!
 //! 0x0000_0000  unmapped: a null pointer faults
-//! 0x0000_1000  descriptors, exception stubs, exception stack          supervisor only
+//! 0x0000_1000  descriptors, exception stubs and stack, task state     supervisor only
 //! 0x0020_0000  image: text r-x, rodata r--, data and bss rw-          [`USER_BASE`]
 //!              guard page
 //!              stack rw-, grows down

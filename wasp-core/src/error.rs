@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use virtine_rt::abi::image::ImageError;
@@ -52,6 +53,32 @@ pub enum Error {
         /// The operation, by its name in the KVM API document or of the system call.
         operation: &'static str,
         /// The kernel's answer.
+        source: io::Error,
+    },
+    /// A raw guest cannot have this much memory.
+    #[error("expected memory in multiples of 4096 bytes, from 4096 to {largest}, found {found}")]
+    MemorySize {
+        /// Bytes asked for.
+        found: u64,
+        /// The most that the mode allows.
+        largest: u64,
+    },
+    /// Addresses that a raw guest's memory does not have.
+    #[error("{length} bytes at {address:#x} do not lie in the guest's {memory:#x} bytes of memory")]
+    OutOfBounds {
+        /// The guest address.
+        address: u64,
+        /// Bytes that were to be there.
+        length: u64,
+        /// Bytes of the guest's memory.
+        memory: u64,
+    },
+    /// A raw guest's image cannot be read.
+    #[error("cannot read the image {}: {source}", path.display())]
+    ReadImage {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
         source: io::Error,
     },
     /// The image that was compiled in cannot be run.

@@ -2,20 +2,49 @@
 
 use std::fmt;
 
-/// Why [`Machine::run`](crate::machine::Machine::run) came back.
-#[derive(Debug)]
-pub(crate) enum Exit {
-    /// The guest made a hypercall.
-    Hypercall {
-        /// Its number, from RDI.
-        number: u64,
-        /// Its arguments, from RSI, RDX and RCX.
-        arguments: [u64; 3],
-    },
-    /// The guest did something that no guest may do.
-    Fault(Fault),
-    /// The deadline passed.
+/// Why [`Virtine::run`](crate::Virtine::run) came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Exit {
+    /// The guest accessed an I/O port other than [`EXIT_PORT`](crate::EXIT_PORT). Whoever runs it
+    /// answers by registers and memory, and runs it again.
+    Hypercall(Hypercall),
+    /// The guest wrote to [`EXIT_PORT`](crate::EXIT_PORT).
+    Exited,
+    /// The guest executed `hlt`. Run again, it goes on behind it.
+    Halted,
+    /// A signal for this thread interrupted the run. Run again, the guest goes on.
+    Interrupted,
+    /// The guest did something from which it cannot go on.
+    Faulted(Fault),
+    /// The deadline passed. Run again, the guest goes on with a new one.
     TimedOut,
+    /// A [`Canceller`](crate::Canceller) ended the run. Run again, the guest goes on.
+    Cancelled,
+}
+
+/// An access to an I/O port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hypercall {
+    /// The port.
+    pub port: u16,
+    /// `out` or `in`.
+    pub direction: Direction,
+    /// Bytes of one access: 1, 2 or 4.
+    pub width: u8,
+    /// Accesses that the one instruction made: more than 1 for `rep outs` and `rep ins` only.
+    pub count: u32,
+    /// The value of the first `out`, zero-extended; 0 for `in`.
+    pub data: u32,
+}
+
+/// Which way an access to a port goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// `out`: from the guest.
+    Out,
+    /// `in`: to the guest. It reads zeros; to answer otherwise, set AL, AX or EAX afterwards.
+    In,
 }
 
 /// What a guest did that ended it.
@@ -50,6 +79,16 @@ pub enum Fault {
     },
     /// A fault while a fault was being delivered; the processor gave up.
     TripleFault,
+    /// KVM had to emulate an instruction, and could not.
+    Emulation {
+        /// The instruction's bytes, and some behind it, where KVM tells them.
+        bytes: Vec<u8>,
+    },
+    /// The processor refused the registers that the guest was to start with.
+    FailedEntry {
+        /// Its reason (Intel SDM vol. 3, 27.7; AMD APM vol. 2, appendix C).
+        reason: u64,
+    },
     /// KVM could not go on.
     Kvm {
         /// KVM's exit in its own words.
@@ -73,6 +112,15 @@ impl fmt::Display for Fault {
             }
             Self::Mmio { address } => write!(f, "access to {address:#x}, which no memory backs"),
             Self::TripleFault => f.write_str("triple fault"),
+            Self::Emulation { bytes } => {
+                write!(f, "kvm cannot emulate the instruction {bytes:02x?}")
+            }
+            Self::FailedEntry { reason } => {
+                write!(
+                    f,
+                    "the processor refused the registers (reason {reason:#x})"
+                )
+            }
             Self::Kvm { reason } => write!(f, "unexpected exit of KVM: {reason}"),
         }
     }

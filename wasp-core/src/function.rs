@@ -11,7 +11,8 @@ use virtine_rt::abi::{PANIC_MESSAGE_MAX, PanicReport, hypercall};
 use virtine_rt::codec::{self, CodecError, Sink};
 
 use crate::error::{Error, Panic};
-use crate::exit::{Exit, Fault};
+use crate::exit::Fault;
+use crate::guest::{self, Return};
 use crate::machine::Machine;
 use crate::memory::GuestMemory;
 use crate::pool::Pool;
@@ -74,9 +75,9 @@ impl Function {
         let mut arguments = Arguments::new(machine.memory_mut(), start, end);
         encode(&mut arguments);
         let length = arguments.finish(template.granted())?;
-        let exit = machine.run(&template.call(start, length), limit)?;
+        let exit = guest::enter(&mut machine, &template.call(start, length), limit)?;
         match exit {
-            Exit::Hypercall {
+            Return::Hypercall {
                 number: hypercall::DONE,
                 arguments: [address, size, _],
             } => {
@@ -209,27 +210,27 @@ fn decode<T: DeserializeOwned>(
 
 /// What an exit that is not the hoped-for one means to the caller.
 pub(crate) fn failure(
-    exit: Exit,
+    exit: Return,
     machine: &Machine,
     layout: &Layout,
     granted: u64,
     limit: Duration,
 ) -> Error {
     match exit {
-        Exit::TimedOut => Error::TimedOut { limit },
-        Exit::Fault(fault) => Error::Fault(fault),
-        Exit::Hypercall {
+        Return::TimedOut => Error::TimedOut { limit },
+        Return::Fault(fault) => Error::Fault(fault),
+        Return::Hypercall {
             number: hypercall::PANIC,
             arguments: [address, ..],
         } => panic_report(machine, layout, address).map_or_else(|error| error, Error::Panicked),
-        Exit::Hypercall {
+        Return::Hypercall {
             number: hypercall::OUT_OF_MEMORY,
             arguments: [requested, ..],
         } => Error::OutOfMemory {
             requested,
             memory: granted,
         },
-        Exit::Hypercall { number, .. } => Error::Fault(Fault::Hypercall { number }),
+        Return::Hypercall { number, .. } => Error::Fault(Fault::Hypercall { number }),
     }
 }
 

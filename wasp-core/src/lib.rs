@@ -28,20 +28,29 @@
 //! | `arch` | what x86-64 wants: page tables, descriptors, exception stubs, control registers |
 //! | `kvm` | `/dev/kvm`, opened and checked once |
 
+mod address;
 mod arch;
 mod error;
 mod exit;
 mod function;
+mod guest;
 mod kvm;
 mod machine;
 mod memory;
 mod memory_file;
+mod mode;
 mod pool;
+mod registers;
 mod template;
+mod virtine;
 mod watchdog;
 
+pub use address::GuestAddress;
 pub use error::{Error, Panic};
-pub use exit::{Exception, Fault};
+pub use exit::{Direction, Exception, Exit, Fault, Hypercall};
+pub use mode::Mode;
+pub use registers::{DescriptorTable, FloatRegisters, Registers, Segment, SpecialRegisters};
+pub use virtine::{Builder, Canceller, EXIT_PORT, Virtine};
 pub use virtine_rt::abi::image::ImageError;
 pub use wasp_macros::virtine;
 

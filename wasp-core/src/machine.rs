@@ -1,23 +1,30 @@
 //! One virtual machine with one vCPU and one run of memory: registers in, `KVM_RUN`, exit out.
 //!
 //! The steady state makes no other system call. General registers travel in the shared `kvm_run`
-//! page (KVM_CAP_SYNC_REGS); special registers are set once, since ring 3 cannot change them.
+//! page (KVM_CAP_SYNC_REGS); all others are set when they must be.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use kvm_bindings::{KVM_INTERNAL_ERROR_EMULATION, kvm_userspace_memory_region};
+use kvm_bindings::{
+    KVM_EXIT_IO_OUT, KVM_INTERNAL_ERROR_EMULATION, kvm_fpu, kvm_regs, kvm_run, kvm_sregs,
+    kvm_userspace_memory_region,
+};
 use kvm_ioctls::{SyncReg, VcpuExit, VcpuFd, VmFd};
-use virtine_rt::abi::{EXCEPTION_PORT, HYPERCALL_PORT};
 
 use crate::Error;
-use crate::arch::{descriptors, registers};
-use crate::exit::{Exception, Exit, Fault};
+use crate::arch::cpuid::GuestCpu;
+use crate::arch::registers;
+use crate::exit::{Direction, Fault, Hypercall};
 use crate::kvm::Host;
 use crate::memory::GuestMemory;
-use crate::watchdog::{Slot, Watchdog};
+use crate::watchdog::{Ended, Slot, Watchdog};
 
-/// A virtual machine, ready to run a guest in ring 3.
+/// Where the kernel may put three pages of its own on Intel processors that cannot run real mode
+/// natively (KVM API document, 4.35): below 4 GiB, where no such guest's memory is.
+pub(crate) const TASK_STATE_PAGES: u64 = 0xfffb_d000;
+
+/// A virtual machine.
 pub(crate) struct Machine {
     // Dropped in this order: the VM must be gone before its memory is unmapped.
     vcpu: VcpuFd,
@@ -27,12 +34,39 @@ pub(crate) struct Machine {
     slot: Arc<Slot>,
 }
 
+/// Whether a machine starts with paging on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Paging {
+    On,
+    /// Its memory then ends below [`TASK_STATE_PAGES`].
+    Off,
+}
+
+/// Why the vCPU stopped.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    Port(Hypercall),
+    Halted,
+    Interrupted,
+    Ended(Ended),
+    Fault(Fault),
+}
+
 impl Machine {
-    /// Makes a machine whose memory is `memory` and whose PML4 lies at `page_tables` in it.
-    pub(crate) fn new(memory: GuestMemory, page_tables: u64) -> Result<Self, Error> {
+    /// Makes a machine with this memory, and the special registers that `special` makes of those
+    /// after a reset.
+    pub(crate) fn new(
+        memory: GuestMemory,
+        paging: Paging,
+        special: impl FnOnce(&kvm_sregs, &GuestCpu) -> kvm_sregs,
+    ) -> Result<Self, Error> {
         let host = Host::get()?;
         let watchdog = Watchdog::get()?;
         let vm = host.create_vm()?;
+        if paging == Paging::Off {
+            vm.set_tss_address(TASK_STATE_PAGES as usize)
+                .map_err(Error::ioctl("KVM_SET_TSS_ADDR"))?;
+        }
         let region = kvm_userspace_memory_region {
             slot: 0,
             guest_phys_addr: 0,
@@ -43,18 +77,7 @@ impl Machine {
         // SAFETY: the mapping stays in place until after the VM is closed: see the fields' order.
         unsafe { vm.set_user_memory_region(region) }
             .map_err(Error::ioctl("KVM_SET_USER_MEMORY_REGION"))?;
-        let mut vcpu = vm.create_vcpu(0).map_err(Error::ioctl("KVM_CREATE_VCPU"))?;
-        vcpu.set_cpuid2(&host.cpu().cpuid)
-            .map_err(Error::ioctl("KVM_SET_CPUID2"))?;
-        let reset = vcpu.get_sregs().map_err(Error::ioctl("KVM_GET_SREGS"))?;
-        vcpu.set_sregs(&registers::special(&reset, page_tables, host.cpu()))
-            .map_err(Error::ioctl("KVM_SET_SREGS"))?;
-        if let Some(xcr0) = host.cpu().xcr0 {
-            // After CR4.OSXSAVE.
-            vcpu.set_xcrs(&registers::extended_control(xcr0))
-                .map_err(Error::ioctl("KVM_SET_XCRS"))?;
-        }
-        vcpu.set_sync_valid_reg(SyncReg::Register);
+        let mut vcpu = new_vcpu(&vm, host.cpu(), special)?;
         let slot = watchdog.enter(&raw mut vcpu.get_kvm_run().immediate_exit);
         Ok(Self {
             vcpu,
@@ -75,104 +98,88 @@ impl Machine {
         &mut self.memory
     }
 
-    /// Starts the guest at `entry` and waits until it exits, at most `limit`.
-    ///
-    /// An entry is never the instruction that the guest left by, so KVM drops the I/O that is still
-    /// pending from there without moving RIP.
-    pub(crate) fn run(&mut self, entry: &registers::Entry, limit: Duration) -> Result<Exit, Error> {
-        self.vcpu.sync_regs_mut().regs = entry.registers();
+    /// Who ends this machine's runs from outside.
+    pub(crate) const fn watchdog(&self) -> &'static Watchdog {
+        self.watchdog
+    }
+
+    /// This machine's place with the watchdog.
+    pub(crate) const fn slot(&self) -> &Arc<Slot> {
+        &self.slot
+    }
+
+    /// The general registers as of the last stop.
+    pub(crate) fn general(&mut self) -> &kvm_regs {
+        &self.vcpu.sync_regs_mut().regs
+    }
+
+    /// The general registers for the next run.
+    pub(crate) fn set_general(&mut self, registers: kvm_regs) {
+        self.vcpu.sync_regs_mut().regs = registers;
         self.vcpu.set_sync_dirty_reg(SyncReg::Register);
+    }
+
+    pub(crate) fn special(&self) -> Result<kvm_sregs, Error> {
+        self.vcpu.get_sregs().map_err(Error::ioctl("KVM_GET_SREGS"))
+    }
+
+    pub(crate) fn set_special(&self, registers: &kvm_sregs) -> Result<(), Error> {
+        self.vcpu
+            .set_sregs(registers)
+            .map_err(Error::ioctl("KVM_SET_SREGS"))
+    }
+
+    pub(crate) fn float(&self) -> Result<kvm_fpu, Error> {
+        self.vcpu.get_fpu().map_err(Error::ioctl("KVM_GET_FPU"))
+    }
+
+    pub(crate) fn set_float(&self, registers: &kvm_fpu) -> Result<(), Error> {
+        self.vcpu
+            .set_fpu(registers)
+            .map_err(Error::ioctl("KVM_SET_FPU"))
+    }
+
+    /// Runs the guest until it stops, at most `limit`.
+    pub(crate) fn run(&mut self, limit: Duration) -> Result<Stop, Error> {
         self.watchdog.arm(&self.slot, limit);
-        let result = self.run_until_exit();
-        let late = self.watchdog.disarm(&self.slot);
-        if late {
+        let stop = self.enter();
+        let ended = self.watchdog.disarm(&self.slot);
+        if ended.is_some() {
             self.vcpu.set_kvm_immediate_exit(0);
         }
-        match result? {
-            Some(exit) => Ok(exit),
-            None => Ok(Exit::TimedOut),
+        match (stop?, ended) {
+            (Stop::Interrupted, Some(ended)) => Ok(Stop::Ended(ended)),
+            // Where the guest stopped by itself at the last moment, that counts.
+            (stop, _) => Ok(stop),
         }
     }
 
-    /// `None` where the watchdog ended the run.
-    fn run_until_exit(&mut self) -> Result<Option<Exit>, Error> {
-        let stop = loop {
-            match self.vcpu.run() {
-                Ok(exit) => break Stop::from(exit),
-                // A signal for somebody else, unless the watchdog has asked for the exit. The
-                // registers stay as they are.
-                Err(errno) if matches!(errno.errno(), libc::EINTR | libc::EAGAIN) => {
-                    if self.vcpu.get_kvm_run().immediate_exit != 0 {
-                        return Ok(None);
-                    }
-                }
-                Err(errno) => return Err(Error::ioctl("KVM_RUN")(errno)),
+    /// Completes the I/O that the guest stopped for, so that all registers are as behind it (KVM
+    /// API document, 5, the note on KVM_EXIT_IO).
+    pub(crate) fn complete_io(&mut self) -> Result<(), Error> {
+        self.vcpu.set_kvm_immediate_exit(1);
+        let result = self.vcpu.run().map(drop);
+        self.vcpu.set_kvm_immediate_exit(0);
+        match result {
+            Err(errno) if errno.errno() == libc::EINTR => Ok(()),
+            Ok(()) => Ok(()),
+            Err(errno) => Err(Error::ioctl("KVM_RUN")(errno)),
+        }
+    }
+
+    fn enter(&mut self) -> Result<Stop, Error> {
+        match self.vcpu.run() {
+            Ok(VcpuExit::IoOut(..) | VcpuExit::IoIn(..)) => {
+                Ok(Stop::Port(port_access(self.vcpu.get_kvm_run())))
             }
-        };
-        match stop {
-            Stop::Out {
-                port: HYPERCALL_PORT,
-                width: 1,
-            } => Ok(Some(self.hypercall())),
-            Stop::Out {
-                port: EXCEPTION_PORT,
-                ..
-            } if self.in_stub() => self.exception().map(Some),
-            Stop::Out { port, width } | Stop::In { port, width } => {
-                Ok(Some(Exit::Fault(Fault::Port { port, width })))
+            Ok(VcpuExit::Hlt) => Ok(Stop::Halted),
+            Ok(VcpuExit::Intr) => Ok(Stop::Interrupted),
+            Ok(VcpuExit::InternalError) => Ok(Stop::Fault(internal_error(self.vcpu.get_kvm_run()))),
+            Ok(exit) => Ok(Stop::Fault(Fault::from(exit))),
+            Err(errno) if matches!(errno.errno(), libc::EINTR | libc::EAGAIN) => {
+                Ok(Stop::Interrupted)
             }
-            Stop::Fault(fault) => Ok(Some(Exit::Fault(fault))),
-            Stop::InternalError => Ok(Some(Exit::Fault(self.internal_error()))),
-        }
-    }
-
-    fn hypercall(&mut self) -> Exit {
-        let regs = &self.vcpu.sync_regs_mut().regs;
-        Exit::Hypercall {
-            number: regs.rdi,
-            arguments: [regs.rsi, regs.rdx, regs.rcx],
-        }
-    }
-
-    fn in_stub(&mut self) -> bool {
-        descriptors::is_stub(self.vcpu.sync_regs_mut().regs.rip)
-    }
-
-    /// Reads what the stub left. The frame lies in a supervisor page, so it is the processor's word.
-    fn exception(&self) -> Result<Exit, Error> {
-        let sregs = self
-            .vcpu
-            .get_sregs()
-            .map_err(Error::ioctl("KVM_GET_SREGS"))?;
-        let mut at = descriptors::FRAME;
-        let [vector, error_code, rip, _cs, _rflags, rsp, _ss] =
-            [(); descriptors::FRAME_WORDS].map(|()| {
-                let word = self.memory.read_word(at);
-                at += 8;
-                word
-            });
-        let vector = vector as u8;
-        let exception = Exception {
-            vector,
-            error_code,
-            rip,
-            rsp,
-            address: sregs.cr2,
-        };
-        Ok(Exit::Fault(Fault::Exception(exception)))
-    }
-
-    fn internal_error(&mut self) -> Fault {
-        let run = self.vcpu.get_kvm_run();
-        // SAFETY: the exit was KVM_EXIT_INTERNAL_ERROR, for which KVM fills this variant; all bit
-        // patterns are valid integers.
-        let suberror = unsafe { run.__bindgen_anon_1.internal.suberror };
-        let what = match suberror {
-            KVM_INTERNAL_ERROR_EMULATION => "an instruction that KVM cannot emulate",
-            _ => "an internal error",
-        };
-        Fault::Kvm {
-            reason: format!("{what} (suberror {suberror})"),
+            Err(errno) => Err(Error::ioctl("KVM_RUN")(errno)),
         }
     }
 }
@@ -183,36 +190,95 @@ impl Drop for Machine {
     }
 }
 
-/// An exit of KVM, cut loose from the `kvm_run` page that it borrows.
-enum Stop {
-    Out { port: u16, width: usize },
-    In { port: u16, width: usize },
-    Fault(Fault),
-    InternalError,
+fn new_vcpu(
+    vm: &VmFd,
+    cpu: &GuestCpu,
+    special: impl FnOnce(&kvm_sregs, &GuestCpu) -> kvm_sregs,
+) -> Result<VcpuFd, Error> {
+    let mut vcpu = vm.create_vcpu(0).map_err(Error::ioctl("KVM_CREATE_VCPU"))?;
+    vcpu.set_cpuid2(&cpu.cpuid)
+        .map_err(Error::ioctl("KVM_SET_CPUID2"))?;
+    let reset = vcpu.get_sregs().map_err(Error::ioctl("KVM_GET_SREGS"))?;
+    let special = special(&reset, cpu);
+    vcpu.set_sregs(&special)
+        .map_err(Error::ioctl("KVM_SET_SREGS"))?;
+    if let Some(xcr0) = cpu.xcr0
+        && registers::has_osxsave(&special)
+    {
+        vcpu.set_xcrs(&registers::extended_control(xcr0))
+            .map_err(Error::ioctl("KVM_SET_XCRS"))?;
+    }
+    vcpu.set_sync_valid_reg(SyncReg::Register);
+    Ok(vcpu)
 }
 
-impl From<VcpuExit<'_>> for Stop {
+/// Reads what `kvm_run` says of an access to a port, and has an `in` read zeros.
+fn port_access(run: &mut kvm_run) -> Hypercall {
+    // SAFETY: the exit was KVM_EXIT_IO, for which KVM fills this variant; all bit patterns are valid
+    // integers.
+    let io = unsafe { run.__bindgen_anon_1.io };
+    let direction = match u32::from(io.direction) {
+        KVM_EXIT_IO_OUT => Direction::Out,
+        _ => Direction::In,
+    };
+    let length = usize::from(io.size) * io.count as usize;
+    // SAFETY: KVM has placed `length` bytes at this offset from the start of `run`, inside the pages
+    // that the vCPU's file maps behind it, and writes them only inside KVM_RUN.
+    let first = unsafe { (&raw mut *run).cast::<u8>().add(io.data_offset as usize) };
+    // SAFETY: as above.
+    let data = unsafe { std::slice::from_raw_parts_mut(first, length) };
+    let mut value = [0; 4];
+    match direction {
+        Direction::Out => value
+            .iter_mut()
+            .zip(&data[..usize::from(io.size)])
+            .for_each(|(to, from)| *to = *from),
+        Direction::In => data.fill(0),
+    }
+    Hypercall {
+        port: io.port,
+        direction,
+        width: io.size,
+        count: io.count,
+        data: u32::from_le_bytes(value),
+    }
+}
+
+fn internal_error(run: &kvm_run) -> Fault {
+    // SAFETY: the exit was KVM_EXIT_INTERNAL_ERROR, for which KVM fills this variant; all bit
+    // patterns are valid integers.
+    let failure = unsafe { run.__bindgen_anon_1.emulation_failure };
+    if failure.suberror != KVM_INTERNAL_ERROR_EMULATION {
+        return Fault::Kvm {
+            reason: format!("internal error {}", failure.suberror),
+        };
+    }
+    // SAFETY: plain integers, as above.
+    let told = unsafe { failure.__bindgen_anon_1.__bindgen_anon_1 };
+    // The instruction's bytes count among the data only where KVM says so.
+    let bytes = match failure.ndata >= 3 && failure.flags & 1 != 0 {
+        true => told
+            .insn_bytes
+            .iter()
+            .take(told.insn_size.into())
+            .copied()
+            .collect(),
+        false => Vec::new(),
+    };
+    Fault::Emulation { bytes }
+}
+
+impl From<VcpuExit<'_>> for Fault {
     fn from(exit: VcpuExit<'_>) -> Self {
         match exit {
-            VcpuExit::IoOut(port, data) => Self::Out {
-                port,
-                width: data.len(),
-            },
-            VcpuExit::IoIn(port, data) => Self::In {
-                port,
-                width: data.len(),
-            },
             VcpuExit::MmioRead(address, _) | VcpuExit::MmioWrite(address, _) => {
-                Self::Fault(Fault::Mmio { address })
+                Self::Mmio { address }
             }
-            VcpuExit::Shutdown => Self::Fault(Fault::TripleFault),
-            VcpuExit::InternalError => Self::InternalError,
-            VcpuExit::FailEntry(reason, _) => Self::Fault(Fault::Kvm {
-                reason: format!("the processor refused the guest's state (reason {reason:#x})"),
-            }),
-            other => Self::Fault(Fault::Kvm {
+            VcpuExit::Shutdown => Self::TripleFault,
+            VcpuExit::FailEntry(reason, _) => Self::FailedEntry { reason },
+            other => Self::Kvm {
                 reason: format!("{other:?}"),
-            }),
+            },
         }
     }
 }

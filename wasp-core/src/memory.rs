@@ -3,13 +3,19 @@
 //! The vCPU writes to this memory only inside `KVM_RUN`, which takes the whole machine by `&mut`;
 //! what is borrowed from here is gone by then.
 
+use std::ffi::c_void;
 use std::os::fd::BorrowedFd;
 use std::ptr::{self, NonNull};
 
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::io::Errno;
+use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 use virtine_rt::abi::PAGE_SIZE;
 
 use crate::Error;
+
+const ACCESS: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE);
+/// Memory that is never touched is not even set aside.
+const FLAGS: MapFlags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
 
 /// A run of guest-physical memory from address 0 on.
 pub(crate) struct GuestMemory {
@@ -23,14 +29,23 @@ unsafe impl Send for GuestMemory {}
 impl GuestMemory {
     /// Maps `size` bytes of `file` copy-on-write.
     pub(crate) fn map(file: BorrowedFd<'_>, size: u64) -> Result<Self, Error> {
-        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
-        let access = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a new mapping at an address of the kernel's choice touches no existing memory.
-        let base = unsafe { mmap(ptr::null_mut(), size as usize, access, flags, file, 0) };
+        let base = unsafe { mmap(ptr::null_mut(), size as usize, ACCESS, FLAGS, file, 0) };
+        Self::mapped(base, size)
+    }
+
+    /// Maps `size` bytes of zero.
+    pub(crate) fn anonymous(size: u64) -> Result<Self, Error> {
+        // SAFETY: as above.
+        let base = unsafe { mmap_anonymous(ptr::null_mut(), size as usize, ACCESS, FLAGS) };
+        Self::mapped(base, size)
+    }
+
+    fn mapped(base: Result<*mut c_void, Errno>, size: u64) -> Result<Self, Error> {
         let base = base.map_err(|errno| Error::system("mmap of guest memory")(errno.into()))?;
         NonNull::new(base.cast())
             .map(|base| Self { base, size })
-            .ok_or_else(|| Error::system("mmap of guest memory")(rustix::io::Errno::NOMEM.into()))
+            .ok_or_else(|| Error::system("mmap of guest memory")(Errno::NOMEM.into()))
     }
 
     /// Where the mapping starts in the host, for KVM.

@@ -7,22 +7,29 @@
 
 use std::time::Duration;
 
+use kvm_bindings::kvm_sregs;
+
 use virtine_rt::abi::image::{Access, Image, Segment};
 use virtine_rt::abi::{PAGE_SIZE, USER_BASE, hypercall, page_align_up};
 
 use crate::Error;
-use crate::arch::descriptors;
+use crate::arch::cpuid::GuestCpu;
+use crate::arch::descriptors::{Ports, Supervisor};
 use crate::arch::paging::{Geometry, PageTables, Rights};
-use crate::arch::registers::Entry;
-use crate::exit::{Exception, Exit, Fault};
+use crate::arch::registers::{self, Entry};
+use crate::exit::{Exception, Fault};
 use crate::function::failure;
-use crate::machine::Machine;
+use crate::guest::{self, Return};
+use crate::machine::{Machine, Paging};
 use crate::memory::{GuestMemory, page_of};
 use crate::memory_file::{FrozenMemory, MemoryFile};
 
 /// Beyond this, copying pages back costs more than a new machine does (some 0.8 ms), and their
 /// memory would stay with the pool.
 const MAX_PAGES_TO_RESET: usize = 4096;
+
+/// Below everything that the guest can reach; page 0 stays unmapped.
+pub(crate) const SUPERVISOR: Supervisor = Supervisor::new(PAGE_SIZE, Ports::Hypercall);
 
 const USER_DATA: Rights = Rights {
     user: true,
@@ -56,6 +63,11 @@ impl Layout {
             tables,
             size: heap_end + tables.size(),
         }
+    }
+
+    fn special(&self) -> impl FnOnce(&kvm_sregs, &GuestCpu) -> kvm_sregs {
+        let root = self.tables.root();
+        move |reset, cpu| registers::user64(reset, cpu, root, &SUPERVISOR)
     }
 
     /// Whether the guest may have handed over `length` bytes at `address`: its own memory only, not
@@ -116,7 +128,7 @@ impl Template {
     /// A new machine in the template's state.
     pub(crate) fn machine(&self) -> Result<Machine, Error> {
         let memory = GuestMemory::map(self.memory.descriptor(), self.memory.size())?;
-        Machine::new(memory, self.layout.tables.root())
+        Machine::new(memory, Paging::On, self.layout.special())
     }
 
     /// Brings a clean machine to where a call may start; returns the addresses between which the
@@ -201,8 +213,8 @@ impl Boot {
             rsp: stack_top,
             arguments: [heap_start, heap_end],
         };
-        match machine.run(&entry, self.limit)? {
-            Exit::Hypercall {
+        match guest::enter(machine, &entry, self.limit)? {
+            Return::Hypercall {
                 number: hypercall::READY,
                 arguments: [unused, ..],
             } => {
@@ -215,7 +227,7 @@ impl Boot {
                         length: 0,
                     }))
             }
-            Exit::Fault(Fault::Exception(exception)) if self.is_refused_entry(exception) => {
+            Return::Fault(Fault::Exception(exception)) if self.is_refused_entry(exception) => {
                 Err(Error::CpuTooOld {
                     expected: "XSAVE or no FSGSBASE",
                 })
@@ -241,7 +253,7 @@ impl Boot {
     /// Boots a machine from `file` and adds to it what the initialisation changed.
     fn into_snapshot(self, file: &mut MemoryFile) -> Result<u64, Error> {
         let memory = GuestMemory::map(file.descriptor(), self.layout.size)?;
-        let mut machine = Machine::new(memory, self.layout.tables.root())?;
+        let mut machine = Machine::new(memory, Paging::On, self.layout.special())?;
         let arguments = self.run(&mut machine)?;
         let mut result = Ok(());
         self.layout.tables.for_each_dirty(machine.memory(), |page| {
@@ -255,8 +267,9 @@ impl Boot {
 
 /// Writes supervisor pages, image and page tables.
 fn fill(file: &mut MemoryFile, image: &Image<'_>, layout: &Layout) -> Result<(), Error> {
-    file.write(descriptors::TABLES, &descriptors::tables())?;
-    file.write(descriptors::STUBS, &descriptors::stubs())?;
+    for (address, bytes) in SUPERVISOR.contents() {
+        file.write(address, &bytes)?;
+    }
     for segment in &image.segments {
         file.write(segment.address, segment.bytes)?;
     }
@@ -267,19 +280,8 @@ fn fill(file: &mut MemoryFile, image: &Image<'_>, layout: &Layout) -> Result<(),
 }
 
 fn page_tables(segments: &[Segment<'_>], layout: &Layout) -> PageTables {
-    let supervisor = |write, execute| Rights {
-        user: false,
-        write,
-        execute,
-    };
     let mut tables = PageTables::new(layout.tables);
-    for (page, rights) in [
-        (descriptors::TABLES, supervisor(false, false)),
-        (descriptors::STUBS, supervisor(false, true)),
-        (descriptors::EXCEPTION_STACK, supervisor(true, false)),
-    ] {
-        tables.map(page, page + PAGE_SIZE, rights);
-    }
+    SUPERVISOR.map(&mut tables);
     for segment in segments {
         let write = segment.access == Access::Write;
         let execute = segment.access == Access::Execute;

@@ -46,10 +46,21 @@ pub(crate) struct Slot {
     limit: AtomicU64,
     /// Armed since the watchdog last looked.
     used: AtomicBool,
+    /// Somebody has asked for the run's end, or for the next one's.
+    cancelled: AtomicBool,
     /// The thread that runs the vCPU.
     thread: AtomicI32,
     /// `immediate_exit` of the vCPU's `kvm_run`; null once the machine is gone.
     immediate_exit: AtomicPtr<u8>,
+}
+
+/// Why a run was ended from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Its deadline passed.
+    TimedOut,
+    /// [`Watchdog::cancel`] was called.
+    Cancelled,
 }
 
 /// The process's watchdog.
@@ -105,6 +116,7 @@ impl Watchdog {
             deadline: AtomicU64::new(NEVER),
             limit: AtomicU64::new(NEVER),
             used: AtomicBool::new(false),
+            cancelled: AtomicBool::new(false),
             thread: AtomicI32::new(0),
             immediate_exit: AtomicPtr::new(immediate_exit),
         });
@@ -127,6 +139,9 @@ impl Watchdog {
         slot.deadline.store(deadline, SeqCst);
         slot.used.store(true, SeqCst);
         slot.state.store(ARMED, SeqCst);
+        if slot.cancelled.load(SeqCst) {
+            self.cancel(slot);
+        }
         // Sequential consistency: either the watchdog's look sees this slot, or this load sees the
         // time that the look has settled on.
         if deadline < self.next_look.load(SeqCst) {
@@ -135,20 +150,31 @@ impl Watchdog {
         }
     }
 
-    /// Ends what [`Watchdog::arm`] began; true if the deadline passed before.
-    pub(crate) fn disarm(&self, slot: &Slot) -> bool {
+    /// Ends what [`Watchdog::arm`] began; tells whether the run was ended from outside.
+    pub(crate) fn disarm(&self, slot: &Slot) -> Option<Ended> {
         if slot
             .state
             .compare_exchange(ARMED, IDLE, SeqCst, SeqCst)
             .is_ok()
         {
-            return false;
+            return None;
         }
         while slot.state.load(SeqCst) == KICKING {
             std::hint::spin_loop();
         }
         slot.state.store(IDLE, SeqCst);
-        true
+        match slot.cancelled.swap(false, SeqCst) {
+            true => Some(Ended::Cancelled),
+            false => Some(Ended::TimedOut),
+        }
+    }
+
+    /// Ends the slot's run, or the next one where none is under way.
+    pub(crate) fn cancel(&self, slot: &Slot) {
+        // Under the lock, so that the machine cannot be taken out meanwhile.
+        let _shared = self.lock();
+        slot.cancelled.store(true, SeqCst);
+        self.end(slot);
     }
 
     fn watch(&self) {
@@ -203,6 +229,12 @@ impl Watchdog {
         if deadline > now {
             return deadline;
         }
+        self.end(slot);
+        NEVER
+    }
+
+    /// Kicks the slot's run, if one is under way.
+    fn end(&self, slot: &Slot) {
         if slot
             .state
             .compare_exchange(ARMED, KICKING, SeqCst, SeqCst)
@@ -211,7 +243,6 @@ impl Watchdog {
             self.kick(slot);
             slot.state.store(KICKED, SeqCst);
         }
-        NEVER
     }
 
     fn kick(&self, slot: &Slot) {
@@ -315,7 +346,7 @@ mod tests {
     fn run_that_ends_in_time_is_left_alone() {
         let (watchdog, slot, flag) = slot();
         watchdog.arm(&slot, Duration::from_secs(3600));
-        assert!(!watchdog.disarm(&slot));
+        assert_eq!(watchdog.disarm(&slot), None);
         assert_eq!(flag.load(SeqCst), 0);
         watchdog.leave(&slot);
     }
@@ -327,7 +358,7 @@ mod tests {
         while flag.load(SeqCst) == 0 {
             thread::yield_now();
         }
-        assert!(watchdog.disarm(&slot));
+        assert_eq!(watchdog.disarm(&slot), Some(Ended::TimedOut));
         watchdog.leave(&slot);
     }
 
@@ -342,11 +373,29 @@ mod tests {
             while flag.load(SeqCst) == 0 {
                 thread::yield_now();
             }
-            assert!(watchdog.disarm(&short));
+            assert_eq!(watchdog.disarm(&short), Some(Ended::TimedOut));
         }
-        assert!(!watchdog.disarm(&long));
+        assert_eq!(watchdog.disarm(&long), None);
         watchdog.leave(&long);
         watchdog.leave(&short);
+    }
+
+    #[test]
+    fn cancel_ends_this_run_or_the_next_and_no_other() {
+        let (watchdog, slot, flag) = slot();
+        let hour = Duration::from_secs(3600);
+        watchdog.arm(&slot, hour);
+        watchdog.cancel(&slot);
+        assert_eq!(flag.swap(0, SeqCst), 1);
+        assert_eq!(watchdog.disarm(&slot), Some(Ended::Cancelled));
+        watchdog.cancel(&slot);
+        watchdog.arm(&slot, hour);
+        assert_eq!(flag.swap(0, SeqCst), 1);
+        assert_eq!(watchdog.disarm(&slot), Some(Ended::Cancelled));
+        watchdog.arm(&slot, hour);
+        assert_eq!(watchdog.disarm(&slot), None);
+        assert_eq!(flag.load(SeqCst), 0);
+        watchdog.leave(&slot);
     }
 
     #[test]
@@ -354,7 +403,7 @@ mod tests {
         let (watchdog, slot, flag) = slot();
         watchdog.arm(&slot, Duration::MAX);
         thread::sleep(Duration::from_millis(5));
-        assert!(!watchdog.disarm(&slot));
+        assert_eq!(watchdog.disarm(&slot), None);
         assert_eq!(flag.load(SeqCst), 0);
         watchdog.leave(&slot);
     }

@@ -4,49 +4,33 @@
 //! on the exception stack, into a stub that reports to the host by one `out` and is never resumed.
 //!
 //! ```text
-//! 0x1000  GDT   0x1100  TSS with I/O bitmap   0x1200  IDT          read-only
-//! 0x2000  exception stubs                                          executable
-//! 0x3000  exception stack, grows down from 0x4000                  writable
+//! base + 0x0000  GDT, IDT                                    read-only
+//!      + 0x1000  exception stubs                             executable
+//!      + 0x2000  exception stack, grows down from + 0x3000   writable
+//!      + 0x3000  TSS and I/O bitmap                          read-only
 //! ```
 
 use kvm_bindings::{kvm_dtable, kvm_segment};
 use virtine_rt::abi::{EXCEPTION_PORT, HYPERCALL_PORT, PAGE_SIZE};
 
-/// Where descriptor tables lie in guest memory.
-pub(crate) const TABLES: u64 = 0x1000;
-/// Where the exception stubs lie.
-pub(crate) const STUBS: u64 = 0x2000;
-/// The page of the exception stack.
-pub(crate) const EXCEPTION_STACK: u64 = 0x3000;
-const EXCEPTION_STACK_TOP: u64 = EXCEPTION_STACK + PAGE_SIZE;
+use super::paging::{PageTables, Rights};
 
-const GDT_OFFSET: u64 = 0;
-const TSS_OFFSET: u64 = 0x100;
-const IDT_OFFSET: u64 = 0x200;
+const TABLES: u64 = 0;
+const STUBS: u64 = 0x1000;
+const EXCEPTION_STACK: u64 = 0x2000;
+const EXCEPTION_STACK_TOP: u64 = 0x3000;
+const TASK_STATE: u64 = 0x3000;
+
+const IDT_OFFSET: usize = 0x200;
 
 const KERNEL_CODE: u16 = 0x08;
 const USER_DATA: u16 = 0x18 | 3;
 const USER_CODE: u16 = 0x20 | 3;
 const TASK: u16 = 0x28;
-
-/// Flat descriptors (Intel SDM vol. 3, 3.4.5) with the accessed bit set, so that the processor
-/// never writes to this read-only page.
-const GDT: [u64; 7] = [
-    0,
-    0x00af_9b00_0000_ffff,
-    0x00cf_9300_0000_ffff,
-    0x00cf_f300_0000_ffff,
-    0x00af_fb00_0000_ffff,
-    // A busy 64-bit TSS at TABLES + TSS_OFFSET, limit TSS_LIMIT. The host loads TR itself.
-    0x0000_8b00_0000_0000 | (TABLES + TSS_OFFSET) << 16 | TSS_LIMIT as u64,
-    0,
-];
+const GDT_ENTRIES: usize = 7;
 
 /// Bytes of a 64-bit TSS without its bitmap (Intel SDM vol. 3, 8.7).
 const TSS_SIZE: usize = 104;
-/// Ports 0 to 0xff, and the byte of ones that must follow a bitmap.
-const IO_BITMAP_SIZE: usize = 0x100 / 8 + 1;
-const TSS_LIMIT: u32 = (TSS_SIZE + IO_BITMAP_SIZE - 1) as u32;
 const TSS_RSP0: usize = 4;
 const TSS_IST1: usize = 36;
 const TSS_IO_BITMAP: usize = 102;
@@ -58,30 +42,168 @@ const STUB_SIZE: u64 = 16;
 /// What a stub leaves on the exception stack, from its top down: the processor's five words, the
 /// error code (or 0) and the vector.
 pub(crate) const FRAME_WORDS: usize = 7;
-/// Where that frame starts.
-pub(crate) const FRAME: u64 = EXCEPTION_STACK_TOP - 8 * FRAME_WORDS as u64;
 
-/// Whether RIP shows that a stub, which no guest can reach by itself, is running.
-pub(crate) fn is_stub(rip: u64) -> bool {
-    (STUBS..STUBS + PAGE_SIZE).contains(&rip)
+/// Which I/O ports ring 3 may reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ports {
+    /// The runtime's own.
+    Hypercall,
+    /// All of them: whoever runs the guest decides what each one means.
+    All,
 }
 
-/// The page of descriptor tables.
-pub(crate) fn tables() -> Vec<u8> {
-    let mut page = vec![0; PAGE_SIZE as usize];
-    for (entry, at) in GDT.iter().zip((GDT_OFFSET as usize..).step_by(8)) {
-        put(&mut page, at, &entry.to_le_bytes());
-    }
-    put(&mut page, TSS_OFFSET as usize, &task_state());
-    for vector in 0..VECTORS {
-        let at = IDT_OFFSET as usize + GATE_SIZE * usize::from(vector);
-        put(&mut page, at, &gate(STUBS + STUB_SIZE * u64::from(vector)));
-    }
-    page
+/// The supervisor's pages of one guest.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Supervisor {
+    base: u64,
+    ports: Ports,
 }
 
-/// The page of exception stubs.
-pub(crate) fn stubs() -> Vec<u8> {
+impl Supervisor {
+    /// Pages from `base` on, a multiple of the page size.
+    pub(crate) const fn new(base: u64, ports: Ports) -> Self {
+        Self { base, ports }
+    }
+
+    /// The first address behind them.
+    pub(crate) fn end(&self) -> u64 {
+        let task_state = (TSS_SIZE + self.bitmap().len()) as u64;
+        self.base + TASK_STATE + task_state.next_multiple_of(PAGE_SIZE)
+    }
+
+    /// Whether RIP shows that a stub, which no guest can reach by itself, is running.
+    pub(crate) fn is_stub(&self, rip: u64) -> bool {
+        let stubs = self.base + STUBS;
+        (stubs..stubs + PAGE_SIZE).contains(&rip)
+    }
+
+    /// Where an exception's frame starts.
+    pub(crate) const fn frame(&self) -> u64 {
+        self.base + EXCEPTION_STACK_TOP - 8 * FRAME_WORDS as u64
+    }
+
+    /// Maps the pages, out of ring 3's reach.
+    pub(crate) fn map(&self, tables: &mut PageTables) {
+        let rights = |write, execute| Rights {
+            user: false,
+            write,
+            execute,
+        };
+        let at = |offset| self.base + offset;
+        tables.map(at(TABLES), at(STUBS), rights(false, false));
+        tables.map(at(STUBS), at(EXCEPTION_STACK), rights(false, true));
+        tables.map(
+            at(EXCEPTION_STACK),
+            at(EXCEPTION_STACK_TOP),
+            rights(true, false),
+        );
+        tables.map(at(TASK_STATE), self.end(), rights(false, false));
+    }
+
+    /// What lies in the pages at the start: addresses and contents.
+    pub(crate) fn contents(&self) -> [(u64, Vec<u8>); 3] {
+        [
+            (self.base + TABLES, self.tables()),
+            (self.base + STUBS, stubs()),
+            (self.base + TASK_STATE, self.task_state()),
+        ]
+    }
+
+    fn tables(&self) -> Vec<u8> {
+        let mut page: Vec<u8> = self
+            .gdt()
+            .iter()
+            .flat_map(|entry| entry.to_le_bytes())
+            .collect();
+        page.resize(IDT_OFFSET, 0);
+        for vector in 0..VECTORS {
+            page.extend(gate(self.base + STUBS + STUB_SIZE * u64::from(vector)));
+        }
+        page
+    }
+
+    /// Flat descriptors (Intel SDM vol. 3, 3.4.5) with the accessed bit set, so that the processor
+    /// never writes to this read-only page; and a busy 64-bit TSS, since the host loads TR itself.
+    fn gdt(&self) -> [u64; GDT_ENTRIES] {
+        let (base, limit) = (self.base + TASK_STATE, u64::from(self.task_limit()));
+        let task =
+            (limit & 0xffff) | (base & 0xff_ffff) << 16 | 0x8b << 40 | (base >> 24 & 0xff) << 56;
+        [
+            0,
+            0x00af_9b00_0000_ffff,
+            0x00cf_9300_0000_ffff,
+            0x00cf_f300_0000_ffff,
+            0x00af_fb00_0000_ffff,
+            task,
+            base >> 32,
+        ]
+    }
+
+    /// Opens ports to ring 3. The bitmap serves hosts that ignore IOPL; [`registers`] raises IOPL for
+    /// those that refuse the bitmap of a busy TSS.
+    ///
+    /// [`registers`]: super::registers
+    fn task_state(&self) -> Vec<u8> {
+        let mut tss = vec![0; TSS_SIZE];
+        let stack = (self.base + EXCEPTION_STACK_TOP).to_le_bytes();
+        put(&mut tss, TSS_RSP0, &stack);
+        put(&mut tss, TSS_IST1, &stack);
+        put(&mut tss, TSS_IO_BITMAP, &(TSS_SIZE as u16).to_le_bytes());
+        tss.extend(self.bitmap());
+        tss
+    }
+
+    /// One bit a port, clear where it is open, and the byte of ones that must follow.
+    fn bitmap(&self) -> Vec<u8> {
+        match self.ports {
+            Ports::Hypercall => {
+                let mut bitmap = vec![0xff; 0x100 / 8 + 1];
+                bitmap[usize::from(HYPERCALL_PORT / 8)] &= !(1 << (HYPERCALL_PORT % 8));
+                bitmap
+            }
+            Ports::All => {
+                let mut bitmap = vec![0; 0x1_0000 / 8];
+                bitmap.push(0xff);
+                bitmap
+            }
+        }
+    }
+
+    fn task_limit(&self) -> u32 {
+        (TSS_SIZE + self.bitmap().len() - 1) as u32
+    }
+
+    /// GDTR and IDTR.
+    pub(crate) fn table_registers(&self) -> (kvm_dtable, kvm_dtable) {
+        let register = |offset, size: usize| kvm_dtable {
+            base: self.base + TABLES + offset,
+            limit: (size - 1) as u16,
+            ..Default::default()
+        };
+        (
+            register(0, 8 * GDT_ENTRIES),
+            register(IDT_OFFSET as u64, GATE_SIZE * usize::from(VECTORS)),
+        )
+    }
+
+    /// TR.
+    pub(crate) fn task_register(&self) -> kvm_segment {
+        kvm_segment {
+            base: self.base + TASK_STATE,
+            limit: self.task_limit(),
+            selector: TASK,
+            type_: 0xb,
+            present: 1,
+            ..Default::default()
+        }
+    }
+}
+
+fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+    bytes[at..at + value.len()].copy_from_slice(value);
+}
+
+fn stubs() -> Vec<u8> {
     let mut page = vec![0; PAGE_SIZE as usize];
     for vector in 0..VECTORS {
         put(
@@ -91,25 +213,6 @@ pub(crate) fn stubs() -> Vec<u8> {
         );
     }
     page
-}
-
-fn put(page: &mut [u8], at: usize, bytes: &[u8]) {
-    page[at..at + bytes.len()].copy_from_slice(bytes);
-}
-
-/// Opens the hypercall port to ring 3. The bitmap serves hosts that ignore IOPL; [`registers`]
-/// raises IOPL for those that refuse the bitmap of a busy TSS.
-///
-/// [`registers`]: super::registers
-fn task_state() -> Vec<u8> {
-    let mut tss = vec![0; TSS_SIZE];
-    put(&mut tss, TSS_RSP0, &EXCEPTION_STACK_TOP.to_le_bytes());
-    put(&mut tss, TSS_IST1, &EXCEPTION_STACK_TOP.to_le_bytes());
-    put(&mut tss, TSS_IO_BITMAP, &(TSS_SIZE as u16).to_le_bytes());
-    let mut bitmap = [0xff; IO_BITMAP_SIZE];
-    bitmap[usize::from(HYPERCALL_PORT / 8)] &= !(1 << (HYPERCALL_PORT % 8));
-    tss.extend(bitmap);
-    tss
 }
 
 /// A present interrupt gate of DPL 0 on IST 1 (Intel SDM vol. 3, 7.14.1): no exception ever pushes
@@ -147,50 +250,46 @@ const fn has_error_code(vector: u8) -> bool {
     matches!(vector, 8 | 10..=14 | 17 | 21 | 29 | 30)
 }
 
-/// GDTR and IDTR.
-pub(crate) fn table_registers() -> (kvm_dtable, kvm_dtable) {
-    let register = |offset, size: usize| kvm_dtable {
-        base: TABLES + offset,
-        limit: (size - 1) as u16,
-        ..Default::default()
-    };
-    (
-        register(GDT_OFFSET, size_of_val(&GDT)),
-        register(IDT_OFFSET, GATE_SIZE * usize::from(VECTORS)),
-    )
+/// How flat segments differ between modes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ring {
+    /// 32-bit protected mode, ring 0.
+    Supervisor32,
+    /// Long mode, ring 0.
+    Supervisor64,
+    /// Long mode, ring 3.
+    User64,
 }
 
-/// CS, SS and TR of a guest about to run in ring 3.
-pub(crate) fn user_segments() -> [kvm_segment; 3] {
+/// CS and the data segments of a guest that starts in `ring`.
+pub(crate) fn flat_segments(ring: Ring) -> [kvm_segment; 2] {
+    let (code_selector, data_selector, dpl) = match ring {
+        Ring::User64 => (USER_CODE, USER_DATA, 3),
+        Ring::Supervisor32 | Ring::Supervisor64 => (KERNEL_CODE, KERNEL_CODE + 8, 0),
+    };
+    let long = u8::from(ring != Ring::Supervisor32);
     let flat = kvm_segment {
         limit: 0xffff_ffff,
         present: 1,
-        dpl: 3,
+        dpl,
         s: 1,
         g: 1,
         ..Default::default()
     };
     let code = kvm_segment {
-        selector: USER_CODE,
+        selector: code_selector,
         type_: 0xb,
-        l: 1,
+        l: long,
+        db: 1 - long,
         ..flat
     };
-    let stack = kvm_segment {
-        selector: USER_DATA,
+    let data = kvm_segment {
+        selector: data_selector,
         type_: 0x3,
         db: 1,
         ..flat
     };
-    let task = kvm_segment {
-        base: TABLES + TSS_OFFSET,
-        limit: TSS_LIMIT,
-        selector: TASK,
-        type_: 0xb,
-        present: 1,
-        ..Default::default()
-    };
-    [code, stack, task]
+    [code, data]
 }
 
 /// DS, ES, FS or GS as the guest's entry code leaves them: unusable, base 0.
@@ -207,8 +306,7 @@ mod tests {
 
     #[test]
     fn only_the_hypercall_port_is_open() {
-        let tss = task_state();
-        let bitmap = &tss[TSS_SIZE..];
+        let bitmap = Supervisor::new(0x1000, Ports::Hypercall).bitmap();
         let open: Vec<u16> = (0..=0xff)
             .filter(|port| bitmap[usize::from(port / 8)] & 1 << (port % 8) == 0)
             .collect();
@@ -217,10 +315,19 @@ mod tests {
     }
 
     #[test]
-    fn the_three_tables_do_not_overlap() {
-        assert!(GDT_OFFSET as usize + size_of_val(&GDT) <= TSS_OFFSET as usize);
-        assert!(TSS_OFFSET as usize + TSS_SIZE + IO_BITMAP_SIZE <= IDT_OFFSET as usize);
-        assert!(IDT_OFFSET as usize + GATE_SIZE * usize::from(VECTORS) <= PAGE_SIZE as usize);
+    fn contents_fit_their_pages() {
+        for (ports, pages) in [(Ports::Hypercall, 4), (Ports::All, 6)] {
+            let supervisor = Supervisor::new(0x1000, ports);
+            assert_eq!(supervisor.end(), 0x1000 + pages * PAGE_SIZE);
+            let [
+                (tables, table_bytes),
+                (stubs, stub_bytes),
+                (task, task_bytes),
+            ] = supervisor.contents();
+            assert!(tables + table_bytes.len() as u64 <= stubs);
+            assert!(stubs + stub_bytes.len() as u64 <= supervisor.frame());
+            assert!(task + task_bytes.len() as u64 <= supervisor.end());
+        }
     }
 
     #[test]

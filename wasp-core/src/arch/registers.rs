@@ -1,15 +1,14 @@
-//! The registers of a vCPU that starts in ring 3 of long mode, as set from outside: no boot code.
+//! The registers of a vCPU that starts in a mode at once, as set from outside: no boot code.
 
-use kvm_bindings::{kvm_regs, kvm_sregs, kvm_xcrs};
+use kvm_bindings::{kvm_regs, kvm_segment, kvm_sregs, kvm_xcrs};
 
 use super::cpuid::GuestCpu;
-use super::descriptors;
+use super::descriptors::{self, Ring, Supervisor};
 
 // Intel SDM vol. 3, 2.5; AMD APM vol. 2, 3.1.
-const CR0_PE: u64 = 1 << 0;
 const CR0_MP: u64 = 1 << 1;
-const CR0_ET: u64 = 1 << 4;
-const CR0_NE: u64 = 1 << 5;
+/// PE, and what every processor of this kind has on: ET and NE.
+const CR0_PROTECTED: u64 = 1 << 0 | 1 << 4 | 1 << 5;
 const CR0_WP: u64 = 1 << 16;
 const CR0_AM: u64 = 1 << 18;
 const CR0_PG: u64 = 1 << 31;
@@ -25,19 +24,22 @@ const EFER_NXE: u64 = 1 << 11;
 
 /// Bit 1 is always set. IOPL 3 lets ring 3 reach the hypercall port where the host heeds IOPL;
 /// interrupts stay off, since there is nothing to interrupt.
-const RFLAGS: u64 = 1 << 1 | 3 << 12;
+pub(crate) const USER_RFLAGS: u64 = 1 << 1 | 3 << 12;
 
-/// The special registers of every machine; `page_tables` is where the PML4 lies.
-pub(crate) fn special(reset: &kvm_sregs, page_tables: u64, cpu: &GuestCpu) -> kvm_sregs {
-    let fsgsbase = if cpu.fsgsbase { CR4_FSGSBASE } else { 0 };
-    let osxsave = if cpu.xcr0.is_some() { CR4_OSXSAVE } else { 0 };
-    let (gdt, idt) = descriptors::table_registers();
-    let [cs, ss, tr] = descriptors::user_segments();
+/// The special registers of a guest in ring 3 of long mode; `page_tables` is where the PML4 lies.
+pub(crate) fn user64(
+    reset: &kvm_sregs,
+    cpu: &GuestCpu,
+    page_tables: u64,
+    supervisor: &Supervisor,
+) -> kvm_sregs {
+    let (gdt, idt) = supervisor.table_registers();
+    let [cs, ss] = descriptors::flat_segments(Ring::User64);
     let null = descriptors::null_segment();
     kvm_sregs {
         cs,
         ss,
-        tr,
+        tr: supervisor.task_register(),
         ds: null,
         es: null,
         fs: null,
@@ -45,13 +47,66 @@ pub(crate) fn special(reset: &kvm_sregs, page_tables: u64, cpu: &GuestCpu) -> kv
         ldt: null,
         gdt,
         idt,
-        cr0: CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG,
+        cr0: CR0_PROTECTED | CR0_MP | CR0_WP | CR0_AM | CR0_PG,
+        ..long_mode(reset, cpu, page_tables)
+    }
+}
+
+/// The special registers of a guest in ring 0 of long mode.
+pub(crate) fn long64(reset: &kvm_sregs, cpu: &GuestCpu, page_tables: u64) -> kvm_sregs {
+    kvm_sregs {
+        cr0: CR0_PROTECTED | CR0_MP | CR0_PG,
+        ..with_segments(&long_mode(reset, cpu, page_tables), Ring::Supervisor64)
+    }
+}
+
+/// The special registers of a guest in 32-bit protected mode without paging.
+pub(crate) fn protected32(reset: &kvm_sregs) -> kvm_sregs {
+    kvm_sregs {
+        cr0: CR0_PROTECTED,
+        ..with_segments(reset, Ring::Supervisor32)
+    }
+}
+
+/// The special registers of a guest in real mode. As after a reset, but that CS starts at address 0
+/// instead of just below 4 GiB.
+pub(crate) fn real16(reset: &kvm_sregs) -> kvm_sregs {
+    let cs = kvm_segment {
+        base: 0,
+        selector: 0,
+        ..reset.cs
+    };
+    kvm_sregs { cs, ..*reset }
+}
+
+fn long_mode(reset: &kvm_sregs, cpu: &GuestCpu, page_tables: u64) -> kvm_sregs {
+    let fsgsbase = if cpu.fsgsbase { CR4_FSGSBASE } else { 0 };
+    let osxsave = if cpu.xcr0.is_some() { CR4_OSXSAVE } else { 0 };
+    kvm_sregs {
         cr3: page_tables,
         cr4: CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | fsgsbase | osxsave,
         efer: EFER_LME | EFER_LMA | EFER_NXE,
         // The APIC's base and the like.
         ..*reset
     }
+}
+
+fn with_segments(special: &kvm_sregs, ring: Ring) -> kvm_sregs {
+    let [cs, data] = descriptors::flat_segments(ring);
+    kvm_sregs {
+        cs,
+        ds: data,
+        es: data,
+        fs: data,
+        gs: data,
+        ss: data,
+        ..*special
+    }
+}
+
+/// Whether XCR0 can be set beside these.
+pub(crate) fn has_osxsave(special: &kvm_sregs) -> bool {
+    special.cr4 & CR4_OSXSAVE != 0
 }
 
 /// XCR0.
@@ -87,7 +142,7 @@ impl Entry {
             rsp,
             rdi,
             rsi,
-            rflags: RFLAGS,
+            rflags: USER_RFLAGS,
             ..Default::default()
         }
     }

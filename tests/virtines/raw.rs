@@ -1,0 +1,380 @@
+//! Raw guests: machine code of one's own, in each mode.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use wasp_core::{Direction, Error, Exit, Fault, GuestAddress, Hypercall, Mode, Registers, Virtine};
+
+const MODES: [Mode; 4] = [Mode::Real16, Mode::Protected32, Mode::Long64, Mode::User64];
+
+fn virtine(mode: Mode, code: &[u8]) -> Virtine {
+    let mut virtine = Virtine::builder()
+        .memory(0x1_0000)
+        .mode(mode)
+        .build()
+        .expect("a virtine");
+    virtine.load_raw(code, 0x8000).expect("the code fits");
+    virtine
+}
+
+fn hypercall(exit: Exit) -> Hypercall {
+    match exit {
+        Exit::Hypercall(call) => call,
+        other => panic!("expected a hypercall, got {other:?}"),
+    }
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn wasps_first_program_exits_in_real_mode() {
+    // As Wasp's README: 32 KiB of memory, a flat binary from a file, loaded at 0x1000.
+    //   [bits 16] out 0xFA, eax
+    let file = std::env::temp_dir().join(format!("virtine-{}.bin", std::process::id()));
+    fs::write(&file, [0x66, 0xe7, 0xfa]).expect("written");
+    let mut virtine = Virtine::builder()
+        .memory(0x8000)
+        .mode(Mode::Real16)
+        .build()
+        .expect("a virtine");
+    virtine.load_binary(&file, 0x1000).expect("loaded");
+    assert_eq!(virtine.run().expect("a run"), Exit::Exited);
+    fs::remove_file(&file).expect("removed");
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn each_mode_talks_through_ports() {
+    // b0 07   mov al, 7
+    // e6 20   out 0x20, al
+    // e6 fa   out 0xfa, al
+    for mode in MODES {
+        let mut virtine = virtine(mode, &[0xb0, 7, 0xe6, 0x20, 0xe6, 0xfa]);
+        let call = Hypercall {
+            port: 0x20,
+            direction: Direction::Out,
+            width: 1,
+            count: 1,
+            data: 7,
+        };
+        assert_eq!(
+            virtine.run().expect("a run"),
+            Exit::Hypercall(call),
+            "{mode:?}"
+        );
+        // Behind the instruction, also where KVM itself stops on it.
+        assert_eq!(
+            virtine.registers().expect("registers").rip,
+            0x8004,
+            "{mode:?}"
+        );
+        assert_eq!(virtine.run().expect("a run"), Exit::Exited, "{mode:?}");
+    }
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn port_reads_are_answered_by_registers() {
+    // e4 21   in al, 0x21
+    // e6 22   out 0x22, al
+    // e4 21   in al, 0x21
+    // e6 22   out 0x22, al
+    for mode in MODES {
+        let mut virtine = virtine(mode, &[0xe4, 0x21, 0xe6, 0x22, 0xe4, 0x21, 0xe6, 0x22]);
+        let call = hypercall(virtine.run().expect("a run"));
+        assert_eq!((call.port, call.direction), (0x21, Direction::In));
+        let registers = virtine.registers().expect("registers");
+        assert_eq!(registers.rip, 0x8002);
+        virtine
+            .set_registers(&Registers {
+                rax: 0x5a,
+                ..registers
+            })
+            .expect("set");
+        assert_eq!(
+            hypercall(virtine.run().expect("a run")).data,
+            0x5a,
+            "{mode:?}"
+        );
+        // Not answered, it reads zero, whatever was there.
+        assert_eq!(
+            hypercall(virtine.run().expect("a run")).direction,
+            Direction::In
+        );
+        assert_eq!(hypercall(virtine.run().expect("a run")).data, 0, "{mode:?}");
+    }
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn registers_and_memory_are_the_hosts_to_read_and_write() {
+    // 48 8b 07         mov rax, [rdi]
+    // 48 01 f0         add rax, rsi
+    // 48 89 47 08      mov [rdi + 8], rax
+    // e6 ff            out 0xff, al
+    // eb f2            jmp back to the start
+    let code = [
+        0x48, 0x8b, 7, 0x48, 1, 0xf0, 0x48, 0x89, 0x47, 8, 0xe6, 0xff, 0xeb, 0xf2,
+    ];
+    for mode in [Mode::Long64, Mode::User64] {
+        let mut virtine = virtine(mode, &code);
+        for round in 0..100_u64 {
+            virtine
+                .write(0x2000, &(round * 3).to_le_bytes())
+                .expect("in bounds");
+            let registers = virtine.registers().expect("registers");
+            virtine
+                .set_registers(&Registers {
+                    rdi: 0x2000,
+                    rsi: 1 << 40,
+                    ..registers
+                })
+                .expect("set");
+            assert_eq!(hypercall(virtine.run().expect("a run")).port, 0xff);
+            let mut sum = [0; 8];
+            virtine.read(0x2008_u64, &mut sum).expect("in bounds");
+            assert_eq!(u64::from_le_bytes(sum), round * 3 + (1 << 40));
+            assert_eq!(
+                virtine.registers().expect("registers").rax,
+                round * 3 + (1 << 40)
+            );
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn memory_ends_exactly_where_it_ends() {
+    let mut virtine = virtine(Mode::User64, &[0xf4]);
+    let size = virtine.memory_size();
+    assert!(virtine.write(size - 4, &[1, 2, 3, 4]).is_ok());
+    for (address, length) in [(size - 3, 4), (size, 1), (u64::MAX, 1), (u64::MAX - 3, 8)] {
+        let mut bytes = vec![0; length];
+        let refused = |result: Result<(), Error>| matches!(result, Err(Error::OutOfBounds { .. }));
+        assert!(refused(virtine.read(address, &mut bytes)), "{address:#x}");
+        assert!(refused(virtine.write(address, &bytes)), "{address:#x}");
+        assert!(refused(virtine.load_raw(&bytes, address)), "{address:#x}");
+    }
+    assert!(virtine.read(-1, &mut [0]).is_err());
+    assert!(virtine.read(GuestAddress(size), &mut []).is_ok());
+    let huge = virtine.load_raw(&vec![0x90; 0x1_0001], 0);
+    assert!(
+        matches!(
+            huge,
+            Err(Error::OutOfBounds {
+                length: 0x1_0001,
+                ..
+            })
+        ),
+        "{huge:?}"
+    );
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn impossible_memory_sizes_are_refused() {
+    for (mode, bytes) in [
+        (Mode::User64, 0),
+        (Mode::User64, 0x1001),
+        (Mode::User64, (4 << 30) + 0x1000),
+        (Mode::Real16, 4 << 30),
+        (Mode::Long64, u64::MAX),
+    ] {
+        let result = Virtine::builder().memory(bytes).mode(mode).build();
+        assert!(matches!(result, Err(Error::MemorySize { found, .. }) if found == bytes));
+    }
+    for mode in MODES {
+        assert!(Virtine::builder().memory(0x1000).mode(mode).build().is_ok());
+    }
+    assert!(Virtine::builder().memory(4 << 30).build().is_ok());
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn missing_image_is_named() {
+    let mut virtine = virtine(Mode::Real16, &[0xf4]);
+    let error = virtine
+        .load_binary("no/such/image.bin", 0)
+        .expect_err("no such file");
+    assert!(
+        error
+            .to_string()
+            .starts_with("cannot read the image no/such/image.bin: "),
+        "{error}"
+    );
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn halted_guest_goes_on_behind_the_halt() {
+    // f4      hlt
+    // e6 fa   out 0xfa, al
+    for mode in [Mode::Real16, Mode::Protected32, Mode::Long64] {
+        let mut virtine = virtine(mode, &[0xf4, 0xe6, 0xfa]);
+        assert_eq!(virtine.run().expect("a run"), Exit::Halted, "{mode:?}");
+        assert_eq!(virtine.run().expect("a run"), Exit::Exited, "{mode:?}");
+    }
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn faults_tell_their_cause_and_stay() {
+    // User64: f4 hlt, which ring 3 may not.
+    let mut user = virtine(Mode::User64, &[0xf4]);
+    let exit = user.run().expect("a run");
+    assert!(
+        matches!(&exit, Exit::Faulted(Fault::Exception(e)) if e.vector == 13 && e.rip == 0x8000),
+        "{exit:?}"
+    );
+    assert_eq!(user.run().expect("a run"), exit);
+    // Long64: 0f 0b ud2, with no IDT to catch it.
+    let mut supervisor = virtine(Mode::Long64, &[0x0f, 0x0b]);
+    assert_eq!(
+        supervisor.run().expect("a run"),
+        Exit::Faulted(Fault::TripleFault)
+    );
+    assert_eq!(
+        supervisor.run().expect("a run"),
+        Exit::Faulted(Fault::TripleFault)
+    );
+    // Protected32: a1 00 00 00 e0   mov eax, [0xe0000000], where nothing is.
+    let mut flat = virtine(Mode::Protected32, &[0xa1, 0, 0, 0, 0xe0]);
+    assert_eq!(
+        flat.run().expect("a run"),
+        Exit::Faulted(Fault::Mmio {
+            address: 0xe000_0000
+        })
+    );
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn user_mode_cannot_reach_what_is_hidden_behind_its_memory() {
+    // 48 8b 07   mov rax, [rdi]
+    for offset in [0, 0x1000, 0x2000, 0x3000, 0x6000, 0x7000, 0x8000] {
+        let mut virtine = virtine(Mode::User64, &[0x48, 0x8b, 7]);
+        let registers = virtine.registers().expect("registers");
+        let address = virtine.memory_size() + offset;
+        virtine
+            .set_registers(&Registers {
+                rdi: address,
+                ..registers
+            })
+            .expect("set");
+        let exit = virtine.run().expect("a run");
+        assert!(
+            matches!(&exit, Exit::Faulted(Fault::Exception(e)) if e.vector == 14 && e.address == address),
+            "{exit:?}"
+        );
+    }
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn special_and_float_registers_are_readable_and_writable() {
+    let mut virtine = virtine(Mode::Long64, &[0xe6, 0xfa]);
+    let special = virtine.special_registers().expect("registers");
+    assert!(special.cs.long && special.cr0 & 1 << 31 != 0 && special.efer & 1 << 10 != 0);
+    let mut float = virtine.float_registers().expect("registers");
+    float.xmm[3] = [7; 16];
+    virtine.set_float_registers(&float).expect("set");
+    assert_eq!(
+        virtine.float_registers().expect("registers").xmm[3],
+        [7; 16]
+    );
+    let moved = wasp_core::SpecialRegisters {
+        cr2: 0x1234_5000,
+        ..special
+    };
+    virtine.set_special_registers(&moved).expect("set");
+    assert_eq!(
+        virtine.special_registers().expect("registers").cr2,
+        0x1234_5000
+    );
+    assert_eq!(virtine.run().expect("a run"), Exit::Exited);
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn deadline_ends_every_run_and_the_guest_can_go_on() {
+    // fe c0   inc al
+    // eb fc   jmp back
+    let builder = Virtine::builder()
+        .memory(0x1_0000)
+        .deadline(Duration::from_millis(20));
+    for mode in MODES {
+        let mut virtine = builder.clone().mode(mode).build().expect("a virtine");
+        virtine
+            .load_raw(&[0xfe, 0xc0, 0xeb, 0xfc], 0x8000)
+            .expect("fits");
+        for _ in 0..3 {
+            let start = Instant::now();
+            assert_eq!(virtine.run().expect("a run"), Exit::TimedOut, "{mode:?}");
+            assert!(start.elapsed() >= Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn canceller_ends_a_run_from_another_thread() {
+    let mut virtine = virtine(Mode::User64, &[0xeb, 0xfe]);
+    let canceller = virtine.canceller();
+    let helper = canceller.clone();
+    let thread = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(20));
+        helper.cancel();
+    });
+    assert_eq!(virtine.run().expect("a run"), Exit::Cancelled);
+    thread.join().expect("no panic");
+    // Before a run, it ends that one, and no other.
+    canceller.cancel();
+    assert_eq!(virtine.run().expect("a run"), Exit::Cancelled);
+    virtine.load_raw(&[0xe6, 0xfa], 0x8000).expect("fits");
+    assert_eq!(virtine.run().expect("a run"), Exit::Exited);
+    drop(virtine);
+    canceller.cancel();
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn every_port_in_every_width_reaches_the_host() {
+    // 66 ef: out dx, ax; ef: out dx, eax; ee: out dx, al; then the same with in: 66 ed, ed, ec.
+    let code: [(&[u8], u8, Direction); 6] = [
+        (&[0xee], 1, Direction::Out),
+        (&[0x66, 0xef], 2, Direction::Out),
+        (&[0xef], 4, Direction::Out),
+        (&[0xec], 1, Direction::In),
+        (&[0x66, 0xed], 2, Direction::In),
+        (&[0xed], 4, Direction::In),
+    ];
+    for mode in [Mode::Long64, Mode::User64] {
+        for (bytes, width, direction) in code {
+            let mut virtine = virtine(mode, bytes);
+            for port in [0, 0xfe, 0xff, 0x3f8, 0x8000, 0xfffc] {
+                let registers = virtine.registers().expect("registers");
+                let next = Registers {
+                    rip: 0x8000,
+                    rdx: port,
+                    rax: 0x1122_3344,
+                    ..registers
+                };
+                virtine.set_registers(&next).expect("set");
+                let call = hypercall(virtine.run().expect("a run"));
+                let value = if direction == Direction::Out {
+                    0x1122_3344 & u32::MAX >> (32 - 8 * u32::from(width))
+                } else {
+                    0
+                };
+                let expected = Hypercall {
+                    port: port as u16,
+                    direction,
+                    width,
+                    count: 1,
+                    data: value,
+                };
+                assert_eq!(call, expected, "{mode:?}");
+            }
+        }
+    }
+}

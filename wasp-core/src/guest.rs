@@ -1,0 +1,116 @@
+//! A guest of the runtime's ABI (`virtine_rt::abi`): how it is entered and what its exits mean.
+
+use std::time::{Duration, Instant};
+
+use virtine_rt::abi::{EXCEPTION_PORT, HYPERCALL_PORT};
+
+use crate::Error;
+use crate::arch::descriptors::{FRAME_WORDS, Supervisor};
+use crate::arch::registers::Entry;
+use crate::exit::{Direction, Exception, Fault, Hypercall};
+use crate::machine::{Machine, Stop};
+use crate::template::SUPERVISOR;
+
+/// Why such a guest came back.
+#[derive(Debug)]
+pub(crate) enum Return {
+    /// It made a hypercall.
+    Hypercall {
+        /// Its number, from RDI.
+        number: u64,
+        /// Its arguments, from RSI, RDX and RCX.
+        arguments: [u64; 3],
+    },
+    /// It did something that no guest may do.
+    Fault(Fault),
+    /// The deadline passed.
+    TimedOut,
+}
+
+/// Starts the guest at `entry` and waits until it comes back, at most `limit`.
+///
+/// An entry is never the instruction that the guest left by, so KVM drops the I/O that is still
+/// pending from there without moving RIP.
+pub(crate) fn enter(
+    machine: &mut Machine,
+    entry: &Entry,
+    limit: Duration,
+) -> Result<Return, Error> {
+    machine.set_general(entry.registers());
+    match machine.run(limit)? {
+        Stop::Interrupted => resume(machine, limit),
+        stop => meaning(machine, stop),
+    }
+}
+
+/// Goes on after a signal that was for somebody else; the deadline stays where it was, but for the
+/// time until the first of them.
+fn resume(machine: &mut Machine, limit: Duration) -> Result<Return, Error> {
+    let start = Instant::now();
+    loop {
+        match machine.run(limit.saturating_sub(start.elapsed()))? {
+            Stop::Interrupted => {}
+            stop => return meaning(machine, stop),
+        }
+    }
+}
+
+fn meaning(machine: &mut Machine, stop: Stop) -> Result<Return, Error> {
+    let access = match stop {
+        Stop::Port(access) => access,
+        Stop::Fault(fault) => return Ok(Return::Fault(fault)),
+        Stop::Halted => {
+            return Ok(Return::Fault(Fault::Kvm {
+                reason: "hlt in ring 3".to_owned(),
+            }));
+        }
+        Stop::Ended(_) | Stop::Interrupted => return Ok(Return::TimedOut),
+    };
+    match access {
+        Hypercall {
+            port: HYPERCALL_PORT,
+            direction: Direction::Out,
+            width: 1,
+            count: 1,
+            ..
+        } => Ok(hypercall(machine)),
+        Hypercall {
+            port: EXCEPTION_PORT,
+            ..
+        } if SUPERVISOR.is_stub(machine.general().rip) => {
+            let exception = exception(machine, &SUPERVISOR)?;
+            Ok(Return::Fault(Fault::Exception(exception)))
+        }
+        Hypercall { port, width, .. } => Ok(Return::Fault(Fault::Port {
+            port,
+            width: width.into(),
+        })),
+    }
+}
+
+fn hypercall(machine: &mut Machine) -> Return {
+    let registers = machine.general();
+    Return::Hypercall {
+        number: registers.rdi,
+        arguments: [registers.rsi, registers.rdx, registers.rcx],
+    }
+}
+
+/// What the stub left behind. The frame lies in a supervisor page, so it is the processor's word.
+pub(crate) fn exception(machine: &Machine, supervisor: &Supervisor) -> Result<Exception, Error> {
+    let address = machine.special()?.cr2;
+    let mut at = supervisor.frame();
+    let [vector, error_code, rip, _cs, _rflags, rsp, _ss] = [(); FRAME_WORDS].map(|()| {
+        let word = machine.memory().read_word(at);
+        at += 8;
+        word
+    });
+    let vector = vector as u8;
+    Ok(Exception {
+        vector,
+        error_code,
+        rip,
+        rsp,
+        address,
+    })
+}

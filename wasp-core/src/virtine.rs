@@ -1,0 +1,349 @@
+//! The raw API: a virtual machine for a guest of the caller's own making.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::Error;
+use crate::address::GuestAddress;
+use crate::exit::{Direction, Exit, Fault, Hypercall};
+use crate::guest;
+use crate::machine::{Machine, Stop};
+use crate::memory::GuestMemory;
+use crate::mode::{Mode, RawLayout};
+use crate::registers::{FloatRegisters, Registers, SpecialRegisters};
+use crate::watchdog::{Ended, Slot, Watchdog};
+
+/// The port that a raw guest writes to, to end: `out 0xFA, ..` of any width. All others are
+/// hypercalls. Wasp's own number.
+pub const EXIT_PORT: u16 = 0xfa;
+
+/// A virtual machine with one vCPU and its memory.
+///
+/// ```no_run
+/// use wasp_core::{Exit, Mode, Virtine};
+///
+/// # fn main() -> Result<(), wasp_core::Error> {
+/// let mut virtine = Virtine::builder().memory(0x8000).mode(Mode::Real16).build()?;
+/// virtine.load_raw(&[0xe7, 0xfa], 0x1000)?; // out 0xfa, ax
+/// loop {
+///     match virtine.run()? {
+///         Exit::Hypercall(call) => println!("{call:?}: {:?}", virtine.registers()?),
+///         Exit::Exited => break,
+///         other => panic!("{other:?}"),
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The guest is not trusted: whatever it does, [`Virtine::run`] comes back, at the latest with
+/// [`Exit::TimedOut`]. Registers and memory are always those behind the instruction that the guest
+/// stopped at.
+pub struct Virtine {
+    machine: Machine,
+    layout: RawLayout,
+    deadline: Duration,
+    /// The guest stopped at an access to a port, which KVM finishes when the vCPU is entered again.
+    io_pending: bool,
+    /// What the guest cannot go on from.
+    fault: Option<Fault>,
+}
+
+/// Makes a [`Virtine`].
+#[derive(Clone, Debug)]
+pub struct Builder {
+    memory: u64,
+    mode: Mode,
+    deadline: Duration,
+}
+
+impl Builder {
+    /// Bytes of memory, from guest address 0 on: a multiple of 4,096, at most 4 GiB. 1 MiB unless said
+    /// otherwise. Memory that is never touched costs nothing.
+    #[must_use]
+    pub const fn memory(mut self, bytes: u64) -> Self {
+        self.memory = bytes;
+        self
+    }
+
+    /// The mode that the guest starts in; [`Mode::User64`] unless said otherwise.
+    #[must_use]
+    pub const fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// How long each [`Virtine::run`] may take; 10 s unless said otherwise.
+    #[must_use]
+    pub const fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Makes the virtual machine, with its memory all zero.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MemorySize`] where the memory is of no possible size, and what the host's KVM has
+    /// against it.
+    pub fn build(self) -> Result<Virtine, Error> {
+        let layout = RawLayout::new(self.mode, self.memory)?;
+        let mut memory = GuestMemory::anonymous(layout.size())?;
+        layout.fill(&mut memory);
+        let mut machine = Machine::new(memory, layout.paging(), |reset, cpu| {
+            layout.special(reset, cpu)
+        })?;
+        machine.set_general(layout.general());
+        Ok(Virtine {
+            machine,
+            layout,
+            deadline: self.deadline,
+            io_pending: false,
+            fault: None,
+        })
+    }
+}
+
+impl Virtine {
+    /// Starts to make one.
+    #[must_use]
+    pub const fn builder() -> Builder {
+        Builder {
+            memory: 1 << 20,
+            mode: Mode::User64,
+            deadline: Duration::from_secs(10),
+        }
+    }
+
+    /// Reads a flat image from a file into guest memory, and lets the guest start at its first byte.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ReadImage`] where the file cannot be read, else as [`Virtine::load_raw`].
+    pub fn load_binary(
+        &mut self,
+        path: impl AsRef<Path>,
+        address: impl Into<GuestAddress>,
+    ) -> Result<(), Error> {
+        let path = path.as_ref();
+        let bytes = fs::read(path).map_err(|source| Error::ReadImage {
+            path: path.to_owned(),
+            source,
+        })?;
+        self.load_raw(&bytes, address)
+    }
+
+    /// Copies a flat image into guest memory, and lets the guest start at its first byte.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfBounds`], with nothing copied, where it does not fit.
+    pub fn load_raw(
+        &mut self,
+        bytes: &[u8],
+        address: impl Into<GuestAddress>,
+    ) -> Result<(), Error> {
+        let address = address.into();
+        self.write(address, bytes)?;
+        let registers = self.registers()?;
+        self.set_registers(&Registers {
+            rip: address.0,
+            ..registers
+        })
+    }
+
+    /// Runs the guest until it exits.
+    ///
+    /// After [`Exit::Faulted`] the guest cannot go on, and every further run gives the same answer.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel has against it; nothing that a guest could bring about.
+    pub fn run(&mut self) -> Result<Exit, Error> {
+        if let Some(fault) = &self.fault {
+            return Ok(Exit::Faulted(fault.clone()));
+        }
+        self.io_pending = false;
+        let exit = match self.machine.run(self.deadline)? {
+            Stop::Port(access) => self.port(access)?,
+            Stop::Halted => Exit::Halted,
+            Stop::Interrupted => Exit::Interrupted,
+            Stop::Ended(Ended::TimedOut) => Exit::TimedOut,
+            Stop::Ended(Ended::Cancelled) => Exit::Cancelled,
+            Stop::Fault(fault) => Exit::Faulted(fault),
+        };
+        if let Exit::Faulted(fault) = &exit {
+            self.fault = Some(fault.clone());
+        }
+        Ok(exit)
+    }
+
+    fn port(&mut self, access: Hypercall) -> Result<Exit, Error> {
+        if let Some(supervisor) = self.layout.supervisor()
+            && supervisor.is_stub(self.machine.general().rip)
+        {
+            let exception = guest::exception(&self.machine, supervisor)?;
+            return Ok(Exit::Faulted(Fault::Exception(exception)));
+        }
+        self.io_pending = true;
+        match access {
+            Hypercall {
+                port: EXIT_PORT,
+                direction: Direction::Out,
+                ..
+            } => Ok(Exit::Exited),
+            access => Ok(Exit::Hypercall(access)),
+        }
+    }
+
+    /// The general registers.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel has against it.
+    pub fn registers(&mut self) -> Result<Registers, Error> {
+        self.settle()?;
+        Ok(self.machine.general().into())
+    }
+
+    /// Sets the general registers.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel has against it.
+    pub fn set_registers(&mut self, registers: &Registers) -> Result<(), Error> {
+        self.settle()?;
+        self.machine.set_general(registers.into());
+        Ok(())
+    }
+
+    /// Segment, descriptor-table and control registers.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel has against it.
+    pub fn special_registers(&mut self) -> Result<SpecialRegisters, Error> {
+        self.settle()?;
+        Ok((&self.machine.special()?).into())
+    }
+
+    /// Sets segment, descriptor-table and control registers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`] where the processor allows no such combination.
+    pub fn set_special_registers(&mut self, registers: &SpecialRegisters) -> Result<(), Error> {
+        self.settle()?;
+        let rest = self.machine.special()?;
+        self.machine.set_special(&registers.over(&rest))
+    }
+
+    /// x87 and SSE registers.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel has against it.
+    pub fn float_registers(&mut self) -> Result<FloatRegisters, Error> {
+        self.settle()?;
+        Ok((&self.machine.float()?).into())
+    }
+
+    /// Sets x87 and SSE registers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`] where a control register holds reserved bits.
+    pub fn set_float_registers(&mut self, registers: &FloatRegisters) -> Result<(), Error> {
+        self.settle()?;
+        self.machine.set_float(&registers.into())
+    }
+
+    /// Bytes of the guest's memory.
+    #[must_use]
+    pub const fn memory_size(&self) -> u64 {
+        self.layout.memory()
+    }
+
+    /// Copies guest memory from `address` on into `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfBounds`], with nothing copied, where the guest has no such memory.
+    pub fn read(&self, address: impl Into<GuestAddress>, bytes: &mut [u8]) -> Result<(), Error> {
+        let address = self.checked(address.into(), bytes.len())?;
+        let from = self
+            .machine
+            .memory()
+            .bytes(address, bytes.len() as u64)
+            .unwrap_or_default();
+        bytes.copy_from_slice(from);
+        Ok(())
+    }
+
+    /// Copies `bytes` into guest memory from `address` on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfBounds`], with nothing copied, where the guest has no such memory.
+    pub fn write(&mut self, address: impl Into<GuestAddress>, bytes: &[u8]) -> Result<(), Error> {
+        let address = self.checked(address.into(), bytes.len())?;
+        let _ = self.machine.memory_mut().write(address, bytes);
+        Ok(())
+    }
+
+    /// A handle that ends a run from any thread.
+    #[must_use]
+    pub fn canceller(&self) -> Canceller {
+        Canceller {
+            watchdog: self.machine.watchdog(),
+            slot: Arc::clone(self.machine.slot()),
+        }
+    }
+
+    fn checked(&self, address: GuestAddress, length: usize) -> Result<u64, Error> {
+        let (length, memory) = (length as u64, self.layout.memory());
+        match address.0.checked_add(length) {
+            Some(end) if end <= memory => Ok(address.0),
+            _ => Err(Error::OutOfBounds {
+                address: address.0,
+                length,
+                memory,
+            }),
+        }
+    }
+
+    /// Has KVM finish an access to a port, so that the registers are those behind it.
+    fn settle(&mut self) -> Result<(), Error> {
+        if self.io_pending {
+            self.machine.complete_io()?;
+            self.io_pending = false;
+        }
+        Ok(())
+    }
+}
+
+/// Ends the run of one [`Virtine`] from any thread.
+#[derive(Clone)]
+pub struct Canceller {
+    watchdog: &'static Watchdog,
+    slot: Arc<Slot>,
+}
+
+impl Canceller {
+    /// Ends the run that is under way with [`Exit::Cancelled`]; where none is, the next one, as soon
+    /// as it starts. Does nothing once the virtine is gone.
+    pub fn cancel(&self) {
+        self.watchdog.cancel(&self.slot);
+    }
+}
+
+/// Machines move between threads; a handle to cancel one is shared by them.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    const fn is_sync<T: Sync>() {}
+    is_send::<Virtine>();
+    is_send::<Canceller>();
+    is_sync::<Canceller>();
+};
