@@ -16,4 +16,5 @@ mod limits;
 mod panics;
 mod raw;
 mod snapshots;
+mod system_calls;
 mod threads;

@@ -1,0 +1,173 @@
+//! A warm call is one KVM_RUN and no other system call. Counted from outside, by ptrace.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
+use std::ptr;
+
+use wasp_core::virtine;
+
+const CALLS: usize = 500;
+
+#[virtine]
+fn add(a: u64, b: &str) -> (u64, String) {
+    (a + b.len() as u64, b.to_uppercase())
+}
+
+/// What is counted: calls between two marks.
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn warm_loop() {
+    let call = |n| assert_eq!(add(n, "four"), (n + 4, "FOUR".to_owned()));
+    (0..100).for_each(call);
+    mark();
+    (0..CALLS as u64).for_each(call);
+    mark();
+}
+
+/// A system call that nothing else here makes, to be seen by the tracer.
+fn mark() {
+    // SAFETY: asks for a number.
+    unsafe { libc::getpgid(0) };
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn warm_call_makes_exactly_one_system_call() {
+    let child = traced("system_calls::warm_loop").expect("a traced child");
+    let counts = Tracer::default().follow(child);
+    assert_eq!(counts.callers, BTreeMap::from([(libc::SYS_ioctl, CALLS)]));
+    // The watchdog may look at the clock of its own accord, but not for each call.
+    assert!(
+        counts.others < CALLS / 10,
+        "{} in other threads",
+        counts.others
+    );
+}
+
+/// Starts this binary with one test, stopped and traced by this thread.
+fn traced(test: &str) -> io::Result<Child> {
+    let mut command = Command::new(env::current_exe()?);
+    command
+        .args(["--exact", test, "--test-threads=1"])
+        .stdout(Stdio::null());
+    // SAFETY: between fork and exec it makes one system call and allocates nothing.
+    unsafe {
+        command.pre_exec(|| match libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        });
+    }
+    command.spawn()
+}
+
+/// System calls between the marks.
+#[derive(Default)]
+struct Counts {
+    /// By number, of the thread that set the marks.
+    callers: BTreeMap<i64, usize>,
+    others: usize,
+}
+
+#[derive(Default)]
+struct Tracer {
+    counts: Counts,
+    /// The thread that has set the first mark, and not yet the second.
+    marked: Option<i32>,
+    /// Threads inside a system call: each is seen at its entry and at its exit.
+    inside: BTreeMap<i32, bool>,
+}
+
+impl Tracer {
+    /// Follows all threads of the child to its end.
+    fn follow(mut self, child: Child) -> Counts {
+        let process = i32::try_from(child.id()).expect("a process number");
+        let (first, status) = wait();
+        assert!(
+            first == process && libc::WIFSTOPPED(status),
+            "the child stops at its start"
+        );
+        let options =
+            libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_EXITKILL;
+        trace(libc::PTRACE_SETOPTIONS, process, options);
+        trace(libc::PTRACE_SYSCALL, process, 0);
+        loop {
+            let (thread, status) = wait();
+            if libc::WIFSTOPPED(status) {
+                let signal = self.stopped(thread, status);
+                trace(libc::PTRACE_SYSCALL, thread, signal);
+            } else if thread == process {
+                assert!(
+                    libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0,
+                    "the child's test passes"
+                );
+                return self.counts;
+            }
+        }
+    }
+
+    /// Takes note of a stop; returns the signal to go on with.
+    fn stopped(&mut self, thread: i32, status: i32) -> i32 {
+        const SYSTEM_CALL: i32 = libc::SIGTRAP | 0x80;
+        match libc::WSTOPSIG(status) {
+            SYSTEM_CALL => {
+                let inside = self.inside.entry(thread).or_default();
+                *inside = !*inside;
+                if *inside {
+                    self.entered(thread, number(thread));
+                }
+                0
+            }
+            // A new thread, or ptrace's own report of one.
+            libc::SIGTRAP | libc::SIGSTOP => 0,
+            signal => signal,
+        }
+    }
+
+    fn entered(&mut self, thread: i32, number: i64) {
+        match self.marked {
+            _ if number == libc::SYS_getpgid => {
+                self.marked = self.marked.xor(Some(thread));
+            }
+            Some(marked) if marked == thread => {
+                *self.counts.callers.entry(number).or_default() += 1
+            }
+            Some(_) => self.counts.others += 1,
+            None => {}
+        }
+    }
+}
+
+fn wait() -> (i32, i32) {
+    let mut status = 0;
+    // Only for what this thread has started: other tests have children too.
+    // SAFETY: `status` is a valid place for the answer.
+    let thread = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL | libc::__WNOTHREAD) };
+    assert!(thread > 0, "{}", io::Error::last_os_error());
+    (thread, status)
+}
+
+fn trace(request: libc::c_uint, thread: i32, data: i32) {
+    // SAFETY: none of the requests made here lets the kernel write to this process. A thread that
+    // is gone already is no error.
+    unsafe { libc::ptrace(request, thread, ptr::null_mut::<u8>(), i64::from(data)) };
+}
+
+/// The number of the system call that a stopped thread is entering.
+fn number(thread: i32) -> i64 {
+    let mut registers = MaybeUninit::<libc::user_regs_struct>::zeroed();
+    // SAFETY: the kernel writes the registers to `registers`.
+    unsafe {
+        libc::ptrace(
+            libc::PTRACE_GETREGS,
+            thread,
+            ptr::null_mut::<u8>(),
+            registers.as_mut_ptr(),
+        )
+    };
+    // SAFETY: zero was a valid value already.
+    unsafe { registers.assume_init() }.orig_rax.cast_signed()
+}
