@@ -111,11 +111,19 @@ impl Geometry {
         }
     }
 
+    /// Most entries are clean, so eight at a time are told to be so by one comparison.
     fn for_each_dirty_in(&self, memory: &GuestMemory, table: u64, visit: &mut impl FnMut(u64)) {
-        let first = table * ENTRIES;
-        for page in first..first + ENTRIES {
-            if entry(memory, self.page_table(table), page % ENTRIES) & DIRTY != 0 {
-                visit(page * PAGE_SIZE);
+        let bytes = memory
+            .bytes(self.page_table(table), PAGE_SIZE)
+            .unwrap_or_default();
+        let (entries, _) = bytes.as_chunks::<8>();
+        for (chunk, entries) in (0..).zip(entries.chunks(8)) {
+            let entries = entries.iter().map(|entry| u64::from_le_bytes(*entry));
+            if entries.clone().fold(0, |all, entry| all | entry) & DIRTY == 0 {
+                continue;
+            }
+            for (at, _) in (0..).zip(entries).filter(|(_, entry)| entry & DIRTY != 0) {
+                visit((table * ENTRIES + chunk * 8 + at) * PAGE_SIZE);
             }
         }
     }
