@@ -1,1 +1,58 @@
-//! Nothing: this package is its tests.
+//! Virtines that the benchmarks of wasp-core call. All else in this package is tests.
+
+use std::hint::black_box;
+
+use wasp_core::virtine;
+
+/// Does nothing.
+#[virtine]
+pub fn empty() {}
+
+/// Adds its arguments.
+#[virtine]
+pub fn add(a: u64, b: u64) -> u64 {
+    a + b
+}
+
+/// Writes to one page, one byte each. One function for each count, since a page once written is restored
+/// after every later call.
+#[virtine]
+pub fn write_1() -> u64 {
+    write_pages(1)
+}
+
+/// Writes to four pages, one byte each. One function for each count, since a page once written is restored
+/// after every later call.
+#[virtine]
+pub fn write_4() -> u64 {
+    write_pages(4)
+}
+
+/// Writes to 16 pages, one byte each. One function for each count, since a page once written is restored
+/// after every later call.
+#[virtine]
+pub fn write_16() -> u64 {
+    write_pages(16)
+}
+
+/// Writes to 64 pages, one byte each. One function for each count, since a page once written is restored
+/// after every later call.
+#[virtine]
+pub fn write_64() -> u64 {
+    write_pages(64)
+}
+
+fn write_pages(count: u64) -> u64 {
+    let mut memory = Vec::<u8>::with_capacity((count as usize) << 12);
+    for page in memory.spare_capacity_mut().chunks_mut(1 << 12) {
+        black_box(page[0].write(1));
+    }
+    black_box(&memory);
+    count
+}
+
+/// The sum of a byte slice's length and its last byte.
+#[virtine]
+pub fn measure(bytes: &[u8]) -> u64 {
+    bytes.len() as u64 + u64::from(bytes.last().copied().unwrap_or_default())
+}
