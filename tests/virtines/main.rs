@@ -8,6 +8,7 @@
 )]
 
 mod arguments;
+mod cache;
 mod calls;
 mod exceptions;
 mod hostile;

@@ -30,6 +30,7 @@
 
 mod address;
 mod arch;
+mod cache;
 mod error;
 mod exit;
 mod function;
@@ -41,11 +42,13 @@ mod memory_file;
 mod mode;
 mod pool;
 mod registers;
+mod snapshot;
 mod template;
 mod virtine;
 mod watchdog;
 
 pub use address::GuestAddress;
+pub use cache::{Cache, CacheBuilder, Lease};
 pub use error::{Error, Panic};
 pub use exit::{Direction, Exception, Exit, Fault, Hypercall};
 pub use mode::Mode;

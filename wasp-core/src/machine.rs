@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use kvm_bindings::{
     KVM_EXIT_IO_OUT, KVM_INTERNAL_ERROR_EMULATION, kvm_fpu, kvm_regs, kvm_run, kvm_sregs,
-    kvm_userspace_memory_region,
+    kvm_userspace_memory_region, kvm_xsave,
 };
 use kvm_ioctls::{SyncReg, VcpuExit, VcpuFd, VmFd};
 
@@ -137,6 +137,17 @@ impl Machine {
         self.vcpu
             .set_fpu(registers)
             .map_err(Error::ioctl("KVM_SET_FPU"))
+    }
+
+    /// x87, SSE and AVX registers as XSAVE lays them out.
+    pub(crate) fn extended(&self) -> Result<kvm_xsave, Error> {
+        self.vcpu.get_xsave().map_err(Error::ioctl("KVM_GET_XSAVE"))
+    }
+
+    pub(crate) fn set_extended(&self, registers: &kvm_xsave) -> Result<(), Error> {
+        // SAFETY: KVM reads 4,096 bytes, which is what the struct has, since no state beyond them is
+        // ever enabled for a guest.
+        unsafe { self.vcpu.set_xsave(registers) }.map_err(Error::ioctl("KVM_SET_XSAVE"))
     }
 
     /// Runs the guest until it stops, at most `limit`.

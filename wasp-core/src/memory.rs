@@ -111,7 +111,33 @@ impl Drop for GuestMemory {
     }
 }
 
-/// The addresses of a page.
+/// Some of a guest's pages. Takes no memory until the first is put in.
+#[derive(Default)]
+pub(crate) struct PageSet(Vec<u64>);
+
+impl PageSet {
+    /// Puts in the pages of the `length` bytes at `address`, which lie in a guest's memory.
+    pub(crate) fn insert(&mut self, address: u64, length: u64) {
+        for page in page_of(address) / PAGE_SIZE..(address + length).div_ceil(PAGE_SIZE) {
+            let word = (page / 64) as usize;
+            if self.0.len() <= word {
+                self.0.resize(word + 1, 0);
+            }
+            self.0[word] |= 1 << (page % 64);
+        }
+    }
+
+    /// The pages' addresses.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u64> {
+        let words = (0..).zip(&self.0).filter(|(_, word)| **word != 0);
+        words.flat_map(|(at, word)| {
+            let set = (0..64).filter(move |bit| word & 1 << bit != 0);
+            set.map(move |bit| (at * 64 + bit) * PAGE_SIZE)
+        })
+    }
+}
+
+/// The address of the page that holds `address`.
 pub(crate) const fn page_of(address: u64) -> u64 {
     address & !(PAGE_SIZE - 1)
 }
@@ -152,6 +178,18 @@ mod tests {
             assert_eq!(memory.zero(address, length), None);
             assert_eq!(memory.read_word(address), 0);
         }
+    }
+
+    #[test]
+    fn page_sets_hold_every_page_that_was_touched() {
+        let mut pages = PageSet::default();
+        pages.insert(0x1fff, 2);
+        pages.insert(0x4_0000, 0);
+        pages.insert(0x7f_f000, 0x1000);
+        assert_eq!(
+            pages.iter().collect::<Vec<_>>(),
+            [0x1000, 0x2000, 0x7f_f000]
+        );
     }
 
     #[test]

@@ -9,7 +9,6 @@ use crate::arch::descriptors::{Ports, Supervisor};
 use crate::arch::paging::{Geometry, PageTables, Rights};
 use crate::arch::registers;
 use crate::machine::{Paging, TASK_STATE_PAGES};
-use crate::memory::GuestMemory;
 
 /// The processor mode that a guest starts in; set from outside, no boot code runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -102,10 +101,10 @@ impl RawLayout {
         }
     }
 
-    /// Writes what is hidden from the guest.
-    pub(crate) fn fill(&self, memory: &mut GuestMemory) {
+    /// What is hidden from the guest: addresses and contents.
+    pub(crate) fn hidden(&self) -> Vec<(u64, Vec<u8>)> {
         if self.paging() == Paging::Off {
-            return;
+            return Vec::new();
         }
         let mut tables = PageTables::new(self.tables);
         tables.map(0, self.memory, RIGHTS_OF_ALL);
@@ -115,11 +114,13 @@ impl RawLayout {
             contents.extend(self.supervisor.contents());
         }
         contents.push((self.tables.root(), tables.into_bytes()));
-        for (address, bytes) in contents {
-            memory
-                .write(address, &bytes)
-                .expect("the layout's size holds all of its parts");
-        }
+        contents
+    }
+
+    /// The page tables, where the guest cannot reach them, so that their dirty bits are the
+    /// processor's own word.
+    pub(crate) fn trusted_tables(&self) -> Option<&Geometry> {
+        (self.mode == Mode::User64).then_some(&self.tables)
     }
 
     /// The special registers that the guest starts with.

@@ -26,7 +26,7 @@ use crate::memory_file::{FrozenMemory, MemoryFile};
 
 /// Beyond this, copying pages back costs more than a new machine does (some 0.8 ms), and their
 /// memory would stay with the pool.
-const MAX_PAGES_TO_RESET: usize = 4096;
+pub(crate) const MAX_PAGES_TO_RESET: usize = 4096;
 
 /// Below everything that the guest can reach; page 0 stays unmapped.
 pub(crate) const SUPERVISOR: Supervisor = Supervisor::new(PAGE_SIZE, Ports::Hypercall);

@@ -10,9 +10,10 @@ use crate::address::GuestAddress;
 use crate::exit::{Direction, Exit, Fault, Hypercall};
 use crate::guest;
 use crate::machine::{Machine, Stop};
-use crate::memory::GuestMemory;
+use crate::memory::{GuestMemory, PageSet};
 use crate::mode::{Mode, RawLayout};
 use crate::registers::{FloatRegisters, Registers, SpecialRegisters};
+use crate::snapshot::Snapshot;
 use crate::watchdog::{Ended, Slot, Watchdog};
 
 /// The port that a raw guest writes to, to end: `out 0xFA, ..` of any width. All others are
@@ -49,6 +50,10 @@ pub struct Virtine {
     io_pending: bool,
     /// What the guest cannot go on from.
     fault: Option<Fault>,
+    /// The guest was last ended from outside, or broke the rules.
+    suspect: bool,
+    /// Pages that the host has written; the guest's own show in its page tables.
+    written: PageSet,
 }
 
 /// Makes a [`Virtine`].
@@ -91,18 +96,16 @@ impl Builder {
     pub fn build(self) -> Result<Virtine, Error> {
         let layout = RawLayout::new(self.mode, self.memory)?;
         let mut memory = GuestMemory::anonymous(layout.size())?;
-        layout.fill(&mut memory);
+        for (address, bytes) in layout.hidden() {
+            memory
+                .write(address, &bytes)
+                .expect("the layout's size holds all of its parts");
+        }
         let mut machine = Machine::new(memory, layout.paging(), |reset, cpu| {
             layout.special(reset, cpu)
         })?;
         machine.set_general(layout.general());
-        Ok(Virtine {
-            machine,
-            layout,
-            deadline: self.deadline,
-            io_pending: false,
-            fault: None,
-        })
+        Ok(Virtine::from_machine(machine, layout, self.deadline))
     }
 }
 
@@ -115,6 +118,27 @@ impl Virtine {
             mode: Mode::User64,
             deadline: Duration::from_secs(10),
         }
+    }
+
+    pub(crate) fn from_machine(machine: Machine, layout: RawLayout, deadline: Duration) -> Self {
+        Self {
+            machine,
+            layout,
+            deadline,
+            io_pending: false,
+            fault: None,
+            suspect: false,
+            written: PageSet::default(),
+        }
+    }
+
+    /// The machine back in the snapshot's state; `None` where it is not to be used again.
+    pub(crate) fn into_clean(mut self, snapshot: &Snapshot) -> Option<Machine> {
+        let clean = !self.suspect
+            && snapshot
+                .restore(&mut self.machine, &self.written)
+                .unwrap_or(false);
+        clean.then_some(self.machine)
     }
 
     /// Reads a flat image from a file into guest memory, and lets the guest start at its first byte.
@@ -177,6 +201,7 @@ impl Virtine {
         if let Exit::Faulted(fault) = &exit {
             self.fault = Some(fault.clone());
         }
+        self.suspect |= matches!(exit, Exit::Faulted(_) | Exit::TimedOut | Exit::Cancelled);
         Ok(exit)
     }
 
@@ -289,6 +314,7 @@ impl Virtine {
     /// [`Error::OutOfBounds`], with nothing copied, where the guest has no such memory.
     pub fn write(&mut self, address: impl Into<GuestAddress>, bytes: &[u8]) -> Result<(), Error> {
         let address = self.checked(address.into(), bytes.len())?;
+        self.written.insert(address, bytes.len() as u64);
         let _ = self.machine.memory_mut().write(address, bytes);
         Ok(())
     }

@@ -1,0 +1,309 @@
+//! The cache of raw virtines: ready ahead, fresh every time, bounded, and gone when it is dropped.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use wasp_core::{Cache, CacheBuilder, Error, Exit, Lease, Mode};
+
+/// ```text
+/// 48 ff 04 25 00 20 00 00   inc qword [0x2000]
+/// 48 8b 04 25 00 20 00 00   mov rax, [0x2000]
+/// e6 ff                     out 0xff, al
+/// e6 fa                     out 0xfa, al
+/// ```
+const COUNTER: [u8; 20] = [
+    0x48, 0xff, 4, 0x25, 0, 0x20, 0, 0, 0x48, 0x8b, 4, 0x25, 0, 0x20, 0, 0, 0xe6, 0xff, 0xe6, 0xfa,
+];
+
+const MEMORY: u64 = 0x1_0000;
+
+fn counter(mode: Mode) -> CacheBuilder {
+    Cache::builder(MEMORY).mode(mode).raw(COUNTER, 0x8000)
+}
+
+/// Runs the counter to its hypercall and tells what it counted.
+fn count(virtine: &mut Lease) -> u64 {
+    assert!(matches!(virtine.run().expect("a run"), Exit::Hypercall(_)));
+    virtine.registers().expect("registers").rax
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn wasps_program_with_a_cache_runs_as_written() {
+    // As Wasp's README: 16 pages, a flat binary at 0x8000 in real mode, 12 ahead.
+    //   [bits 16] out 0xFA, eax
+    let file = env::temp_dir().join(format!("virtine-cache-{}.bin", std::process::id()));
+    fs::write(&file, [0x66, 0xe7, 0xfa]).expect("written");
+    let cache = Cache::builder(4096 * 16)
+        .mode(Mode::Real16)
+        .binary(&file, 0x8000)
+        .expect("read")
+        .build()
+        .expect("a cache");
+    cache.ensure(12).expect("twelve");
+    assert_eq!(cache.size(), 12);
+    for _ in 0..30 {
+        let mut virtine = cache.get().expect("a virtine");
+        assert_eq!(virtine.run().expect("a run"), Exit::Exited);
+        cache.put(virtine);
+    }
+    assert_eq!(cache.hits() + cache.misses(), 30);
+    assert!(cache.hits() >= 12);
+    fs::remove_file(&file).expect("removed");
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn every_virtine_is_fresh() {
+    for mode in [Mode::Long64, Mode::User64] {
+        let cache = counter(mode).limit(2).build().expect("a cache");
+        for _ in 0..100 {
+            let mut virtine = cache.get().expect("a virtine");
+            // What the host writes is of this call too.
+            let mut host = [0; 8];
+            virtine.read(0x5000, &mut host).expect("in bounds");
+            assert_eq!(host, [0; 8]);
+            virtine.write(0x5000, &[0xff; 8]).expect("in bounds");
+            virtine.write(0x8010, &[0xcc; 4]).expect("in bounds");
+            virtine.write(0x8010, &COUNTER[16..]).expect("in bounds");
+            assert_eq!(count(&mut virtine), 1, "{mode:?}");
+            assert_eq!(virtine.run().expect("a run"), Exit::Exited);
+        }
+    }
+}
+
+/// ```text
+/// 66 48 0f 7e fb    movq rbx, xmm7
+/// f3 48 0f ae c1    rdfsbase rcx
+/// c5 fe 7f 3c 25 00 30 00 00   vmovdqu [0x3000], ymm7
+/// 48 b8 ..          mov rax, 0x123456789000
+/// 66 48 0f 6e f8    movq xmm7, rax
+/// c4 e3 45 38 ff 01 vinserti128 ymm7, ymm7, xmm7, 1
+/// f3 48 0f ae d0    wrfsbase rax
+/// fd                std
+/// e6 fa             out 0xfa, al
+/// ```
+const STATE: [u8; 48] = [
+    0x66, 0x48, 0x0f, 0x7e, 0xfb, 0xf3, 0x48, 0x0f, 0xae, 0xc1, 0xc5, 0xfe, 0x7f, 0x3c, 0x25, 0,
+    0x30, 0, 0, 0x48, 0xb8, 0, 0x90, 0x78, 0x56, 0x34, 0x12, 0, 0, 0x66, 0x48, 0x0f, 0x6e, 0xf8,
+    0xc4, 0xe3, 0x45, 0x38, 0xff, 1, 0xf3, 0x48, 0x0f, 0xae, 0xd0, 0xfd, 0xe6, 0xfa,
+];
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn processor_state_is_fresh_as_well() {
+    let cache = Cache::builder(MEMORY)
+        .raw(STATE, 0x8000)
+        .limit(1)
+        .build()
+        .expect("a cache");
+    for _ in 0..20 {
+        let mut virtine = cache.get().expect("a virtine");
+        let before = virtine.registers().expect("registers");
+        assert_eq!((before.rax, before.rbx, before.rip), (0, 0, 0x8000));
+        assert_eq!(before.rflags & 1 << 10, 0, "the direction flag");
+        assert_eq!(virtine.run().expect("a run"), Exit::Exited);
+        let after = virtine.registers().expect("registers");
+        assert_eq!(
+            (after.rbx, after.rcx),
+            (0, 0),
+            "xmm7 and FS base as the guest found them"
+        );
+        let mut ymm7 = [0xff; 32];
+        virtine.read(0x3000, &mut ymm7).expect("in bounds");
+        assert_eq!(ymm7, [0; 32]);
+    }
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn virtine_that_went_wrong_is_replaced() {
+    // 0f 0b: ud2; eb fe: jmp to itself
+    for code in [[0x0f, 0x0b], [0xeb, 0xfe]] {
+        let deadline = Duration::from_millis(5);
+        let cache = Cache::builder(MEMORY)
+            .raw(code, 0)
+            .limit(1)
+            .deadline(deadline)
+            .build()
+            .expect("a cache");
+        for _ in 0..5 {
+            let exit = cache.get().expect("a virtine").run().expect("a run");
+            assert!(
+                matches!(exit, Exit::Faulted(_) | Exit::TimedOut),
+                "{exit:?}"
+            );
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn limit_holds_and_waiting_ends() {
+    let cache = counter(Mode::User64)
+        .limit(2)
+        .patience(Duration::from_millis(20))
+        .build()
+        .expect("a cache");
+    let (one, two) = (cache.get().expect("one"), cache.get().expect("two"));
+    assert!(matches!(cache.get(), Err(Error::Busy { limit: 2, .. })));
+    assert!(matches!(cache.ensure(1), Err(Error::Busy { limit: 2, .. })));
+    drop(one);
+    let three = cache.get().expect("the first one, cleaned");
+    assert_eq!((cache.hits() + cache.misses(), cache.size()), (4, 0));
+    drop((two, three));
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn waiting_caller_gets_what_comes_back() {
+    let cache = counter(Mode::User64).limit(1).build().expect("a cache");
+    let held = cache.get().expect("the only one");
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| count(&mut cache.get().expect("in time")));
+        thread::sleep(Duration::from_millis(10));
+        drop(held);
+        assert_eq!(waiting.join().expect("no panic"), 1);
+    });
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn trimmed_cache_starts_anew() {
+    let cache = counter(Mode::User64).build().expect("a cache");
+    cache.ensure(5).expect("five");
+    cache.trim(2);
+    assert_eq!(cache.size(), 2);
+    cache.trim(0);
+    assert_eq!(count(&mut cache.get().expect("a new one")), 1);
+    assert_eq!((cache.hits(), cache.misses()), (0, 1));
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn eight_threads_share_a_cache() {
+    let cache = counter(Mode::User64).limit(4).build().expect("a cache");
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    assert_eq!(count(&mut cache.get().expect("a virtine")), 1);
+                }
+            });
+        }
+    });
+    assert_eq!(cache.hits() + cache.misses(), 400);
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn image_that_does_not_fit_is_refused() {
+    for (length, address) in [
+        (0x1_0001, 0_u64),
+        (1, MEMORY),
+        (2, MEMORY - 1),
+        (1, u64::MAX),
+    ] {
+        let result = Cache::builder(MEMORY)
+            .raw(vec![0x90; length], address)
+            .build();
+        assert!(
+            matches!(result, Err(Error::OutOfBounds { .. })),
+            "{length} at {address:#x}"
+        );
+    }
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn lease_outlives_its_cache() {
+    let cache = counter(Mode::User64).build().expect("a cache");
+    let mut virtine = cache.get().expect("a virtine");
+    drop(cache);
+    assert_eq!(count(&mut virtine), 1);
+}
+
+/// Descriptors, mappings and threads of this process.
+fn holdings() -> [usize; 3] {
+    let entries = |folder| fs::read_dir(folder).map_or(0, Iterator::count);
+    let maps = fs::read_to_string("/proc/self/maps").expect("own mappings");
+    let guests = maps
+        .lines()
+        .filter(|line| line.contains("virtine") || line.contains("kvm"))
+        .count();
+    [entries("/proc/self/fd"), guests, entries("/proc/self/task")]
+}
+
+/// Counted in a process of its own: see the next test.
+#[test]
+#[ignore = "counts what the whole process holds; run alone by nothing_is_left_of_dropped_caches"]
+fn holdings_return_to_what_they_were() {
+    let use_up = || {
+        let caches: Vec<Cache> = (0..10)
+            .map(|_| counter(Mode::User64).build().expect("a cache"))
+            .collect();
+        for cache in &caches {
+            cache.ensure(3).expect("three");
+            let virtines: Vec<Lease> = (0..5).map(|_| cache.get().expect("a virtine")).collect();
+            drop(virtines);
+        }
+    };
+    // The first time, /dev/kvm and the watchdog come to stay.
+    use_up();
+    thread::sleep(Duration::from_millis(300));
+    let before = holdings();
+    for _ in 0..3 {
+        use_up();
+    }
+    // The kernel ends a VM's own helper thread with some delay.
+    let after: BTreeSet<[usize; 3]> = (0..50)
+        .map(|_| {
+            thread::sleep(Duration::from_millis(20));
+            holdings()
+        })
+        .collect();
+    assert!(
+        after.contains(&before),
+        "{before:?} before, {after:?} after"
+    );
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn nothing_is_left_of_dropped_caches() {
+    let output = Command::new(env::current_exe().expect("the test binary"))
+        .args([
+            "--exact",
+            "cache::holdings_return_to_what_they_were",
+            "--ignored",
+            "--test-threads=1",
+        ])
+        .env("WASP_DUMP_CACHE_STATS", "1")
+        .output()
+        .expect("the child runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}"
+    );
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn statistics_are_dumped_on_request() {
+    let output = Command::new(env::current_exe().expect("the test binary"))
+        .args(["--exact", "cache::trimmed_cache_starts_anew", "--nocapture"])
+        .env("WASP_DUMP_CACHE_STATS", "1")
+        .output()
+        .expect("the child runs");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        text.contains("virtine cache: hits=0 misses=1 size="),
+        "{text}"
+    );
+}

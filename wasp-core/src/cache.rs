@@ -1,0 +1,428 @@
+//! Virtines that are ready before they are wanted.
+
+use std::collections::VecDeque;
+use std::env;
+use std::fs;
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::Error;
+use crate::address::GuestAddress;
+use crate::machine::Machine;
+use crate::mode::{Mode, RawLayout};
+use crate::snapshot::Snapshot;
+use crate::virtine::Virtine;
+
+/// Set to anything, every cache tells its hits, misses and size on standard error when it is dropped.
+const DUMP_STATISTICS: &str = "WASP_DUMP_CACHE_STATS";
+
+/// A pool of virtines that all start from one image, in one state.
+///
+/// ```no_run
+/// use wasp_core::{Cache, Exit, Mode};
+///
+/// # fn main() -> Result<(), wasp_core::Error> {
+/// let cache = Cache::builder(4096 * 16).mode(Mode::Real16).binary("virtine.bin", 0x8000)?.build()?;
+/// cache.ensure(12)?;
+/// let mut virtine = cache.get()?;
+/// while virtine.run()? != Exit::Exited {}
+/// cache.put(virtine); // or drop it
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Used virtines are cleaned, or torn down and replaced, by a thread of the cache's own; the caller of
+/// [`Cache::get`] waits for that only where no clean one is left and no more may be made.
+pub struct Cache {
+    shared: Arc<Shared>,
+    cleaner: Option<JoinHandle<()>>,
+}
+
+/// Makes a [`Cache`].
+#[derive(Clone, Debug)]
+pub struct CacheBuilder {
+    memory: u64,
+    mode: Mode,
+    deadline: Duration,
+    image: Vec<u8>,
+    address: GuestAddress,
+    limit: usize,
+    patience: Duration,
+}
+
+impl CacheBuilder {
+    /// The mode that the guests start in; [`Mode::User64`] unless said otherwise.
+    #[must_use]
+    pub const fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// How long each run may take; 10 s unless said otherwise.
+    #[must_use]
+    pub const fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Reads the flat image that every virtine starts with, at `address`, from a file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ReadImage`] where the file cannot be read.
+    pub fn binary(
+        self,
+        path: impl AsRef<Path>,
+        address: impl Into<GuestAddress>,
+    ) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let image = fs::read(path).map_err(|source| Error::ReadImage {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(self.raw(image, address))
+    }
+
+    /// The flat image that every virtine starts with, at `address`.
+    #[must_use]
+    pub fn raw(mut self, image: impl Into<Vec<u8>>, address: impl Into<GuestAddress>) -> Self {
+        (self.image, self.address) = (image.into(), address.into());
+        self
+    }
+
+    /// How many virtines there may be at a time, in use or not; 64 unless said otherwise.
+    #[must_use]
+    pub const fn limit(mut self, virtines: usize) -> Self {
+        self.limit = virtines;
+        self
+    }
+
+    /// How long [`Cache::get`] waits where the limit is reached; 10 s unless said otherwise. Zero makes
+    /// it an error at once.
+    #[must_use]
+    pub const fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Lays the image out. Virtines are made when they are wanted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MemorySize`], [`Error::OutOfBounds`] where the image does not fit, and what the host's
+    /// KVM has against it.
+    pub fn build(self) -> Result<Cache, Error> {
+        let layout = RawLayout::new(self.mode, self.memory)?;
+        let (address, length) = (self.address.0, self.image.len() as u64);
+        if address
+            .checked_add(length)
+            .is_none_or(|end| end > self.memory)
+        {
+            return Err(Error::OutOfBounds {
+                address,
+                length,
+                memory: self.memory,
+            });
+        }
+        let snapshot = Snapshot::new(layout, &self.image, address, self.deadline)?;
+        let shared = Arc::new(Shared {
+            snapshot: Arc::new(snapshot),
+            limit: self.limit,
+            patience: self.patience,
+            state: Mutex::default(),
+            clean: Condvar::new(),
+            used: Condvar::new(),
+        });
+        let cleaner = Arc::clone(&shared);
+        let cleaner = thread::Builder::new()
+            .name("virtine-cleaner".to_owned())
+            .spawn(move || cleaner.keep_clean())
+            .map_err(Error::system("start of a cleaning thread"))?;
+        Ok(Cache {
+            shared,
+            cleaner: Some(cleaner),
+        })
+    }
+}
+
+impl Cache {
+    /// Starts to make one whose virtines have this many bytes of memory.
+    #[must_use]
+    pub fn builder(memory: u64) -> CacheBuilder {
+        CacheBuilder {
+            memory,
+            mode: Mode::default(),
+            deadline: Duration::from_secs(10),
+            image: Vec::new(),
+            address: GuestAddress(0),
+            limit: 64,
+            patience: Duration::from_secs(10),
+        }
+    }
+
+    /// Makes virtines until `count` are clean and ready.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`] where that is more than the limit leaves room for, and what the host's KVM has
+    /// against it.
+    pub fn ensure(&self, count: usize) -> Result<(), Error> {
+        loop {
+            let mut state = self.shared.lock();
+            if state.clean.len() >= count {
+                return Ok(());
+            }
+            if state.live >= self.shared.limit {
+                return Err(Error::Busy {
+                    limit: self.shared.limit,
+                    waited: Duration::ZERO,
+                });
+            }
+            state.live += 1;
+            drop(state);
+            let machine = self.shared.make()?;
+            self.shared.put_clean(machine);
+        }
+    }
+
+    /// A virtine in the image's initial state: a clean one where there is one, else a new one, else
+    /// the next that is cleaned.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`] where the limit is reached and none is cleaned in time, and what the host's KVM
+    /// has against a new one.
+    pub fn get(&self) -> Result<Lease, Error> {
+        let shared = &self.shared;
+        let machine = match shared.take_or_reserve()? {
+            Some(machine) => machine,
+            None => shared.make()?,
+        };
+        let virtine = Virtine::from_machine(
+            machine,
+            shared.snapshot.layout(),
+            shared.snapshot.deadline(),
+        );
+        Ok(Lease {
+            shared: Arc::clone(shared),
+            virtine: Some(virtine),
+        })
+    }
+
+    /// Gives a virtine back, as dropping it does.
+    pub fn put(&self, virtine: Lease) {
+        drop(virtine);
+    }
+
+    /// Tears clean virtines down until at most `count` are left.
+    pub fn trim(&self, count: usize) {
+        let mut state = self.shared.lock();
+        let keep = state.clean.len().min(count);
+        let surplus = state.clean.split_off(keep);
+        state.live -= surplus.len();
+        drop(state);
+        drop(surplus);
+    }
+
+    /// Calls of [`Cache::get`] that found a clean virtine.
+    #[must_use]
+    pub fn hits(&self) -> u64 {
+        self.shared.lock().hits
+    }
+
+    /// Calls of [`Cache::get`] that had to make one or wait for one.
+    #[must_use]
+    pub fn misses(&self) -> u64 {
+        self.shared.lock().misses
+    }
+
+    /// Virtines that are clean and ready.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.shared.lock().clean.len()
+    }
+}
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        if env::var_os(DUMP_STATISTICS).is_some() {
+            eprintln!(
+                "virtine cache: hits={} misses={} size={}",
+                self.hits(),
+                self.misses(),
+                self.size()
+            );
+        }
+        self.shared.lock().closed = true;
+        self.shared.used.notify_all();
+        if let Some(cleaner) = self.cleaner.take() {
+            // It does not panic; if it did, there would be nobody to tell.
+            let _ = cleaner.join();
+        }
+        let clean = std::mem::take(&mut self.shared.lock().clean);
+        drop(clean);
+    }
+}
+
+struct Shared {
+    snapshot: Arc<Snapshot>,
+    limit: usize,
+    patience: Duration,
+    state: Mutex<State>,
+    /// A clean machine is there, or room for a new one.
+    clean: Condvar,
+    /// A used machine is there, or the cache is closed.
+    used: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// The latest used last, so that its memory is still in the processor's caches.
+    clean: Vec<Machine>,
+    used: VecDeque<Virtine>,
+    /// All machines: clean, used, in use, and those in the making.
+    live: usize,
+    hits: u64,
+    misses: u64,
+    closed: bool,
+}
+
+impl Shared {
+    /// A clean machine, or `None` and the right to make one.
+    fn take_or_reserve(&self) -> Result<Option<Machine>, Error> {
+        let mut state = self.lock();
+        if let Some(machine) = state.clean.pop() {
+            state.hits += 1;
+            return Ok(Some(machine));
+        }
+        state.misses += 1;
+        let start = Instant::now();
+        loop {
+            if let Some(machine) = state.clean.pop() {
+                return Ok(Some(machine));
+            }
+            if state.live < self.limit {
+                state.live += 1;
+                return Ok(None);
+            }
+            let waited = start.elapsed();
+            if waited >= self.patience {
+                return Err(Error::Busy {
+                    limit: self.limit,
+                    waited,
+                });
+            }
+            let woken = self.clean.wait_timeout(state, self.patience - waited);
+            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Makes a machine for which room has been reserved. Never under the lock.
+    fn make(&self) -> Result<Machine, Error> {
+        self.snapshot.machine().inspect_err(|_| self.release())
+    }
+
+    fn release(&self) {
+        self.lock().live -= 1;
+        self.clean.notify_one();
+    }
+
+    fn put_clean(&self, machine: Machine) {
+        self.lock().clean.push(machine);
+        self.clean.notify_one();
+    }
+
+    fn put_used(&self, virtine: Virtine) {
+        let mut state = self.lock();
+        if state.closed {
+            state.live -= 1;
+            drop(state);
+            drop(virtine);
+            return;
+        }
+        state.used.push_back(virtine);
+        drop(state);
+        self.used.notify_one();
+    }
+
+    /// The cleaning thread: until the cache is closed.
+    fn keep_clean(&self) {
+        while let Some(virtine) = self.next_used() {
+            let cleaned = match virtine.into_clean(&self.snapshot) {
+                Some(machine) => Ok(machine),
+                None => self.snapshot.machine(),
+            };
+            match cleaned {
+                Ok(machine) => self.put_clean(machine),
+                // The next `get` makes one, or tells why it cannot.
+                Err(_) => self.release(),
+            }
+        }
+    }
+
+    fn next_used(&self) -> Option<Virtine> {
+        let mut state = self.lock();
+        loop {
+            if state.closed {
+                let left = std::mem::take(&mut state.used);
+                state.live -= left.len();
+                drop(state);
+                drop(left);
+                return None;
+            }
+            if let Some(virtine) = state.used.pop_front() {
+                return Some(virtine);
+            }
+            state = self
+                .used
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A virtine on loan from a [`Cache`]; dropped, it goes back to be cleaned. It may outlive the cache.
+pub struct Lease {
+    shared: Arc<Shared>,
+    virtine: Option<Virtine>,
+}
+
+const ON_LOAN: &str = "only drop takes the virtine";
+
+impl Deref for Lease {
+    type Target = Virtine;
+
+    fn deref(&self) -> &Virtine {
+        self.virtine.as_ref().expect(ON_LOAN)
+    }
+}
+
+impl DerefMut for Lease {
+    fn deref_mut(&mut self) -> &mut Virtine {
+        self.virtine.as_mut().expect(ON_LOAN)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(virtine) = self.virtine.take() {
+            self.shared.put_used(virtine);
+        }
+    }
+}
+
+/// Threads share a cache; what they borrow moves between them.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    const fn is_sync<T: Sync>() {}
+    is_send::<Cache>();
+    is_sync::<Cache>();
+    is_send::<Lease>();
+};
