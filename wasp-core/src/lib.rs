@@ -15,6 +15,9 @@
 //! The package's `build.rs` must be `fn main() { virtine_build::build() }`; it compiles each
 //! annotated function, with all that it reaches, into a guest image.
 //!
+//! Below the macro lies the virtual machine itself, for guests of any making: [`Virtine`], and
+//! [`Cache`], which keeps some ready.
+//!
 //! One call passes through these modules, top to bottom and back:
 //!
 //! | module | what it does |
@@ -22,11 +25,15 @@
 //! | `function` | the handle that the macro emits: encode arguments, run, decode the result |
 //! | `pool` | machines that are ready to run, kept per function |
 //! | `template` | an image laid out in memory and brought to its snapshot; resets machines to it |
+//! | `guest` | what the exits of a guest with the runtime's ABI mean |
 //! | `machine` | one VM with one vCPU: registers in, `KVM_RUN`, exit out |
 //! | `watchdog` | the deadline that holds |
 //! | `memory`, `memory_file` | guest memory: bounds-checked copies; the file that clean pages share |
 //! | `arch` | what x86-64 wants: page tables, descriptors, exception stubs, control registers |
 //! | `kvm` | `/dev/kvm`, opened and checked once |
+//!
+//! Raw guests share all below `guest`; theirs are `virtine`, `cache`, `snapshot`, `mode`,
+//! `registers` and `address`.
 
 mod address;
 mod arch;

@@ -77,7 +77,7 @@ impl Snapshot {
             return Ok(false);
         };
         let mut pages: Vec<u64> = written.iter().collect();
-        tables.for_each_dirty(machine.memory(), |page| pages.push(page));
+        tables.for_each_dirty(machine.memory(), 0, |page| pages.push(page));
         if pages.len() > crate::template::MAX_PAGES_TO_RESET {
             return Ok(false);
         }

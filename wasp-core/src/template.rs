@@ -180,7 +180,7 @@ impl Template {
             .collect();
         self.layout
             .tables
-            .for_each_dirty(machine.memory(), |page| changed.push(page));
+            .for_each_dirty(machine.memory(), USER_BASE, |page| changed.push(page));
         if changed.len() > MAX_PAGES_TO_RESET {
             return false;
         }
@@ -256,11 +256,14 @@ impl Boot {
         let mut machine = Machine::new(memory, Paging::On, self.layout.special())?;
         let arguments = self.run(&mut machine)?;
         let mut result = Ok(());
-        self.layout.tables.for_each_dirty(machine.memory(), |page| {
-            if let (Ok(()), Some(contents)) = (&result, machine.memory().bytes(page, PAGE_SIZE)) {
-                result = file.write(page, contents);
-            }
-        });
+        self.layout
+            .tables
+            .for_each_dirty(machine.memory(), USER_BASE, |page| {
+                if let (Ok(()), Some(contents)) = (&result, machine.memory().bytes(page, PAGE_SIZE))
+                {
+                    result = file.write(page, contents);
+                }
+            });
         result.map(|()| arguments)
     }
 }

@@ -97,13 +97,21 @@ impl Geometry {
     /// Goes from the top and passes over every entry that the processor has not used, so that a
     /// scan costs what was used, not what is mapped. The bits are only read: a bit cleared under a
     /// live VM would be lost, since processor and shadow tables may hold the old entry.
-    pub(crate) fn for_each_dirty(&self, memory: &GuestMemory, mut visit: impl FnMut(u64)) {
+    ///
+    /// Pages below `from` are passed over, a whole table's at a time.
+    pub(crate) fn for_each_dirty(
+        &self,
+        memory: &GuestMemory,
+        from: u64,
+        mut visit: impl FnMut(u64),
+    ) {
+        let from = from / PD_SPAN;
         for directory in 0..self.directories() {
             if !accessed(memory, self.pdpt(), directory) {
                 continue;
             }
             let first = directory * ENTRIES;
-            for table in first..self.page_tables().min(first + ENTRIES) {
+            for table in first.max(from)..self.page_tables().min(first + ENTRIES) {
                 if accessed(memory, self.directory(directory), table % ENTRIES) {
                     self.for_each_dirty_in(memory, table, &mut visit);
                 }
