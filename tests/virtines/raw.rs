@@ -338,6 +338,52 @@ fn canceller_ends_a_run_from_another_thread() {
 
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn string_instructions_are_told_access_by_access_or_at_once() {
+    // f3 6e rep outsb; f3 6c rep insb; then e6 fa out 0xfa, al
+    for mode in [Mode::Long64, Mode::User64] {
+        for (opcode, direction) in [(0x6e, Direction::Out), (0x6c, Direction::In)] {
+            let mut virtine = virtine(mode, &[0xf3, opcode, 0xe6, 0xfa]);
+            virtine.write(0x2000, b"abcde").expect("in bounds");
+            let registers = virtine.registers().expect("registers");
+            let set = Registers {
+                rcx: 5,
+                rsi: 0x2000,
+                rdi: 0x2000,
+                rdx: 0x30,
+                ..registers
+            };
+            virtine.set_registers(&set).expect("set");
+            let mut accesses = 0;
+            loop {
+                match virtine.run().expect("a run") {
+                    Exit::Hypercall(call) => {
+                        assert_eq!(
+                            (call.port, call.direction, call.width),
+                            (0x30, direction, 1)
+                        );
+                        accesses += call.count;
+                    }
+                    Exit::Exited => break,
+                    other => panic!("{mode:?}: {other:?}"),
+                }
+            }
+            assert_eq!(accesses, 5, "{mode:?} {direction:?}");
+            let mut bytes = [0xff; 5];
+            virtine.read(0x2000, &mut bytes).expect("in bounds");
+            assert_eq!(
+                &bytes,
+                if direction == Direction::Out {
+                    b"abcde"
+                } else {
+                    &[0; 5]
+                }
+            );
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn every_port_in_every_width_reaches_the_host() {
     // 66 ef: out dx, ax; ef: out dx, eax; ee: out dx, al; then the same with in: 66 ed, ed, ec.
     let code: [(&[u8], u8, Direction); 6] = [

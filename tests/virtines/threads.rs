@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use wasp_core::virtine;
+use wasp_core::{Cache, Error, Exit, Virtine, virtine};
 
 #[virtine]
 fn mixed(thread: u64, call: u64) -> (u64, Vec<u64>) {
@@ -22,6 +22,47 @@ fn thousand_calls_at_once_all_get_their_own_answer() {
             });
         }
     });
+}
+
+/// Runs `check` in a child of `fork`; true if it says so there.
+fn in_child(check: impl Fn() -> bool) -> bool {
+    // SAFETY: the child runs `check`, which must take no lock, and ends without any clean-up.
+    match unsafe { libc::fork() } {
+        -1 => panic!("fork: {}", std::io::Error::last_os_error()),
+        0 => {
+            let status = i32::from(!check());
+            // SAFETY: ends the process.
+            unsafe { libc::_exit(status) }
+        }
+        child => {
+            let mut status = 0;
+            // SAFETY: `status` is a valid place for the answer.
+            let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
+            waited == child && libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn forked_child_is_refused_and_harms_nobody() {
+    let cache = Cache::builder(0x1000)
+        .raw([0xe6, 0xfa], 0)
+        .build()
+        .expect("a cache");
+    let mut virtine = cache.get().expect("a virtine");
+    assert_eq!(mixed(1, 1).0, 1001);
+    assert!(in_child(|| matches!(
+        mixed::try_call(1, 1),
+        Err(Error::Forked)
+    )));
+    assert!(in_child(|| matches!(cache.get(), Err(Error::Forked))));
+    assert!(in_child(|| matches!(
+        Virtine::builder().build(),
+        Err(Error::Forked)
+    )));
+    assert_eq!(virtine.run().expect("a run"), Exit::Exited);
+    assert_eq!(mixed(1, 2).0, 1002);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::env;
 use std::fs;
+use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,6 +14,7 @@ use crate::Error;
 use crate::address::GuestAddress;
 use crate::machine::Machine;
 use crate::mode::{Mode, RawLayout};
+use crate::process;
 use crate::snapshot::Snapshot;
 use crate::virtine::Virtine;
 
@@ -115,6 +117,7 @@ impl CacheBuilder {
     /// [`Error::MemorySize`], [`Error::OutOfBounds`] where the image does not fit, and what the host's
     /// KVM has against it.
     pub fn build(self) -> Result<Cache, Error> {
+        process::check()?;
         let layout = RawLayout::new(self.mode, self.memory)?;
         let (address, length) = (self.address.0, self.image.len() as u64);
         if address
@@ -170,6 +173,7 @@ impl Cache {
     /// [`Error::Busy`] where that is more than the limit leaves room for, and what the host's KVM has
     /// against it.
     pub fn ensure(&self, count: usize) -> Result<(), Error> {
+        process::check()?;
         loop {
             let mut state = self.shared.lock();
             if state.clean.len() >= count {
@@ -196,6 +200,7 @@ impl Cache {
     /// [`Error::Busy`] where the limit is reached and none is cleaned in time, and what the host's KVM
     /// has against a new one.
     pub fn get(&self) -> Result<Lease, Error> {
+        process::check()?;
         let shared = &self.shared;
         let machine = match shared.take_or_reserve()? {
             Some(machine) => machine,
@@ -248,6 +253,11 @@ impl Cache {
 
 impl Drop for Cache {
     fn drop(&mut self) {
+        if process::is_child() {
+            // The thread to join is not here, and a lock may be held for ever.
+            mem::forget((self.cleaner.take(), Arc::clone(&self.shared)));
+            return;
+        }
         if env::var_os(DUMP_STATISTICS).is_some() {
             eprintln!(
                 "virtine cache: hits={} misses={} size={}",
@@ -262,7 +272,7 @@ impl Drop for Cache {
             // It does not panic; if it did, there would be nobody to tell.
             let _ = cleaner.join();
         }
-        let clean = std::mem::take(&mut self.shared.lock().clean);
+        let clean = mem::take(&mut self.shared.lock().clean);
         drop(clean);
     }
 }
@@ -367,7 +377,7 @@ impl Shared {
         let mut state = self.lock();
         loop {
             if state.closed {
-                let left = std::mem::take(&mut state.used);
+                let left = mem::take(&mut state.used);
                 state.live -= left.len();
                 drop(state);
                 drop(left);
@@ -412,8 +422,9 @@ impl DerefMut for Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(virtine) = self.virtine.take() {
-            self.shared.put_used(virtine);
+        match self.virtine.take() {
+            Some(virtine) if !process::is_child() => self.shared.put_used(virtine),
+            _ => {}
         }
     }
 }

@@ -47,6 +47,12 @@ pub enum Error {
         /// The feature that is missing.
         expected: &'static str,
     },
+    /// The process is a child, by `fork`, of one that uses virtines.
+    #[error(
+        "virtines cannot be used in a forked child of a process that has used them; \
+         run the child's program by exec, or fork before the first virtine"
+    )]
+    Forked,
     /// The kernel refused an operation.
     #[error("{operation} failed: {source}")]
     System {

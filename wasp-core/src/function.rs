@@ -16,6 +16,7 @@ use crate::guest::{self, Return};
 use crate::machine::Machine;
 use crate::memory::GuestMemory;
 use crate::pool::Pool;
+use crate::process;
 use crate::template::{Layout, Template};
 
 /// Set to anything, every call boots its guest from the image instead of the snapshot. Read once per
@@ -67,6 +68,7 @@ impl Function {
         &self,
         encode: impl FnOnce(&mut Arguments<'_>),
     ) -> Result<T, Error> {
+        process::check()?;
         let limit = self.definition.timeout;
         let pool = self.pool()?;
         let template = pool.template();

@@ -48,6 +48,7 @@ mod memory;
 mod memory_file;
 mod mode;
 mod pool;
+mod process;
 mod registers;
 mod snapshot;
 mod template;

@@ -18,6 +18,7 @@ use crate::arch::registers;
 use crate::exit::{Direction, Fault, Hypercall};
 use crate::kvm::Host;
 use crate::memory::GuestMemory;
+use crate::process;
 use crate::watchdog::{Ended, Slot, Watchdog};
 
 /// Where the kernel may put three pages of its own on Intel processors that cannot run real mode
@@ -197,6 +198,9 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
+        if process::is_child() {
+            return;
+        }
         self.watchdog.leave(&self.slot);
     }
 }
@@ -240,10 +244,13 @@ fn port_access(run: &mut kvm_run) -> Hypercall {
     let data = unsafe { std::slice::from_raw_parts_mut(first, length) };
     let mut value = [0; 4];
     match direction {
-        Direction::Out => value
-            .iter_mut()
-            .zip(&data[..usize::from(io.size)])
-            .for_each(|(to, from)| *to = *from),
+        Direction::Out => {
+            let first = data.iter().take(io.size.into());
+            value
+                .iter_mut()
+                .zip(first)
+                .for_each(|(to, from)| *to = *from);
+        }
         Direction::In => data.fill(0),
     }
     Hypercall {

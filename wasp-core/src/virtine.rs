@@ -12,6 +12,7 @@ use crate::guest;
 use crate::machine::{Machine, Stop};
 use crate::memory::{GuestMemory, PageSet};
 use crate::mode::{Mode, RawLayout};
+use crate::process;
 use crate::registers::{FloatRegisters, Registers, SpecialRegisters};
 use crate::snapshot::Snapshot;
 use crate::watchdog::{Ended, Slot, Watchdog};
@@ -94,6 +95,7 @@ impl Builder {
     /// [`Error::MemorySize`] where the memory is of no possible size, and what the host's KVM has
     /// against it.
     pub fn build(self) -> Result<Virtine, Error> {
+        process::check()?;
         let layout = RawLayout::new(self.mode, self.memory)?;
         let mut memory = GuestMemory::anonymous(layout.size())?;
         for (address, bytes) in layout.hidden() {
@@ -189,6 +191,7 @@ impl Virtine {
         if let Some(fault) = &self.fault {
             return Ok(Exit::Faulted(fault.clone()));
         }
+        process::check()?;
         self.io_pending = false;
         let exit = match self.machine.run(self.deadline)? {
             Stop::Port(access) => self.port(access)?,
