@@ -6,25 +6,22 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use virtine_rt::abi::hypercall;
 use virtine_rt::abi::image::Image;
-use virtine_rt::abi::{PANIC_MESSAGE_MAX, PanicReport, hypercall};
 use virtine_rt::codec::{self, CodecError, Sink};
 
-use crate::error::{Error, Panic};
-use crate::exit::Fault;
+use crate::Error;
 use crate::guest::{self, Return};
+use crate::layout::Layout;
 use crate::machine::Machine;
 use crate::memory::GuestMemory;
 use crate::pool::Pool;
 use crate::process;
-use crate::template::{Layout, Template};
+use crate::template::Template;
 
 /// Set to anything, every call boots its guest from the image instead of the snapshot. Read once per
 /// function, at its first call.
 const NO_SNAPSHOT: &str = "WASP_NO_SNAPSHOT";
-
-/// Longest name of a source file that a panic may tell, in bytes: Linux's PATH_MAX.
-const FILE_NAME_MAX: u64 = 4096;
 
 /// What the macro knows of a function.
 #[derive(Debug)]
@@ -76,7 +73,7 @@ impl Function {
         let [start, end] = template.prepare(&mut machine, limit)?;
         let mut arguments = Arguments::new(machine.memory_mut(), start, end);
         encode(&mut arguments);
-        let length = arguments.finish(template.granted())?;
+        let length = arguments.finish(template.layout().granted())?;
         let exit = guest::enter(&mut machine, &template.call(start, length), limit)?;
         match exit {
             Return::Hypercall {
@@ -87,13 +84,7 @@ impl Function {
                 machine.give_back(start, length);
                 Ok(result)
             }
-            other => Err(failure(
-                other,
-                &machine,
-                template.layout(),
-                template.granted(),
-                limit,
-            )),
+            other => Err(guest::failure(other, &machine, template.layout(), limit)),
         }
     }
 
@@ -204,72 +195,8 @@ fn decode<T: DeserializeOwned>(
     address: u64,
     length: u64,
 ) -> Result<T, Error> {
-    let bytes = guest_bytes(machine, layout, address, length)?;
+    let bytes = guest::bytes(machine, layout, address, length)?;
     codec::decode_untrusted(bytes).map_err(|error| Error::CorruptResult {
         reason: error.to_string(),
     })
-}
-
-/// What an exit that is not the hoped-for one means to the caller.
-pub(crate) fn failure(
-    exit: Return,
-    machine: &Machine,
-    layout: &Layout,
-    granted: u64,
-    limit: Duration,
-) -> Error {
-    match exit {
-        Return::TimedOut => Error::TimedOut { limit },
-        Return::Fault(fault) => Error::Fault(fault),
-        Return::Hypercall {
-            number: hypercall::PANIC,
-            arguments: [address, ..],
-        } => panic_report(machine, layout, address).map_or_else(|error| error, Error::Panicked),
-        Return::Hypercall {
-            number: hypercall::OUT_OF_MEMORY,
-            arguments: [requested, ..],
-        } => Error::OutOfMemory {
-            requested,
-            memory: granted,
-        },
-        Return::Hypercall { number, .. } => Error::Fault(Fault::Hypercall { number }),
-    }
-}
-
-fn panic_report(machine: &Machine, layout: &Layout, address: u64) -> Result<Panic, Error> {
-    let text = |address, length: u64, longest: u64| {
-        let bytes = guest_bytes(machine, layout, address, length.min(longest))?;
-        Ok::<_, Error>(String::from_utf8_lossy(bytes).into_owned())
-    };
-    let mut bytes = [0; PanicReport::SIZE];
-    bytes.copy_from_slice(guest_bytes(
-        machine,
-        layout,
-        address,
-        PanicReport::SIZE as u64,
-    )?);
-    let report = PanicReport::from_bytes(&bytes);
-    Ok(Panic {
-        message: text(report.message, report.message_len, PANIC_MESSAGE_MAX as u64)?,
-        file: text(report.file, report.file_len, FILE_NAME_MAX)?,
-        line: report.line,
-        column: report.column,
-    })
-}
-
-fn guest_bytes<'a>(
-    machine: &'a Machine,
-    layout: &Layout,
-    address: u64,
-    length: u64,
-) -> Result<&'a [u8], Error> {
-    if length == 0 {
-        // No bytes lie anywhere; Rust's own address for them is 1.
-        return Ok(&[]);
-    }
-    let inside = layout.is_guests_own(address, length);
-    inside
-        .then(|| machine.memory().bytes(address, length))
-        .flatten()
-        .ok_or(Error::Fault(Fault::Pointer { address, length }))
 }

@@ -2,14 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use virtine_rt::abi::{EXCEPTION_PORT, HYPERCALL_PORT};
+use virtine_rt::abi::{EXCEPTION_PORT, HYPERCALL_PORT, PANIC_MESSAGE_MAX, PanicReport, hypercall};
 
-use crate::Error;
 use crate::arch::descriptors::{FRAME_WORDS, Supervisor};
 use crate::arch::registers::Entry;
+use crate::error::{Error, Panic};
 use crate::exit::{Direction, Exception, Fault, Hypercall};
+use crate::layout::{Layout, SUPERVISOR};
 use crate::machine::{Machine, Stop};
-use crate::template::SUPERVISOR;
+
+/// Longest name of a source file that a panic may tell, in bytes: Linux's PATH_MAX.
+const FILE_NAME_MAX: u64 = 4096;
 
 /// Why such a guest came back.
 #[derive(Debug)]
@@ -73,7 +76,7 @@ fn meaning(machine: &mut Machine, stop: Stop) -> Result<Return, Error> {
             width: 1,
             count: 1,
             ..
-        } => Ok(hypercall(machine)),
+        } => Ok(hypercall_of(machine)),
         Hypercall {
             port: EXCEPTION_PORT,
             ..
@@ -88,7 +91,7 @@ fn meaning(machine: &mut Machine, stop: Stop) -> Result<Return, Error> {
     }
 }
 
-fn hypercall(machine: &mut Machine) -> Return {
+fn hypercall_of(machine: &mut Machine) -> Return {
     let registers = machine.general();
     Return::Hypercall {
         number: registers.rdi,
@@ -113,4 +116,58 @@ pub(crate) fn exception(machine: &Machine, supervisor: &Supervisor) -> Result<Ex
         rsp,
         address,
     })
+}
+
+/// What an exit that is not the hoped-for one means to the caller.
+pub(crate) fn failure(exit: Return, machine: &Machine, layout: &Layout, limit: Duration) -> Error {
+    match exit {
+        Return::TimedOut => Error::TimedOut { limit },
+        Return::Fault(fault) => Error::Fault(fault),
+        Return::Hypercall {
+            number: hypercall::PANIC,
+            arguments: [address, ..],
+        } => panic_report(machine, layout, address).map_or_else(|error| error, Error::Panicked),
+        Return::Hypercall {
+            number: hypercall::OUT_OF_MEMORY,
+            arguments: [requested, ..],
+        } => Error::OutOfMemory {
+            requested,
+            memory: layout.granted(),
+        },
+        Return::Hypercall { number, .. } => Error::Fault(Fault::Hypercall { number }),
+    }
+}
+
+fn panic_report(machine: &Machine, layout: &Layout, address: u64) -> Result<Panic, Error> {
+    let text = |address, length: u64, longest: u64| {
+        let text = bytes(machine, layout, address, length.min(longest))?;
+        Ok::<_, Error>(String::from_utf8_lossy(text).into_owned())
+    };
+    let mut report = [0; PanicReport::SIZE];
+    report.copy_from_slice(bytes(machine, layout, address, PanicReport::SIZE as u64)?);
+    let report = PanicReport::from_bytes(&report);
+    Ok(Panic {
+        message: text(report.message, report.message_len, PANIC_MESSAGE_MAX as u64)?,
+        file: text(report.file, report.file_len, FILE_NAME_MAX)?,
+        line: report.line,
+        column: report.column,
+    })
+}
+
+/// The `length` bytes at `address`, which the guest has handed over and which must be its own.
+pub(crate) fn bytes<'a>(
+    machine: &'a Machine,
+    layout: &Layout,
+    address: u64,
+    length: u64,
+) -> Result<&'a [u8], Error> {
+    if length == 0 {
+        // No bytes lie anywhere; Rust's own address for them is 1.
+        return Ok(&[]);
+    }
+    let inside = layout.is_guests_own(address, length);
+    inside
+        .then(|| machine.memory().bytes(address, length))
+        .flatten()
+        .ok_or(Error::Fault(Fault::Pointer { address, length }))
 }

@@ -24,7 +24,7 @@
 //! |---|---|
 //! | `function` | the handle that the macro emits: encode arguments, run, decode the result |
 //! | `pool` | machines that are ready to run, kept per function |
-//! | `template` | an image laid out in memory and brought to its snapshot; resets machines to it |
+//! | `template`, `layout` | an image laid out in memory and brought to its snapshot; resets machines to it |
 //! | `guest` | what the exits of a guest with the runtime's ABI mean |
 //! | `machine` | one VM with one vCPU: registers in, `KVM_RUN`, exit out |
 //! | `watchdog` | the deadline that holds |
@@ -43,6 +43,7 @@ mod exit;
 mod function;
 mod guest;
 mod kvm;
+mod layout;
 mod machine;
 mod memory;
 mod memory_file;

@@ -7,19 +7,14 @@
 
 use std::time::Duration;
 
-use kvm_bindings::kvm_sregs;
-
-use virtine_rt::abi::image::{Access, Image, Segment};
+use virtine_rt::abi::image::Image;
 use virtine_rt::abi::{PAGE_SIZE, USER_BASE, hypercall, page_align_up};
 
 use crate::Error;
-use crate::arch::cpuid::GuestCpu;
-use crate::arch::descriptors::{Ports, Supervisor};
-use crate::arch::paging::{Geometry, PageTables, Rights};
-use crate::arch::registers::{self, Entry};
+use crate::arch::registers::Entry;
 use crate::exit::{Exception, Fault};
-use crate::function::failure;
 use crate::guest::{self, Return};
+use crate::layout::Layout;
 use crate::machine::{Machine, Paging};
 use crate::memory::{GuestMemory, page_of};
 use crate::memory_file::{FrozenMemory, MemoryFile};
@@ -28,63 +23,12 @@ use crate::memory_file::{FrozenMemory, MemoryFile};
 /// memory would stay with the pool.
 pub(crate) const MAX_PAGES_TO_RESET: usize = 4096;
 
-/// Below everything that the guest can reach; page 0 stays unmapped.
-pub(crate) const SUPERVISOR: Supervisor = Supervisor::new(PAGE_SIZE, Ports::Hypercall);
-
-const USER_DATA: Rights = Rights {
-    user: true,
-    write: true,
-    execute: false,
-};
-
-/// Where everything lies in the memory of one image's guests.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Layout {
-    stack_bottom: u64,
-    stack_top: u64,
-    heap_start: u64,
-    heap_end: u64,
-    tables: Geometry,
-    size: u64,
-}
-
-impl Layout {
-    /// Lays out a checked image: image, guard page, stack, guard page, heap, page tables.
-    fn of(image: &Image<'_>) -> Self {
-        let stack_bottom = image.end() + PAGE_SIZE;
-        let stack_top = stack_bottom + image.stack;
-        let heap_end = USER_BASE + image.memory;
-        let tables = Geometry::new(heap_end, heap_end);
-        Self {
-            stack_bottom,
-            stack_top,
-            heap_start: stack_top + PAGE_SIZE,
-            heap_end,
-            tables,
-            size: heap_end + tables.size(),
-        }
-    }
-
-    fn special(&self) -> impl FnOnce(&kvm_sregs, &GuestCpu) -> kvm_sregs {
-        let root = self.tables.root();
-        move |reset, cpu| registers::user64(reset, cpu, root, &SUPERVISOR)
-    }
-
-    /// Whether the guest may have handed over `length` bytes at `address`: its own memory only, not
-    /// the supervisor's below or the page tables behind it.
-    pub(crate) fn is_guests_own(&self, address: u64, length: u64) -> bool {
-        let end = address.checked_add(length);
-        address >= USER_BASE && end.is_some_and(|end| end <= self.heap_end)
-    }
-}
-
 /// What all machines of one function start from.
 pub(crate) struct Template {
     memory: FrozenMemory,
     layout: Layout,
     start: u64,
     call: u64,
-    granted: u64,
     /// Where a snapshot's guest expects its arguments; `None` where guests boot at every call.
     arguments: Option<u64>,
 }
@@ -93,11 +37,10 @@ impl Template {
     /// Lays out `image` and, with `snapshot`, boots it once, for at most `limit`.
     pub(crate) fn new(image: &Image<'_>, snapshot: bool, limit: Duration) -> Result<Self, Error> {
         let layout = Layout::of(image);
-        let mut file = MemoryFile::create(layout.size)?;
-        fill(&mut file, image, &layout)?;
+        let mut file = MemoryFile::create(layout.size())?;
+        layout.write(image, &mut file)?;
         let boot = Boot {
             start: image.start,
-            granted: image.memory,
             layout,
             limit,
         };
@@ -110,7 +53,6 @@ impl Template {
             layout,
             start: image.start,
             call: image.call,
-            granted: image.memory,
             arguments,
         })
     }
@@ -118,11 +60,6 @@ impl Template {
     /// Where everything lies.
     pub(crate) const fn layout(&self) -> &Layout {
         &self.layout
-    }
-
-    /// Bytes of memory that the function's attribute grants.
-    pub(crate) const fn granted(&self) -> u64 {
-        self.granted
     }
 
     /// A new machine in the template's state.
@@ -141,15 +78,9 @@ impl Template {
         let arguments = match self.arguments {
             Some(address) => address,
             None => {
-                let Self {
-                    start,
-                    granted,
-                    layout,
-                    ..
-                } = *self;
+                let Self { start, layout, .. } = *self;
                 Boot {
                     start,
-                    granted,
                     layout,
                     limit,
                 }
@@ -194,7 +125,6 @@ impl Template {
 /// What it takes to initialise a guest.
 struct Boot {
     start: u64,
-    granted: u64,
     layout: Layout,
     limit: Duration,
 }
@@ -232,13 +162,7 @@ impl Boot {
                     expected: "XSAVE or no FSGSBASE",
                 })
             }
-            other => Err(failure(
-                other,
-                machine,
-                &self.layout,
-                self.granted,
-                self.limit,
-            )),
+            other => Err(guest::failure(other, machine, &self.layout, self.limit)),
         }
     }
 
@@ -252,7 +176,7 @@ impl Boot {
 
     /// Boots a machine from `file` and adds to it what the initialisation changed.
     fn into_snapshot(self, file: &mut MemoryFile) -> Result<u64, Error> {
-        let memory = GuestMemory::map(file.descriptor(), self.layout.size)?;
+        let memory = GuestMemory::map(file.descriptor(), self.layout.size())?;
         let mut machine = Machine::new(memory, Paging::On, self.layout.special())?;
         let arguments = self.run(&mut machine)?;
         let mut result = Ok(());
@@ -266,39 +190,4 @@ impl Boot {
             });
         result.map(|()| arguments)
     }
-}
-
-/// Writes supervisor pages, image and page tables.
-fn fill(file: &mut MemoryFile, image: &Image<'_>, layout: &Layout) -> Result<(), Error> {
-    for (address, bytes) in SUPERVISOR.contents() {
-        file.write(address, &bytes)?;
-    }
-    for segment in &image.segments {
-        file.write(segment.address, segment.bytes)?;
-    }
-    file.write(
-        layout.tables.root(),
-        &page_tables(&image.segments, layout).into_bytes(),
-    )
-}
-
-fn page_tables(segments: &[Segment<'_>], layout: &Layout) -> PageTables {
-    let mut tables = PageTables::new(layout.tables);
-    SUPERVISOR.map(&mut tables);
-    for segment in segments {
-        let write = segment.access == Access::Write;
-        let execute = segment.access == Access::Execute;
-        tables.map(
-            segment.address,
-            segment.end(),
-            Rights {
-                user: true,
-                write,
-                execute,
-            },
-        );
-    }
-    tables.map(layout.stack_bottom, layout.stack_top, USER_DATA);
-    tables.map(layout.heap_start, layout.heap_end, USER_DATA);
-    tables
 }
