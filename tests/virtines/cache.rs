@@ -307,3 +307,75 @@ fn statistics_are_dumped_on_request() {
         "{text}"
     );
 }
+
+/// ```text
+/// 48 c7 c3 07 00 00 00      mov rbx, 7
+/// 48 89 1c 25 00 40 00 00   mov [0x4000], rbx
+/// e6 ff                     out 0xff, al      the snapshot is taken here
+/// 48 ff 04 25 00 40 00 00   inc qword [0x4000]
+/// 48 8b 04 25 00 40 00 00   mov rax, [0x4000]
+/// 48 01 d8                  add rax, rbx
+/// e6 20                     out 0x20, al
+/// ```
+const INITIALISING: [u8; 38] = [
+    0x48, 0xc7, 0xc3, 7, 0, 0, 0, 0x48, 0x89, 0x1c, 0x25, 0, 0x40, 0, 0, 0xe6, 0xff, 0x48, 0xff, 4,
+    0x25, 0, 0x40, 0, 0, 0x48, 0x8b, 4, 0x25, 0, 0x40, 0, 0, 0x48, 1, 0xd8, 0xe6, 0x20,
+];
+
+fn port(virtine: &mut Lease) -> (u16, u64) {
+    match virtine.run().expect("a run") {
+        Exit::Hypercall(call) => (call.port, virtine.registers().expect("registers").rax),
+        other => panic!("expected a hypercall, got {other:?}"),
+    }
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn snapshot_of_an_initialised_guest_starts_all_later_ones() {
+    for mode in [Mode::Long64, Mode::User64] {
+        let cache = Cache::builder(MEMORY)
+            .mode(mode)
+            .raw(INITIALISING, 0x8000)
+            .limit(3)
+            .build()
+            .expect("a cache");
+        cache.ensure(2).expect("two");
+        let mut first = cache.get().expect("a virtine");
+        assert_eq!(port(&mut first).0, 0xff);
+        assert!(cache.snapshot(&mut first).expect("taken"));
+        assert_eq!(port(&mut first), (0x20, 15), "the first one goes on");
+        drop(first);
+        for _ in 0..20 {
+            let mut later = cache.get().expect("a virtine");
+            assert_eq!(
+                port(&mut later),
+                (0x20, 15),
+                "{mode:?}: behind the hypercall, and fresh"
+            );
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn snapshots_are_the_hosts_to_take_and_once() {
+    let build = || {
+        Cache::builder(MEMORY)
+            .raw(INITIALISING, 0x8000)
+            .build()
+            .expect("a cache")
+    };
+    let (cache, other) = (build(), build());
+    let refused =
+        |result: Result<bool, Error>| matches!(result, Err(Error::SnapshotRefused { .. }));
+    let mut virtine = cache.get().expect("a virtine");
+    assert!(refused(cache.snapshot(&mut virtine)), "it has not run");
+    assert_eq!(port(&mut virtine).0, 0xff);
+    assert!(
+        refused(other.snapshot(&mut virtine)),
+        "it is another cache's"
+    );
+    assert!(cache.snapshot(&mut virtine).expect("taken"));
+    assert_eq!(port(&mut virtine).0, 0x20);
+    assert!(refused(cache.snapshot(&mut virtine)), "there is one");
+}

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::address::GuestAddress;
+use crate::function::NO_SNAPSHOT;
 use crate::machine::Machine;
 use crate::mode::{Mode, RawLayout};
 use crate::process;
@@ -132,10 +133,9 @@ impl CacheBuilder {
         }
         let snapshot = Snapshot::new(layout, &self.image, address, self.deadline)?;
         let shared = Arc::new(Shared {
-            snapshot: Arc::new(snapshot),
             limit: self.limit,
             patience: self.patience,
-            state: Mutex::default(),
+            state: Mutex::new(State::new(snapshot)),
             clean: Condvar::new(),
             used: Condvar::new(),
         });
@@ -186,9 +186,10 @@ impl Cache {
                 });
             }
             state.live += 1;
+            let snapshot = Arc::clone(&state.snapshot);
             drop(state);
-            let machine = self.shared.make()?;
-            self.shared.put_clean(machine);
+            let machine = self.shared.make(&snapshot)?;
+            self.shared.put_clean(machine, &snapshot);
         }
     }
 
@@ -202,19 +203,59 @@ impl Cache {
     pub fn get(&self) -> Result<Lease, Error> {
         process::check()?;
         let shared = &self.shared;
-        let machine = match shared.take_or_reserve()? {
+        let (machine, snapshot) = shared.take_or_reserve()?;
+        let machine = match machine {
             Some(machine) => machine,
-            None => shared.make()?,
+            None => shared.make(&snapshot)?,
         };
-        let virtine = Virtine::from_machine(
-            machine,
-            shared.snapshot.layout(),
-            shared.snapshot.deadline(),
-        );
+        let virtine = Virtine::from_machine(machine, snapshot.layout(), snapshot.deadline());
         Ok(Lease {
             shared: Arc::clone(shared),
-            virtine: Some(virtine),
+            loan: Some(Loan { virtine, snapshot }),
         })
+    }
+
+    /// Lets every later virtine of this cache start in the state that this one is in: registers and
+    /// memory behind the hypercall that it has stopped at. What Wasp's snapshot hypercall (number 0xFF)
+    /// asks for; here the host decides, once, whether and when.
+    ///
+    /// Takes what the virtine was handed along with it: take the snapshot before any argument goes in.
+    /// Of a guest in ring 0, MSRs and debug registers are not part of it. False, with nothing done,
+    /// where `WASP_NO_SNAPSHOT` is set.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SnapshotRefused`] for a second snapshot, for a virtine of another cache, and for one
+    /// that has not stopped at a hypercall; and what the kernel has against it.
+    pub fn snapshot(&self, virtine: &mut Lease) -> Result<bool, Error> {
+        process::check()?;
+        let refused = |reason| Err(Error::SnapshotRefused { reason });
+        if env::var_os(NO_SNAPSHOT).is_some() {
+            return Ok(false);
+        }
+        if !Arc::ptr_eq(&self.shared, &virtine.shared) {
+            return refused("the virtine is another cache's");
+        }
+        if self.shared.lock().retaken {
+            return refused("this cache has taken its snapshot");
+        }
+        let Some(loan) = &mut virtine.loan else {
+            return refused("the virtine is gone");
+        };
+        let Some(machine) = loan.virtine.at_hypercall()? else {
+            return refused("the guest has not stopped at a hypercall");
+        };
+        let retaken = Arc::new(loan.snapshot.retake(machine)?);
+        let mut state = self.shared.lock();
+        if mem::replace(&mut state.retaken, true) {
+            return refused("this cache has taken its snapshot");
+        }
+        state.snapshot = retaken;
+        let outdated = mem::take(&mut state.clean);
+        state.live -= outdated.len();
+        drop(state);
+        drop(outdated);
+        Ok(true)
     }
 
     /// Gives a virtine back, as dropping it does.
@@ -278,7 +319,6 @@ impl Drop for Cache {
 }
 
 struct Shared {
-    snapshot: Arc<Snapshot>,
     limit: usize,
     patience: Duration,
     state: Mutex<State>,
@@ -288,11 +328,14 @@ struct Shared {
     used: Condvar,
 }
 
-#[derive(Default)]
 struct State {
+    /// What the next machines start from, and those in `clean` do.
+    snapshot: Arc<Snapshot>,
+    /// It is a running guest's, taken by [`Cache::snapshot`].
+    retaken: bool,
     /// The latest used last, so that its memory is still in the processor's caches.
     clean: Vec<Machine>,
-    used: VecDeque<Virtine>,
+    used: VecDeque<Loan>,
     /// All machines: clean, used, in use, and those in the making.
     live: usize,
     hits: u64,
@@ -300,23 +343,44 @@ struct State {
     closed: bool,
 }
 
+impl State {
+    fn new(snapshot: Snapshot) -> Self {
+        Self {
+            snapshot: Arc::new(snapshot),
+            retaken: false,
+            clean: Vec::new(),
+            used: VecDeque::new(),
+            live: 0,
+            hits: 0,
+            misses: 0,
+            closed: false,
+        }
+    }
+}
+
+/// A virtine, and what its machine started from.
+struct Loan {
+    virtine: Virtine,
+    snapshot: Arc<Snapshot>,
+}
+
 impl Shared {
     /// A clean machine, or `None` and the right to make one.
-    fn take_or_reserve(&self) -> Result<Option<Machine>, Error> {
+    fn take_or_reserve(&self) -> Result<(Option<Machine>, Arc<Snapshot>), Error> {
         let mut state = self.lock();
         if let Some(machine) = state.clean.pop() {
             state.hits += 1;
-            return Ok(Some(machine));
+            return Ok((Some(machine), Arc::clone(&state.snapshot)));
         }
         state.misses += 1;
         let start = Instant::now();
         loop {
             if let Some(machine) = state.clean.pop() {
-                return Ok(Some(machine));
+                return Ok((Some(machine), Arc::clone(&state.snapshot)));
             }
             if state.live < self.limit {
                 state.live += 1;
-                return Ok(None);
+                return Ok((None, Arc::clone(&state.snapshot)));
             }
             let waited = start.elapsed();
             if waited >= self.patience {
@@ -331,8 +395,8 @@ impl Shared {
     }
 
     /// Makes a machine for which room has been reserved. Never under the lock.
-    fn make(&self) -> Result<Machine, Error> {
-        self.snapshot.machine().inspect_err(|_| self.release())
+    fn make(&self, snapshot: &Snapshot) -> Result<Machine, Error> {
+        snapshot.machine().inspect_err(|_| self.release())
     }
 
     fn release(&self) {
@@ -340,40 +404,49 @@ impl Shared {
         self.clean.notify_one();
     }
 
-    fn put_clean(&self, machine: Machine) {
-        self.lock().clean.push(machine);
+    /// Keeps a machine that starts from `snapshot`, unless another has come into force meanwhile.
+    fn put_clean(&self, machine: Machine, snapshot: &Arc<Snapshot>) {
+        let mut state = self.lock();
+        if Arc::ptr_eq(&state.snapshot, snapshot) {
+            state.clean.push(machine);
+        } else {
+            state.live -= 1;
+            drop(state);
+            drop(machine);
+        }
         self.clean.notify_one();
     }
 
-    fn put_used(&self, virtine: Virtine) {
+    fn put_used(&self, loan: Loan) {
         let mut state = self.lock();
         if state.closed {
             state.live -= 1;
             drop(state);
-            drop(virtine);
+            drop(loan);
             return;
         }
-        state.used.push_back(virtine);
+        state.used.push_back(loan);
         drop(state);
         self.used.notify_one();
     }
 
     /// The cleaning thread: until the cache is closed.
     fn keep_clean(&self) {
-        while let Some(virtine) = self.next_used() {
-            let cleaned = match virtine.into_clean(&self.snapshot) {
-                Some(machine) => Ok(machine),
-                None => self.snapshot.machine(),
+        while let Some(Loan { virtine, snapshot }) = self.next_used() {
+            let current = Arc::clone(&self.lock().snapshot);
+            let cleaned = match Arc::ptr_eq(&snapshot, &current) {
+                true => virtine.into_clean(&snapshot),
+                false => None,
             };
-            match cleaned {
-                Ok(machine) => self.put_clean(machine),
+            match cleaned.map_or_else(|| current.machine(), Ok) {
+                Ok(machine) => self.put_clean(machine, &current),
                 // The next `get` makes one, or tells why it cannot.
                 Err(_) => self.release(),
             }
         }
     }
 
-    fn next_used(&self) -> Option<Virtine> {
+    fn next_used(&self) -> Option<Loan> {
         let mut state = self.lock();
         loop {
             if state.closed {
@@ -383,8 +456,8 @@ impl Shared {
                 drop(left);
                 return None;
             }
-            if let Some(virtine) = state.used.pop_front() {
-                return Some(virtine);
+            if let Some(loan) = state.used.pop_front() {
+                return Some(loan);
             }
             state = self
                 .used
@@ -401,7 +474,7 @@ impl Shared {
 /// A virtine on loan from a [`Cache`]; dropped, it goes back to be cleaned. It may outlive the cache.
 pub struct Lease {
     shared: Arc<Shared>,
-    virtine: Option<Virtine>,
+    loan: Option<Loan>,
 }
 
 const ON_LOAN: &str = "only drop takes the virtine";
@@ -410,20 +483,20 @@ impl Deref for Lease {
     type Target = Virtine;
 
     fn deref(&self) -> &Virtine {
-        self.virtine.as_ref().expect(ON_LOAN)
+        &self.loan.as_ref().expect(ON_LOAN).virtine
     }
 }
 
 impl DerefMut for Lease {
     fn deref_mut(&mut self) -> &mut Virtine {
-        self.virtine.as_mut().expect(ON_LOAN)
+        &mut self.loan.as_mut().expect(ON_LOAN).virtine
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        match self.virtine.take() {
-            Some(virtine) if !process::is_child() => self.shared.put_used(virtine),
+        match self.loan.take() {
+            Some(loan) if !process::is_child() => self.shared.put_used(loan),
             _ => {}
         }
     }

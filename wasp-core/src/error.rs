@@ -79,6 +79,12 @@ pub enum Error {
         /// Bytes of the guest's memory.
         memory: u64,
     },
+    /// A cache takes no snapshot of this virtine.
+    #[error("no snapshot can be taken: {reason}")]
+    SnapshotRefused {
+        /// Why not.
+        reason: &'static str,
+    },
     /// A raw guest's image cannot be read.
     #[error("cannot read the image {}: {source}", path.display())]
     ReadImage {

@@ -21,7 +21,7 @@ use crate::template::Template;
 
 /// Set to anything, every call boots its guest from the image instead of the snapshot. Read once per
 /// function, at its first call.
-const NO_SNAPSHOT: &str = "WASP_NO_SNAPSHOT";
+pub(crate) const NO_SNAPSHOT: &str = "WASP_NO_SNAPSHOT";
 
 /// What the macro knows of a function.
 #[derive(Debug)]

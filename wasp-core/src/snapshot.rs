@@ -17,7 +17,7 @@ pub(crate) struct Snapshot {
     layout: RawLayout,
     deadline: Duration,
     general: kvm_regs,
-    /// Of a machine that has not run yet: what ring 3 can change besides memory.
+    /// What ring 3 can change besides memory; of ring 0's, MSRs and debug registers are not here.
     special: kvm_sregs,
     extended: kvm_xsave,
 }
@@ -52,6 +52,29 @@ impl Snapshot {
         })
     }
 
+    /// The state that a machine made from this one is in now, its guest stopped at a hypercall that
+    /// KVM has finished.
+    pub(crate) fn retake(&self, machine: &mut Machine) -> Result<Self, Error> {
+        let mut file = MemoryFile::create(self.layout.size())?;
+        for (address, bytes) in self.layout.hidden() {
+            file.write(address, &bytes)?;
+        }
+        for page in (0..self.layout.memory()).step_by(PAGE_SIZE as usize) {
+            let contents = machine.memory().bytes(page, PAGE_SIZE).unwrap_or_default();
+            if contents.iter().any(|&byte| byte != 0) {
+                file.write(page, contents)?;
+            }
+        }
+        Ok(Self {
+            memory: file.freeze()?,
+            layout: self.layout,
+            deadline: self.deadline,
+            general: *machine.general(),
+            special: machine.special()?,
+            extended: machine.extended()?,
+        })
+    }
+
     pub(crate) const fn layout(&self) -> RawLayout {
         self.layout
     }
@@ -63,7 +86,7 @@ impl Snapshot {
     /// A new machine in the snapshot's state.
     pub(crate) fn machine(&self) -> Result<Machine, Error> {
         let mut machine = machine(&self.memory, &self.layout)?;
-        machine.set_general(self.general);
+        self.set_registers(&mut machine)?;
         Ok(machine)
     }
 
@@ -86,10 +109,15 @@ impl Snapshot {
             None => machine.memory_mut().zero(page, PAGE_SIZE).is_some(),
         });
         machine.complete_io()?;
+        self.set_registers(machine)?;
+        Ok(restored)
+    }
+
+    fn set_registers(&self, machine: &mut Machine) -> Result<(), Error> {
         machine.set_special(&self.special)?;
         machine.set_extended(&self.extended)?;
         machine.set_general(self.general);
-        Ok(restored)
+        Ok(())
     }
 }
 

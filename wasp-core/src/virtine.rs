@@ -49,6 +49,8 @@ pub struct Virtine {
     deadline: Duration,
     /// The guest stopped at an access to a port, which KVM finishes when the vCPU is entered again.
     io_pending: bool,
+    /// The guest last stopped at a hypercall.
+    at_hypercall: bool,
     /// What the guest cannot go on from.
     fault: Option<Fault>,
     /// The guest was last ended from outside, or broke the rules.
@@ -128,6 +130,7 @@ impl Virtine {
             layout,
             deadline,
             io_pending: false,
+            at_hypercall: false,
             fault: None,
             suspect: false,
             written: PageSet::default(),
@@ -204,6 +207,7 @@ impl Virtine {
         if let Exit::Faulted(fault) = &exit {
             self.fault = Some(fault.clone());
         }
+        self.at_hypercall = matches!(exit, Exit::Hypercall(_));
         self.suspect |= matches!(exit, Exit::Faulted(_) | Exit::TimedOut | Exit::Cancelled);
         Ok(exit)
     }
@@ -329,6 +333,13 @@ impl Virtine {
             watchdog: self.machine.watchdog(),
             slot: Arc::clone(self.machine.slot()),
         }
+    }
+
+    /// The machine, if its guest has stopped at a hypercall, which KVM then has finished.
+    pub(crate) fn at_hypercall(&mut self) -> Result<Option<&mut Machine>, Error> {
+        let stopped_there = self.at_hypercall && self.fault.is_none();
+        self.settle()?;
+        Ok(stopped_there.then_some(&mut self.machine))
     }
 
     fn checked(&self, address: GuestAddress, length: usize) -> Result<u64, Error> {
