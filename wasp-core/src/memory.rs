@@ -8,16 +8,20 @@ use std::os::fd::BorrowedFd;
 use std::ptr::{self, NonNull};
 
 use rustix::io::Errno;
-use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
 use virtine_rt::abi::PAGE_SIZE;
 
 use crate::Error;
+use crate::process;
 
 const ACCESS: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE);
 /// Memory that is never touched is not even set aside.
 const FLAGS: MapFlags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
 
 /// A run of guest-physical memory from address 0 on.
+///
+/// Children of `fork` do not inherit it: to share its pages copy-on-write would take them from under a
+/// running guest.
 pub(crate) struct GuestMemory {
     base: NonNull<u8>,
     size: u64,
@@ -43,9 +47,13 @@ impl GuestMemory {
 
     fn mapped(base: Result<*mut c_void, Errno>, size: u64) -> Result<Self, Error> {
         let base = base.map_err(|errno| Error::system("mmap of guest memory")(errno.into()))?;
-        NonNull::new(base.cast())
+        let memory = NonNull::new(base.cast())
             .map(|base| Self { base, size })
-            .ok_or_else(|| Error::system("mmap of guest memory")(Errno::NOMEM.into()))
+            .ok_or_else(|| Error::system("mmap of guest memory")(Errno::NOMEM.into()))?;
+        // SAFETY: the mapping stays as it is; only children do not get it.
+        unsafe { madvise(base, size as usize, Advice::LinuxDontFork) }
+            .map_err(|errno| Error::system("MADV_DONTFORK of guest memory")(errno.into()))?;
+        Ok(memory)
     }
 
     /// Where the mapping starts in the host, for KVM.
@@ -105,6 +113,10 @@ impl GuestMemory {
 
 impl Drop for GuestMemory {
     fn drop(&mut self) {
+        if process::is_child() {
+            // The child has not inherited it; something else may lie there.
+            return;
+        }
         // SAFETY: `map` made this mapping, and the machine drops its VM, which knows the address,
         // before its memory. Failure would leave the mapping, which harms nobody.
         let _ = unsafe { munmap(self.base.as_ptr().cast(), self.size as usize) };
