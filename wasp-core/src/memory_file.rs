@@ -13,6 +13,11 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use virtine_rt::abi::PAGE_SIZE;
 
 use crate::Error;
+use crate::memory::GuestMemory;
+
+/// Beyond this, copying pages back costs more than a new machine does (some 0.8 ms), and their
+/// memory would stay with the pool.
+const MAX_PAGES_TO_RESTORE: usize = 4096;
 
 /// Memory contents in the making.
 pub(crate) struct MemoryFile {
@@ -104,6 +109,16 @@ impl FrozenMemory {
     /// Bytes of the file.
     pub(crate) const fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Gives the pages at `addresses`, multiples of the page size, their contents in this file back.
+    /// False, with nothing done, where they are so many that a new machine is cheaper.
+    pub(crate) fn restore(&self, memory: &mut GuestMemory, addresses: &[u64]) -> bool {
+        addresses.len() <= MAX_PAGES_TO_RESTORE
+            && addresses.iter().all(|&address| match self.page(address) {
+                Some(contents) => memory.write(address, contents).is_some(),
+                None => memory.zero(address, PAGE_SIZE).is_some(),
+            })
     }
 
     /// The page at `address`, a multiple of the page size; `None` where it is all zero.

@@ -101,13 +101,7 @@ impl Snapshot {
         };
         let mut pages: Vec<u64> = written.iter().collect();
         tables.for_each_dirty(machine.memory(), 0, |page| pages.push(page));
-        if pages.len() > crate::template::MAX_PAGES_TO_RESET {
-            return Ok(false);
-        }
-        let restored = pages.iter().all(|&page| match self.memory.page(page) {
-            Some(contents) => machine.memory_mut().write(page, contents).is_some(),
-            None => machine.memory_mut().zero(page, PAGE_SIZE).is_some(),
-        });
+        let restored = self.memory.restore(machine.memory_mut(), &pages);
         machine.complete_io()?;
         self.set_registers(machine)?;
         Ok(restored)

@@ -19,10 +19,6 @@ use crate::machine::{Machine, Paging};
 use crate::memory::{GuestMemory, page_of};
 use crate::memory_file::{FrozenMemory, MemoryFile};
 
-/// Beyond this, copying pages back costs more than a new machine does (some 0.8 ms), and their
-/// memory would stay with the pool.
-pub(crate) const MAX_PAGES_TO_RESET: usize = 4096;
-
 /// What all machines of one function start from.
 pub(crate) struct Template {
     memory: FrozenMemory,
@@ -112,13 +108,7 @@ impl Template {
         self.layout
             .tables
             .for_each_dirty(machine.memory(), USER_BASE, |page| changed.push(page));
-        if changed.len() > MAX_PAGES_TO_RESET {
-            return false;
-        }
-        changed.iter().all(|&page| match self.memory.page(page) {
-            Some(contents) => machine.memory_mut().write(page, contents).is_some(),
-            None => machine.memory_mut().zero(page, PAGE_SIZE).is_some(),
-        })
+        self.memory.restore(machine.memory_mut(), &changed)
     }
 }
 

@@ -32,6 +32,21 @@ fn reached(files: &[(&str, &str)]) -> Vec<String> {
     names
 }
 
+/// The names of all imports that the first item of a crate keeps, globs as `*`.
+fn imported(source: &str) -> Vec<String> {
+    let folder = Folder::new(&[("lib.rs", source)]);
+    let cfg = Cfg::new(Vec::new());
+    let sources = Sources::load(&folder.0.join("lib.rs"), &cfg).expect("files");
+    let index = Index::new(&sources, &cfg);
+    let name = |import: &usize| {
+        index.imports[*import]
+            .name
+            .clone()
+            .unwrap_or("*".to_owned())
+    };
+    Slice::of(&index, 0).imports.iter().map(name).collect()
+}
+
 struct Folder(PathBuf);
 
 impl Folder {
@@ -166,35 +181,17 @@ fn macros_are_found_by_name() {
 
 #[test]
 fn variable_of_a_std_modules_name_does_not_import_it() {
-    let folder = Folder::new(&[(
-        "lib.rs",
+    let kept = imported(
         "use std::{thread, mem::swap, cmp}; fn entry(thread: u8) { swap(&mut thread, cmp::max) }",
-    )]);
-    let cfg = Cfg::new(Vec::new());
-    let sources = Sources::load(&folder.0.join("lib.rs"), &cfg).expect("files");
-    let index = Index::new(&sources, &cfg);
-    let kept: Vec<&str> = Slice::of(&index, 0)
-        .imports
-        .iter()
-        .filter_map(|&import| index.imports[import].name.as_deref())
-        .collect();
+    );
     assert_eq!(kept, ["swap", "cmp"]);
 }
 
 #[test]
 fn parents_imports_come_through_a_glob() {
-    let folder = Folder::new(&[(
-        "lib.rs",
+    let kept = imported(
         "use std::collections::{BinaryHeap, BTreeMap}; use std::fmt::Write; use std::thread;
          mod inner { use super::*; pub fn entry(thread: u8) { BinaryHeap::new(); } }",
-    )]);
-    let cfg = Cfg::new(Vec::new());
-    let sources = Sources::load(&folder.0.join("lib.rs"), &cfg).expect("files");
-    let index = Index::new(&sources, &cfg);
-    let kept: Vec<&str> = Slice::of(&index, 0)
-        .imports
-        .iter()
-        .map(|&import| index.imports[import].name.as_deref().unwrap_or("*"))
-        .collect();
+    );
     assert_eq!(kept, ["BinaryHeap", "Write", "*"]);
 }
