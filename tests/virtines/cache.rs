@@ -22,12 +22,15 @@ const COUNTER: [u8; 20] = [
 const MEMORY: u64 = 0x1_0000;
 
 fn counter(mode: Mode) -> CacheBuilder {
-    Cache::builder(MEMORY).mode(mode).raw(COUNTER, 0x8000)
+    Cache::builder(MEMORY).mode(mode).binary(COUNTER, 0x8000)
 }
 
 /// Runs the counter to its hypercall and tells what it counted.
 fn count(virtine: &mut Lease) -> u64 {
-    assert!(matches!(virtine.run().expect("a run"), Exit::Hypercall(_)));
+    assert!(matches!(
+        virtine.run().expect("a run"),
+        Exit::Hypercall { .. }
+    ));
     virtine.registers().expect("registers").rax
 }
 
@@ -40,7 +43,7 @@ fn wasps_program_with_a_cache_runs_as_written() {
     fs::write(&file, [0x66, 0xe7, 0xfa]).expect("written");
     let cache = Cache::builder(4096 * 16)
         .mode(Mode::Real16)
-        .binary(&file, 0x8000)
+        .load_binary(&file, 0x8000)
         .expect("read")
         .build()
         .expect("a cache");
@@ -97,7 +100,7 @@ const STATE: [u8; 48] = [
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn processor_state_is_fresh_as_well() {
     let cache = Cache::builder(MEMORY)
-        .raw(STATE, 0x8000)
+        .binary(STATE, 0x8000)
         .limit(1)
         .build()
         .expect("a cache");
@@ -126,7 +129,7 @@ fn virtine_that_went_wrong_is_replaced() {
     for code in [[0x0f, 0x0b], [0xeb, 0xfe]] {
         let deadline = Duration::from_millis(5);
         let cache = Cache::builder(MEMORY)
-            .raw(code, 0)
+            .binary(code, 0)
             .limit(1)
             .deadline(deadline)
             .build()
@@ -134,7 +137,7 @@ fn virtine_that_went_wrong_is_replaced() {
         for _ in 0..5 {
             let exit = cache.get().expect("a virtine").run().expect("a run");
             assert!(
-                matches!(exit, Exit::Faulted(_) | Exit::TimedOut),
+                matches!(exit, Exit::Faulted { .. } | Exit::TimedOut),
                 "{exit:?}"
             );
         }
@@ -215,7 +218,7 @@ fn image_that_does_not_fit_is_refused() {
         (1, u64::MAX),
     ] {
         let result = Cache::builder(MEMORY)
-            .raw(vec![0x90; length], address)
+            .binary(vec![0x90; length], address)
             .build();
         assert!(
             matches!(result, Err(Error::OutOfBounds { .. })),
@@ -330,7 +333,7 @@ const INITIALISING: [u8; 38] = [
 
 fn port(virtine: &mut Lease) -> (u16, u64) {
     match virtine.run().expect("a run") {
-        Exit::Hypercall(call) => (call.port, virtine.registers().expect("registers").rax),
+        Exit::Hypercall { port, .. } => (port, virtine.registers().expect("registers").rax),
         other => panic!("expected a hypercall, got {other:?}"),
     }
 }
@@ -341,7 +344,7 @@ fn snapshot_of_an_initialised_guest_starts_all_later_ones() {
     for mode in [Mode::Long64, Mode::User64] {
         let cache = Cache::builder(MEMORY)
             .mode(mode)
-            .raw(INITIALISING, 0x8000)
+            .binary(INITIALISING, 0x8000)
             .limit(3)
             .build()
             .expect("a cache");
@@ -367,7 +370,7 @@ fn snapshot_of_an_initialised_guest_starts_all_later_ones() {
 fn snapshots_are_the_hosts_to_take_and_once() {
     let build = || {
         Cache::builder(MEMORY)
-            .raw(INITIALISING, 0x8000)
+            .binary(INITIALISING, 0x8000)
             .build()
             .expect("a cache")
     };

@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use wasp_core::{Direction, Error, Exit, Fault, GuestAddress, Hypercall, Mode, Registers, Virtine};
+use wasp_core::{Direction, Error, Exit, Fault, GuestAddress, Mode, Registers, Virtine};
 
 const MODES: [Mode; 4] = [Mode::Real16, Mode::Protected32, Mode::Long64, Mode::User64];
 
@@ -18,9 +18,31 @@ fn virtine(mode: Mode, code: &[u8]) -> Virtine {
     virtine
 }
 
+/// The fields of a hypercall, to be looked at one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Hypercall {
+    port: u16,
+    direction: Direction,
+    width: u8,
+    count: u32,
+    data: u32,
+}
+
 fn hypercall(exit: Exit) -> Hypercall {
     match exit {
-        Exit::Hypercall(call) => call,
+        Exit::Hypercall {
+            port,
+            direction,
+            width,
+            count,
+            data,
+        } => Hypercall {
+            port,
+            direction,
+            width,
+            count,
+            data,
+        },
         other => panic!("expected a hypercall, got {other:?}"),
     }
 }
@@ -57,11 +79,7 @@ fn each_mode_talks_through_ports() {
             count: 1,
             data: 7,
         };
-        assert_eq!(
-            virtine.run().expect("a run"),
-            Exit::Hypercall(call),
-            "{mode:?}"
-        );
+        assert_eq!(hypercall(virtine.run().expect("a run")), call, "{mode:?}");
         // Behind the instruction, also where KVM itself stops on it.
         assert_eq!(
             virtine.registers().expect("registers").rip,
@@ -223,7 +241,7 @@ fn faults_tell_their_cause_and_stay() {
     let mut user = virtine(Mode::User64, &[0xf4]);
     let exit = user.run().expect("a run");
     assert!(
-        matches!(&exit, Exit::Faulted(Fault::Exception(e)) if e.vector == 13 && e.rip == 0x8000),
+        matches!(&exit, Exit::Faulted { cause: Fault::Exception(e) } if e.vector == 13 && e.rip == 0x8000),
         "{exit:?}"
     );
     assert_eq!(user.run().expect("a run"), exit);
@@ -231,19 +249,25 @@ fn faults_tell_their_cause_and_stay() {
     let mut supervisor = virtine(Mode::Long64, &[0x0f, 0x0b]);
     assert_eq!(
         supervisor.run().expect("a run"),
-        Exit::Faulted(Fault::TripleFault)
+        Exit::Faulted {
+            cause: Fault::TripleFault
+        }
     );
     assert_eq!(
         supervisor.run().expect("a run"),
-        Exit::Faulted(Fault::TripleFault)
+        Exit::Faulted {
+            cause: Fault::TripleFault
+        }
     );
     // Protected32: a1 00 00 00 e0   mov eax, [0xe0000000], where nothing is.
     let mut flat = virtine(Mode::Protected32, &[0xa1, 0, 0, 0, 0xe0]);
     assert_eq!(
         flat.run().expect("a run"),
-        Exit::Faulted(Fault::Mmio {
-            address: 0xe000_0000
-        })
+        Exit::Faulted {
+            cause: Fault::Mmio {
+                address: 0xe000_0000
+            }
+        }
     );
 }
 
@@ -263,7 +287,7 @@ fn user_mode_cannot_reach_what_is_hidden_behind_its_memory() {
             .expect("set");
         let exit = virtine.run().expect("a run");
         assert!(
-            matches!(&exit, Exit::Faulted(Fault::Exception(e)) if e.vector == 14 && e.address == address),
+            matches!(&exit, Exit::Faulted { cause: Fault::Exception(e) } if e.vector == 14 && e.address == address),
             "{exit:?}"
         );
     }
@@ -356,7 +380,8 @@ fn string_instructions_are_told_access_by_access_or_at_once() {
             let mut accesses = 0;
             loop {
                 match virtine.run().expect("a run") {
-                    Exit::Hypercall(call) => {
+                    exit @ Exit::Hypercall { .. } => {
+                        let call = hypercall(exit);
                         assert_eq!(
                             (call.port, call.direction, call.width),
                             (0x30, direction, 1)

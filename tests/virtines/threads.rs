@@ -47,7 +47,7 @@ fn in_child(check: impl Fn() -> bool) -> bool {
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn forked_child_is_refused_and_harms_nobody() {
     let cache = Cache::builder(0x1000)
-        .raw([0xe6, 0xfa], 0)
+        .binary([0xe6, 0xfa], 0)
         .build()
         .expect("a cache");
     let mut virtine = cache.get().expect("a virtine");

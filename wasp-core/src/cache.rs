@@ -28,7 +28,7 @@ const DUMP_STATISTICS: &str = "WASP_DUMP_CACHE_STATS";
 /// use wasp_core::{Cache, Exit, Mode};
 ///
 /// # fn main() -> Result<(), wasp_core::Error> {
-/// let cache = Cache::builder(4096 * 16).mode(Mode::Real16).binary("virtine.bin", 0x8000)?.build()?;
+/// let cache = Cache::builder(4096 * 16).mode(Mode::Real16).load_binary("virtine.bin", 0x8000)?.build()?;
 /// cache.ensure(12)?;
 /// let mut virtine = cache.get()?;
 /// while virtine.run()? != Exit::Exited {}
@@ -71,12 +71,19 @@ impl CacheBuilder {
         self
     }
 
-    /// Reads the flat image that every virtine starts with, at `address`, from a file.
+    /// The flat image that every virtine starts with, at `address`.
+    #[must_use]
+    pub fn binary(mut self, image: impl Into<Vec<u8>>, address: impl Into<GuestAddress>) -> Self {
+        (self.image, self.address) = (image.into(), address.into());
+        self
+    }
+
+    /// As [`CacheBuilder::binary`], from a file.
     ///
     /// # Errors
     ///
     /// [`Error::ReadImage`] where the file cannot be read.
-    pub fn binary(
+    pub fn load_binary(
         self,
         path: impl AsRef<Path>,
         address: impl Into<GuestAddress>,
@@ -86,14 +93,7 @@ impl CacheBuilder {
             path: path.to_owned(),
             source,
         })?;
-        Ok(self.raw(image, address))
-    }
-
-    /// The flat image that every virtine starts with, at `address`.
-    #[must_use]
-    pub fn raw(mut self, image: impl Into<Vec<u8>>, address: impl Into<GuestAddress>) -> Self {
-        (self.image, self.address) = (image.into(), address.into());
-        self
+        Ok(self.binary(image, address))
     }
 
     /// How many virtines there may be at a time, in use or not; 64 unless said otherwise.

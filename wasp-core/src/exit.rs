@@ -8,7 +8,18 @@ use std::fmt;
 pub enum Exit {
     /// The guest accessed an I/O port other than [`EXIT_PORT`](crate::EXIT_PORT). Whoever runs it
     /// answers by registers and memory, and runs it again.
-    Hypercall(Hypercall),
+    Hypercall {
+        /// The port.
+        port: u16,
+        /// `out` or `in`.
+        direction: Direction,
+        /// Bytes of one access: 1, 2 or 4.
+        width: u8,
+        /// Accesses that the one instruction made: more than 1 for `rep outs` and `rep ins` only.
+        count: u32,
+        /// The value of the first `out`, zero-extended; 0 for `in`.
+        data: u32,
+    },
     /// The guest wrote to [`EXIT_PORT`](crate::EXIT_PORT).
     Exited,
     /// The guest executed `hlt`. Run again, it goes on behind it.
@@ -16,26 +27,24 @@ pub enum Exit {
     /// A signal for this thread interrupted the run. Run again, the guest goes on.
     Interrupted,
     /// The guest did something from which it cannot go on.
-    Faulted(Fault),
+    Faulted {
+        /// What it did.
+        cause: Fault,
+    },
     /// The deadline passed. Run again, the guest goes on with a new one.
     TimedOut,
     /// A [`Canceller`](crate::Canceller) ended the run. Run again, the guest goes on.
     Cancelled,
 }
 
-/// An access to an I/O port.
+/// An access to an I/O port: the fields of [`Exit::Hypercall`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hypercall {
-    /// The port.
-    pub port: u16,
-    /// `out` or `in`.
-    pub direction: Direction,
-    /// Bytes of one access: 1, 2 or 4.
-    pub width: u8,
-    /// Accesses that the one instruction made: more than 1 for `rep outs` and `rep ins` only.
-    pub count: u32,
-    /// The value of the first `out`, zero-extended; 0 for `in`.
-    pub data: u32,
+pub(crate) struct PortAccess {
+    pub(crate) port: u16,
+    pub(crate) direction: Direction,
+    pub(crate) width: u8,
+    pub(crate) count: u32,
+    pub(crate) data: u32,
 }
 
 /// Which way an access to a port goes.

@@ -7,7 +7,7 @@ use virtine_rt::abi::{EXCEPTION_PORT, HYPERCALL_PORT, PANIC_MESSAGE_MAX, PanicRe
 use crate::arch::descriptors::{FRAME_WORDS, Supervisor};
 use crate::arch::registers::Entry;
 use crate::error::{Error, Panic};
-use crate::exit::{Direction, Exception, Fault, Hypercall};
+use crate::exit::{Direction, Exception, Fault, PortAccess};
 use crate::layout::{Layout, SUPERVISOR};
 use crate::machine::{Machine, Stop};
 
@@ -70,21 +70,21 @@ fn meaning(machine: &mut Machine, stop: Stop) -> Result<Return, Error> {
         Stop::Ended(_) | Stop::Interrupted => return Ok(Return::TimedOut),
     };
     match access {
-        Hypercall {
+        PortAccess {
             port: HYPERCALL_PORT,
             direction: Direction::Out,
             width: 1,
             count: 1,
             ..
         } => Ok(hypercall_of(machine)),
-        Hypercall {
+        PortAccess {
             port: EXCEPTION_PORT,
             ..
         } if SUPERVISOR.is_stub(machine.general().rip) => {
             let exception = exception(machine, &SUPERVISOR)?;
             Ok(Return::Fault(Fault::Exception(exception)))
         }
-        Hypercall { port, width, .. } => Ok(Return::Fault(Fault::Port {
+        PortAccess { port, width, .. } => Ok(Return::Fault(Fault::Port {
             port,
             width: width.into(),
         })),

@@ -59,7 +59,7 @@ mod watchdog;
 pub use address::GuestAddress;
 pub use cache::{Cache, CacheBuilder, Lease};
 pub use error::{Error, Panic};
-pub use exit::{Direction, Exception, Exit, Fault, Hypercall};
+pub use exit::{Direction, Exception, Exit, Fault};
 pub use mode::Mode;
 pub use registers::{DescriptorTable, FloatRegisters, Registers, Segment, SpecialRegisters};
 pub use virtine::{Builder, Canceller, EXIT_PORT, Virtine};

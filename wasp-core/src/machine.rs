@@ -15,7 +15,7 @@ use kvm_ioctls::{SyncReg, VcpuExit, VcpuFd, VmFd};
 use crate::Error;
 use crate::arch::cpuid::GuestCpu;
 use crate::arch::registers;
-use crate::exit::{Direction, Fault, Hypercall};
+use crate::exit::{Direction, Fault, PortAccess};
 use crate::kvm::Host;
 use crate::memory::GuestMemory;
 use crate::process;
@@ -46,7 +46,7 @@ pub(crate) enum Paging {
 /// Why the vCPU stopped.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    Port(Hypercall),
+    Port(PortAccess),
     Halted,
     Interrupted,
     Ended(Ended),
@@ -228,7 +228,7 @@ fn new_vcpu(
 }
 
 /// Reads what `kvm_run` says of an access to a port, and has an `in` read zeros.
-fn port_access(run: &mut kvm_run) -> Hypercall {
+fn port_access(run: &mut kvm_run) -> PortAccess {
     // SAFETY: the exit was KVM_EXIT_IO, for which KVM fills this variant; all bit patterns are valid
     // integers.
     let io = unsafe { run.__bindgen_anon_1.io };
@@ -253,7 +253,7 @@ fn port_access(run: &mut kvm_run) -> Hypercall {
         }
         Direction::In => data.fill(0),
     }
-    Hypercall {
+    PortAccess {
         port: io.port,
         direction,
         width: io.size,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::Error;
 use crate::address::GuestAddress;
-use crate::exit::{Direction, Exit, Fault, Hypercall};
+use crate::exit::{Direction, Exit, Fault, PortAccess};
 use crate::guest;
 use crate::machine::{Machine, Stop};
 use crate::memory::{GuestMemory, PageSet};
@@ -31,7 +31,9 @@ pub const EXIT_PORT: u16 = 0xfa;
 /// virtine.load_raw(&[0xe7, 0xfa], 0x1000)?; // out 0xfa, ax
 /// loop {
 ///     match virtine.run()? {
-///         Exit::Hypercall(call) => println!("{call:?}: {:?}", virtine.registers()?),
+///         Exit::Hypercall { port, data, .. } => {
+///             println!("{port:#x} {data:#x} {:x?}", virtine.registers()?);
+///         }
 ///         Exit::Exited => break,
 ///         other => panic!("{other:?}"),
 ///     }
@@ -192,7 +194,9 @@ impl Virtine {
     /// What the kernel has against it; nothing that a guest could bring about.
     pub fn run(&mut self) -> Result<Exit, Error> {
         if let Some(fault) = &self.fault {
-            return Ok(Exit::Faulted(fault.clone()));
+            return Ok(Exit::Faulted {
+                cause: fault.clone(),
+            });
         }
         process::check()?;
         self.io_pending = false;
@@ -202,31 +206,46 @@ impl Virtine {
             Stop::Interrupted => Exit::Interrupted,
             Stop::Ended(Ended::TimedOut) => Exit::TimedOut,
             Stop::Ended(Ended::Cancelled) => Exit::Cancelled,
-            Stop::Fault(fault) => Exit::Faulted(fault),
+            Stop::Fault(cause) => Exit::Faulted { cause },
         };
-        if let Exit::Faulted(fault) = &exit {
-            self.fault = Some(fault.clone());
+        if let Exit::Faulted { cause } = &exit {
+            self.fault = Some(cause.clone());
         }
-        self.at_hypercall = matches!(exit, Exit::Hypercall(_));
-        self.suspect |= matches!(exit, Exit::Faulted(_) | Exit::TimedOut | Exit::Cancelled);
+        self.at_hypercall = matches!(exit, Exit::Hypercall { .. });
+        self.suspect |= matches!(
+            exit,
+            Exit::Faulted { .. } | Exit::TimedOut | Exit::Cancelled
+        );
         Ok(exit)
     }
 
-    fn port(&mut self, access: Hypercall) -> Result<Exit, Error> {
+    fn port(&mut self, access: PortAccess) -> Result<Exit, Error> {
         if let Some(supervisor) = self.layout.supervisor()
             && supervisor.is_stub(self.machine.general().rip)
         {
-            let exception = guest::exception(&self.machine, supervisor)?;
-            return Ok(Exit::Faulted(Fault::Exception(exception)));
+            let cause = Fault::Exception(guest::exception(&self.machine, supervisor)?);
+            return Ok(Exit::Faulted { cause });
         }
         self.io_pending = true;
         match access {
-            Hypercall {
+            PortAccess {
                 port: EXIT_PORT,
                 direction: Direction::Out,
                 ..
             } => Ok(Exit::Exited),
-            access => Ok(Exit::Hypercall(access)),
+            PortAccess {
+                port,
+                direction,
+                width,
+                count,
+                data,
+            } => Ok(Exit::Hypercall {
+                port,
+                direction,
+                width,
+                count,
+                data,
+            }),
         }
     }
 
