@@ -181,7 +181,13 @@ fn own_cfg(environment: &Environment) -> Result<Vec<String>, Error> {
         Some(value) => format!("{name}={value:?}"),
         None => name.clone(),
     });
-    let own = own.filter(|cfg| !plain.lines().any(|line| line == cfg));
+    // An empty value comes out of the environment as none.
+    let is_plain = |cfg: &str| {
+        plain
+            .lines()
+            .any(|line| line.trim_end_matches("=\"\"") == cfg)
+    };
+    let own = own.filter(|cfg| !is_plain(cfg));
     Ok(own.map(|cfg| format!("--cfg={cfg}")).collect())
 }
 
