@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::env;
-use std::fs;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
@@ -17,7 +16,7 @@ use crate::machine::Machine;
 use crate::mode::{Mode, RawLayout};
 use crate::process;
 use crate::snapshot::Snapshot;
-use crate::virtine::Virtine;
+use crate::virtine::{Virtine, read_image};
 
 /// Set to anything, every cache tells its hits, misses and size on standard error when it is dropped.
 const DUMP_STATISTICS: &str = "WASP_DUMP_CACHE_STATS";
@@ -88,12 +87,7 @@ impl CacheBuilder {
         path: impl AsRef<Path>,
         address: impl Into<GuestAddress>,
     ) -> Result<Self, Error> {
-        let path = path.as_ref();
-        let image = fs::read(path).map_err(|source| Error::ReadImage {
-            path: path.to_owned(),
-            source,
-        })?;
-        Ok(self.binary(image, address))
+        Ok(self.binary(read_image(path.as_ref())?, address))
     }
 
     /// How many virtines there may be at a time, in use or not; 64 unless said otherwise.
@@ -120,18 +114,8 @@ impl CacheBuilder {
     pub fn build(self) -> Result<Cache, Error> {
         process::check()?;
         let layout = RawLayout::new(self.mode, self.memory)?;
-        let (address, length) = (self.address.0, self.image.len() as u64);
-        if address
-            .checked_add(length)
-            .is_none_or(|end| end > self.memory)
-        {
-            return Err(Error::OutOfBounds {
-                address,
-                length,
-                memory: self.memory,
-            });
-        }
-        let snapshot = Snapshot::new(layout, &self.image, address, self.deadline)?;
+        layout.check(self.address, self.image.len() as u64)?;
+        let snapshot = Snapshot::new(layout, &self.image, self.address.0, self.deadline)?;
         let shared = Arc::new(Shared {
             limit: self.limit,
             patience: self.patience,

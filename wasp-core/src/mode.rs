@@ -4,6 +4,7 @@ use kvm_bindings::{kvm_regs, kvm_sregs};
 use virtine_rt::abi::PAGE_SIZE;
 
 use crate::Error;
+use crate::address::GuestAddress;
 use crate::arch::cpuid::GuestCpu;
 use crate::arch::descriptors::{Ports, Supervisor};
 use crate::arch::paging::{Geometry, PageTables, Rights};
@@ -87,6 +88,19 @@ impl RawLayout {
     /// Bytes of the guest's own memory.
     pub(crate) const fn memory(&self) -> u64 {
         self.memory
+    }
+
+    /// The address as a number, once it is sure that the guest has `length` bytes of memory there.
+    pub(crate) fn check(&self, address: GuestAddress, length: u64) -> Result<u64, Error> {
+        let (address, memory) = (address.0, self.memory);
+        match address.checked_add(length) {
+            Some(end) if end <= memory => Ok(address),
+            _ => Err(Error::OutOfBounds {
+                address,
+                length,
+                memory,
+            }),
+        }
     }
 
     /// Bytes in all.

@@ -158,12 +158,7 @@ impl Virtine {
         path: impl AsRef<Path>,
         address: impl Into<GuestAddress>,
     ) -> Result<(), Error> {
-        let path = path.as_ref();
-        let bytes = fs::read(path).map_err(|source| Error::ReadImage {
-            path: path.to_owned(),
-            source,
-        })?;
-        self.load_raw(&bytes, address)
+        self.load_raw(&read_image(path.as_ref())?, address)
     }
 
     /// Copies a flat image into guest memory, and lets the guest start at its first byte.
@@ -323,7 +318,7 @@ impl Virtine {
     ///
     /// [`Error::OutOfBounds`], with nothing copied, where the guest has no such memory.
     pub fn read(&self, address: impl Into<GuestAddress>, bytes: &mut [u8]) -> Result<(), Error> {
-        let address = self.checked(address.into(), bytes.len())?;
+        let address = self.layout.check(address.into(), bytes.len() as u64)?;
         let from = self
             .machine
             .memory()
@@ -339,7 +334,7 @@ impl Virtine {
     ///
     /// [`Error::OutOfBounds`], with nothing copied, where the guest has no such memory.
     pub fn write(&mut self, address: impl Into<GuestAddress>, bytes: &[u8]) -> Result<(), Error> {
-        let address = self.checked(address.into(), bytes.len())?;
+        let address = self.layout.check(address.into(), bytes.len() as u64)?;
         self.written.insert(address, bytes.len() as u64);
         let _ = self.machine.memory_mut().write(address, bytes);
         Ok(())
@@ -361,18 +356,6 @@ impl Virtine {
         Ok(stopped_there.then_some(&mut self.machine))
     }
 
-    fn checked(&self, address: GuestAddress, length: usize) -> Result<u64, Error> {
-        let (length, memory) = (length as u64, self.layout.memory());
-        match address.0.checked_add(length) {
-            Some(end) if end <= memory => Ok(address.0),
-            _ => Err(Error::OutOfBounds {
-                address: address.0,
-                length,
-                memory,
-            }),
-        }
-    }
-
     /// Has KVM finish an access to a port, so that the registers are those behind it.
     fn settle(&mut self) -> Result<(), Error> {
         if self.io_pending {
@@ -381,6 +364,14 @@ impl Virtine {
         }
         Ok(())
     }
+}
+
+/// Reads a flat image from a file.
+pub(crate) fn read_image(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|source| Error::ReadImage {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Ends the run of one [`Virtine`] from any thread.
