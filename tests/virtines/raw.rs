@@ -274,9 +274,21 @@ fn faults_tell_their_cause_and_stay() {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn user_mode_cannot_reach_what_is_hidden_behind_its_memory() {
+    const GATE: u64 = 0x6000;
     // 48 8b 07   mov rax, [rdi]
-    for offset in [0, 0x1000, 0x2000, 0x3000, 0x6000, 0x7000, 0x8000] {
-        let mut virtine = virtine(Mode::User64, &[0x48, 0x8b, 7]);
+    // 48 89 07   mov [rdi], rax
+    let (read, write) = ([0x48, 0x8b, 7], [0x48, 0x89, 7]);
+    let hidden = [
+        0, 0x1000, 0x2000, 0x3000, GATE, 0x7000, 0x8000, 0x9000, 0xa000,
+    ];
+    for (code, offset) in hidden.map(|at| (write, at)).into_iter().chain(
+        // The gate is code of ring 3's, so it can be read.
+        hidden
+            .map(|at| (read, at))
+            .into_iter()
+            .filter(|(_, at)| *at != GATE),
+    ) {
+        let mut virtine = virtine(Mode::User64, &code);
         let registers = virtine.registers().expect("registers");
         let address = virtine.memory_size() + offset;
         virtine

@@ -2,5 +2,7 @@
 
 pub(crate) mod cpuid;
 pub(crate) mod descriptors;
+pub(crate) mod gate;
+pub(crate) mod identity;
 pub(crate) mod paging;
 pub(crate) mod registers;

@@ -1,21 +1,25 @@
 //! Virtines that are ready before they are wanted.
 
-use std::collections::VecDeque;
 use std::env;
-use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use kvm_bindings::kvm_regs;
 
 use crate::Error;
 use crate::address::GuestAddress;
 use crate::function::NO_SNAPSHOT;
 use crate::machine::Machine;
+use crate::memory::GuestMemory;
+use crate::memory_file::MemoryFile;
 use crate::mode::{Mode, RawLayout};
+use crate::pool::Pool;
 use crate::process;
 use crate::snapshot::Snapshot;
+use crate::stock::Statistics;
+use crate::vcpu_state::VcpuState;
 use crate::virtine::{Virtine, read_image};
 
 /// Set to anything, every cache tells its hits, misses and size on standard error when it is dropped.
@@ -36,11 +40,18 @@ const DUMP_STATISTICS: &str = "WASP_DUMP_CACHE_STATS";
 /// # }
 /// ```
 ///
-/// Used virtines are cleaned, or torn down and replaced, by a thread of the cache's own; the caller of
-/// [`Cache::get`] waits for that only where no clean one is left and no more may be made.
+/// A used virtine is cleaned at once where that takes less time than to wake another thread for it: in
+/// ring 3, up to 64 changed pages. All else is done by threads in the background: more pages, guests in
+/// ring 0, and those that misbehaved, which are torn down and replaced. The caller of [`Cache::get`] waits
+/// for that only where no clean one is left and no more may be made; who waits longest comes first.
 pub struct Cache {
-    shared: Arc<Shared>,
-    cleaner: Option<JoinHandle<()>>,
+    pool: Arc<Pool>,
+    layout: Arc<RawLayout>,
+    deadline: Duration,
+    patience: Duration,
+    /// What virtines start from until a running guest's state takes its place; then nothing.
+    image: Mutex<Option<Arc<Snapshot>>>,
+    guests_may_ask: bool,
 }
 
 /// Makes a [`Cache`].
@@ -53,6 +64,7 @@ pub struct CacheBuilder {
     address: GuestAddress,
     limit: usize,
     patience: Duration,
+    guests_may_ask: bool,
 }
 
 impl CacheBuilder {
@@ -105,7 +117,15 @@ impl CacheBuilder {
         self
     }
 
-    /// Lays the image out. Virtines are made when they are wanted.
+    /// Lets a guest ask once for its snapshot, by Wasp's hypercall: see [`Cache::serve`]. Unless said
+    /// here, guests that ask are told EPERM.
+    #[must_use]
+    pub const fn allow_snapshot(mut self) -> Self {
+        self.guests_may_ask = true;
+        self
+    }
+
+    /// Lays the image out and makes the first virtine; others are made when they are wanted.
     ///
     /// # Errors
     ///
@@ -115,24 +135,43 @@ impl CacheBuilder {
         process::check()?;
         let layout = RawLayout::new(self.mode, self.memory)?;
         layout.check(self.address, self.image.len() as u64)?;
-        let snapshot = Snapshot::new(layout, &self.image, self.address.0, self.deadline)?;
-        let shared = Arc::new(Shared {
-            limit: self.limit,
-            patience: self.patience,
-            state: Mutex::new(State::new(snapshot)),
-            clean: Condvar::new(),
-            used: Condvar::new(),
-        });
-        let cleaner = Arc::clone(&shared);
-        let cleaner = thread::Builder::new()
-            .name("virtine-cleaner".to_owned())
-            .spawn(move || cleaner.keep_clean())
-            .map_err(Error::system("start of a cleaning thread"))?;
+        let (snapshot, first) = lay_out(&layout, &self.image, self.address)?;
+        let pool = Pool::new(snapshot, first, self.limit);
         Ok(Cache {
-            shared,
-            cleaner: Some(cleaner),
+            image: Mutex::new(Some(pool.snapshot())),
+            pool,
+            layout: Arc::new(layout),
+            deadline: self.deadline,
+            patience: self.patience,
+            guests_may_ask: self.guests_may_ask,
         })
     }
+}
+
+/// The state of a guest of this image before its first instruction, and a machine that is in it.
+fn lay_out(
+    layout: &RawLayout,
+    image: &[u8],
+    address: GuestAddress,
+) -> Result<(Snapshot, Machine), Error> {
+    let blueprint = layout.blueprint().clone();
+    let mut file = MemoryFile::create(blueprint.size)?;
+    for (address, bytes) in blueprint.hidden() {
+        file.write(address, &bytes)?;
+    }
+    file.write(address.0, image)?;
+    let memory = GuestMemory::map(file.descriptor(), blueprint.size)?;
+    let mut machine = Machine::new(memory, &blueprint)?;
+    let state = match blueprint.watched() {
+        Some(_) => VcpuState::of_ring3(&machine)?,
+        None => VcpuState::of_ring0(&machine)?,
+    };
+    let general = kvm_regs {
+        rip: address.0,
+        ..layout.general()
+    };
+    machine.set_general(general);
+    Ok((Snapshot::new(file, blueprint, general, state)?, machine))
 }
 
 impl Cache {
@@ -147,6 +186,7 @@ impl Cache {
             address: GuestAddress(0),
             limit: 64,
             patience: Duration::from_secs(10),
+            guests_may_ask: false,
         }
     }
 
@@ -158,23 +198,7 @@ impl Cache {
     /// against it.
     pub fn ensure(&self, count: usize) -> Result<(), Error> {
         process::check()?;
-        loop {
-            let mut state = self.shared.lock();
-            if state.clean.len() >= count {
-                return Ok(());
-            }
-            if state.live >= self.shared.limit {
-                return Err(Error::Busy {
-                    limit: self.shared.limit,
-                    waited: Duration::ZERO,
-                });
-            }
-            state.live += 1;
-            let snapshot = Arc::clone(&state.snapshot);
-            drop(state);
-            let machine = self.shared.make(&snapshot)?;
-            self.shared.put_clean(machine, &snapshot);
-        }
+        self.pool.ensure(count)
     }
 
     /// A virtine in the image's initial state: a clean one where there is one, else a new one, else
@@ -186,17 +210,9 @@ impl Cache {
     /// has against a new one.
     pub fn get(&self) -> Result<Lease, Error> {
         process::check()?;
-        let shared = &self.shared;
-        let (machine, snapshot) = shared.take_or_reserve()?;
-        let machine = match machine {
-            Some(machine) => machine,
-            None => shared.make(&snapshot)?,
-        };
-        let virtine = Virtine::from_machine(machine, snapshot.layout(), snapshot.deadline());
-        Ok(Lease {
-            shared: Arc::clone(shared),
-            loan: Some(Loan { virtine, snapshot }),
-        })
+        let loan = self.pool.get(self.patience)?;
+        let virtine = Virtine::lent(loan, Arc::clone(&self.layout), self.deadline);
+        Ok(Lease(Some(virtine)))
     }
 
     /// Lets every later virtine of this cache start in the state that this one is in: registers and
@@ -217,29 +233,33 @@ impl Cache {
         if env::var_os(NO_SNAPSHOT).is_some() {
             return Ok(false);
         }
-        if !Arc::ptr_eq(&self.shared, &virtine.shared) {
-            return refused("the virtine is another cache's");
-        }
-        if self.shared.lock().retaken {
-            return refused("this cache has taken its snapshot");
-        }
-        let Some(loan) = &mut virtine.loan else {
-            return refused("the virtine is gone");
-        };
-        let Some(machine) = loan.virtine.at_hypercall()? else {
+        let Some(loan) = virtine.at_hypercall()? else {
             return refused("the guest has not stopped at a hypercall");
         };
-        let retaken = Arc::new(loan.snapshot.retake(machine)?);
-        let mut state = self.shared.lock();
-        if mem::replace(&mut state.retaken, true) {
-            return refused("this cache has taken its snapshot");
+        if !Arc::ptr_eq(loan.pool(), &self.pool) {
+            return refused("the virtine is another cache's");
         }
-        state.snapshot = retaken;
-        let outdated = mem::take(&mut state.clean);
-        state.live -= outdated.len();
-        drop(state);
-        drop(outdated);
+        // Held until the snapshot is in force: it is taken once.
+        let mut image = self.image.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(before) = &*image else {
+            return refused("this cache has taken its snapshot");
+        };
+        let (machine, snapshot) = loan.parts();
+        let retaken = snapshot.retake(machine, self.layout.memory())?;
+        self.pool.replace_snapshot(before, retaken);
+        *image = None;
         Ok(true)
+    }
+
+    /// Whether [`Cache::snapshot`] has taken one.
+    pub(crate) fn is_retaken(&self) -> bool {
+        let image = self.image.lock().unwrap_or_else(PoisonError::into_inner);
+        image.is_none()
+    }
+
+    /// Whether the host has approved of guests that ask for their snapshot.
+    pub(crate) const fn guests_may_ask(&self) -> bool {
+        self.guests_may_ask
     }
 
     /// Gives a virtine back, as dropping it does.
@@ -249,217 +269,46 @@ impl Cache {
 
     /// Tears clean virtines down until at most `count` are left.
     pub fn trim(&self, count: usize) {
-        let mut state = self.shared.lock();
-        let keep = state.clean.len().min(count);
-        let surplus = state.clean.split_off(keep);
-        state.live -= surplus.len();
-        drop(state);
-        drop(surplus);
+        if process::check().is_ok() {
+            self.pool.trim(count);
+        }
     }
 
     /// Calls of [`Cache::get`] that found a clean virtine.
     #[must_use]
     pub fn hits(&self) -> u64 {
-        self.shared.lock().hits
+        self.pool.statistics().hits
     }
 
     /// Calls of [`Cache::get`] that had to make one or wait for one.
     #[must_use]
     pub fn misses(&self) -> u64 {
-        self.shared.lock().misses
+        self.pool.statistics().misses
     }
 
     /// Virtines that are clean and ready.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.shared.lock().clean.len()
+        self.pool.statistics().size
     }
 }
 
 impl Drop for Cache {
     fn drop(&mut self) {
         if process::is_child() {
-            // The thread to join is not here, and a lock may be held for ever.
-            mem::forget((self.cleaner.take(), Arc::clone(&self.shared)));
+            // A lock may be held for ever.
             return;
         }
         if env::var_os(DUMP_STATISTICS).is_some() {
-            eprintln!(
-                "virtine cache: hits={} misses={} size={}",
-                self.hits(),
-                self.misses(),
-                self.size()
-            );
+            let Statistics { hits, misses, size } = self.pool.statistics();
+            eprintln!("virtine cache: hits={hits} misses={misses} size={size}");
         }
-        self.shared.lock().closed = true;
-        self.shared.used.notify_all();
-        if let Some(cleaner) = self.cleaner.take() {
-            // It does not panic; if it did, there would be nobody to tell.
-            let _ = cleaner.join();
-        }
-        let clean = mem::take(&mut self.shared.lock().clean);
-        drop(clean);
-    }
-}
-
-struct Shared {
-    limit: usize,
-    patience: Duration,
-    state: Mutex<State>,
-    /// A clean machine is there, or room for a new one.
-    clean: Condvar,
-    /// A used machine is there, or the cache is closed.
-    used: Condvar,
-}
-
-struct State {
-    /// What the next machines start from, and those in `clean` do.
-    snapshot: Arc<Snapshot>,
-    /// It is a running guest's, taken by [`Cache::snapshot`].
-    retaken: bool,
-    /// The latest used last, so that its memory is still in the processor's caches.
-    clean: Vec<Machine>,
-    used: VecDeque<Loan>,
-    /// All machines: clean, used, in use, and those in the making.
-    live: usize,
-    hits: u64,
-    misses: u64,
-    closed: bool,
-}
-
-impl State {
-    fn new(snapshot: Snapshot) -> Self {
-        Self {
-            snapshot: Arc::new(snapshot),
-            retaken: false,
-            clean: Vec::new(),
-            used: VecDeque::new(),
-            live: 0,
-            hits: 0,
-            misses: 0,
-            closed: false,
-        }
-    }
-}
-
-/// A virtine, and what its machine started from.
-struct Loan {
-    virtine: Virtine,
-    snapshot: Arc<Snapshot>,
-}
-
-impl Shared {
-    /// A clean machine, or `None` and the right to make one.
-    fn take_or_reserve(&self) -> Result<(Option<Machine>, Arc<Snapshot>), Error> {
-        let mut state = self.lock();
-        if let Some(machine) = state.clean.pop() {
-            state.hits += 1;
-            return Ok((Some(machine), Arc::clone(&state.snapshot)));
-        }
-        state.misses += 1;
-        let start = Instant::now();
-        loop {
-            if let Some(machine) = state.clean.pop() {
-                return Ok((Some(machine), Arc::clone(&state.snapshot)));
-            }
-            if state.live < self.limit {
-                state.live += 1;
-                return Ok((None, Arc::clone(&state.snapshot)));
-            }
-            let waited = start.elapsed();
-            if waited >= self.patience {
-                return Err(Error::Busy {
-                    limit: self.limit,
-                    waited,
-                });
-            }
-            let woken = self.clean.wait_timeout(state, self.patience - waited);
-            state = woken.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-
-    /// Makes a machine for which room has been reserved. Never under the lock.
-    fn make(&self, snapshot: &Snapshot) -> Result<Machine, Error> {
-        snapshot.machine().inspect_err(|_| self.release())
-    }
-
-    fn release(&self) {
-        self.lock().live -= 1;
-        self.clean.notify_one();
-    }
-
-    /// Keeps a machine that starts from `snapshot`, unless another has come into force meanwhile.
-    fn put_clean(&self, machine: Machine, snapshot: &Arc<Snapshot>) {
-        let mut state = self.lock();
-        if Arc::ptr_eq(&state.snapshot, snapshot) {
-            state.clean.push(machine);
-        } else {
-            state.live -= 1;
-            drop(state);
-            drop(machine);
-        }
-        self.clean.notify_one();
-    }
-
-    fn put_used(&self, loan: Loan) {
-        let mut state = self.lock();
-        if state.closed {
-            state.live -= 1;
-            drop(state);
-            drop(loan);
-            return;
-        }
-        state.used.push_back(loan);
-        drop(state);
-        self.used.notify_one();
-    }
-
-    /// The cleaning thread: until the cache is closed.
-    fn keep_clean(&self) {
-        while let Some(Loan { virtine, snapshot }) = self.next_used() {
-            let current = Arc::clone(&self.lock().snapshot);
-            let cleaned = match Arc::ptr_eq(&snapshot, &current) {
-                true => virtine.into_clean(&snapshot),
-                false => None,
-            };
-            match cleaned.map_or_else(|| current.machine(), Ok) {
-                Ok(machine) => self.put_clean(machine, &current),
-                // The next `get` makes one, or tells why it cannot.
-                Err(_) => self.release(),
-            }
-        }
-    }
-
-    fn next_used(&self) -> Option<Loan> {
-        let mut state = self.lock();
-        loop {
-            if state.closed {
-                let left = mem::take(&mut state.used);
-                state.live -= left.len();
-                drop(state);
-                drop(left);
-                return None;
-            }
-            if let Some(loan) = state.used.pop_front() {
-                return Some(loan);
-            }
-            state = self
-                .used
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pool.close();
     }
 }
 
 /// A virtine on loan from a [`Cache`]; dropped, it goes back to be cleaned. It may outlive the cache.
-pub struct Lease {
-    shared: Arc<Shared>,
-    loan: Option<Loan>,
-}
+pub struct Lease(Option<Virtine>);
 
 const ON_LOAN: &str = "only drop takes the virtine";
 
@@ -467,21 +316,20 @@ impl Deref for Lease {
     type Target = Virtine;
 
     fn deref(&self) -> &Virtine {
-        &self.loan.as_ref().expect(ON_LOAN).virtine
+        self.0.as_ref().expect(ON_LOAN)
     }
 }
 
 impl DerefMut for Lease {
     fn deref_mut(&mut self) -> &mut Virtine {
-        &mut self.loan.as_mut().expect(ON_LOAN).virtine
+        self.0.as_mut().expect(ON_LOAN)
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        match self.loan.take() {
-            Some(loan) if !process::is_child() => self.shared.put_used(loan),
-            _ => {}
+        if let Some(virtine) = self.0.take() {
+            virtine.end();
         }
     }
 }

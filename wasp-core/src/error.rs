@@ -41,25 +41,63 @@ pub enum Error {
         /// The kernel version that introduced it.
         since: &'static str,
     },
-    /// The processor, as KVM offers it to guests, lacks something that every virtine needs.
-    #[error("the processor offers guests no {expected}, which virtines need")]
-    CpuTooOld {
-        /// The feature that is missing.
-        expected: &'static str,
-    },
     /// The process is a child, by `fork`, of one that uses virtines.
     #[error(
         "virtines cannot be used in a forked child of a process that has used them; \
          run the child's program by exec, or fork before the first virtine"
     )]
     Forked,
-    /// The kernel refused an operation.
+    /// The host has no memory left (ENOMEM).
+    #[error(
+        "{operation} failed: the host is out of memory; hold fewer virtines (`Cache::trim`, \
+         `CacheBuilder::limit`), or raise RLIMIT_AS or the control group's limit"
+    )]
+    HostOutOfMemory {
+        /// The operation, by its name in the KVM API document or of the system call.
+        operation: &'static str,
+    },
+    /// The process, or the whole system, may have no more open files (EMFILE, ENFILE).
+    #[error(
+        "{operation} failed: no more files can be opened; every virtine takes two and every image \
+         one: raise RLIMIT_NOFILE (`ulimit -n`) or hold fewer virtines"
+    )]
+    TooManyFiles {
+        /// The operation, by its name in the KVM API document or of the system call.
+        operation: &'static str,
+    },
+    /// The process may not do this (EPERM, EACCES).
+    #[error(
+        "{operation} was not permitted; look for a seccomp filter, a security module or a container \
+         that keeps the process from KVM"
+    )]
+    NotPermitted {
+        /// The operation, by its name in the KVM API document or of the system call.
+        operation: &'static str,
+    },
+    /// The kernel cannot do it now (EAGAIN).
+    #[error(
+        "{operation} failed for now: the kernel is short of something, threads perhaps \
+         (RLIMIT_NPROC); try again"
+    )]
+    TryAgain {
+        /// The operation, by its name in the KVM API document or of the system call.
+        operation: &'static str,
+    },
+    /// The kernel refused an operation for another reason.
     #[error("{operation} failed: {source}")]
     System {
         /// The operation, by its name in the KVM API document or of the system call.
         operation: &'static str,
         /// The kernel's answer.
         source: io::Error,
+    },
+    /// A signal that the watchdog cannot use.
+    #[error("signal {number} cannot be used to end runs: {reason}")]
+    Signal {
+        /// Its number.
+        number: i32,
+        /// Why not.
+        reason: &'static str,
     },
     /// A raw guest cannot have this much memory.
     #[error("expected memory in multiples of 4096 bytes, from 4096 to {largest}, found {found}")]
@@ -166,15 +204,18 @@ pub enum Error {
 impl Error {
     /// Names the operation that the kernel refused.
     pub(crate) fn system(operation: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::System { operation, source }
+        move |source| match source.raw_os_error() {
+            Some(libc::ENOMEM) => Self::HostOutOfMemory { operation },
+            Some(libc::EMFILE | libc::ENFILE) => Self::TooManyFiles { operation },
+            Some(libc::EPERM | libc::EACCES) => Self::NotPermitted { operation },
+            Some(libc::EAGAIN) => Self::TryAgain { operation },
+            _ => Self::System { operation, source },
+        }
     }
 
     /// As [`Error::system`], for the errno that kvm-ioctls returns.
     pub(crate) fn ioctl(operation: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> Self {
-        move |errno| Self::System {
-            operation,
-            source: io::Error::from_raw_os_error(errno.errno()),
-        }
+        move |errno| Self::system(operation)(io::Error::from_raw_os_error(errno.errno()))
     }
 }
 

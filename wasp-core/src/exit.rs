@@ -155,6 +155,12 @@ impl Exception {
     pub(crate) const INVALID_INSTRUCTION: u8 = 6;
     const PAGE_FAULT: u8 = 14;
 
+    /// Whether it is a page fault of ring 3's on a page that no table maps (Intel SDM vol. 3, figure
+    /// 5-12: bit 0 tells of a violation of rights, bit 2 of ring 3).
+    pub(crate) const fn is_page_not_present(&self) -> bool {
+        self.vector == Self::PAGE_FAULT && self.error_code & 0b101 == 0b100
+    }
+
     const fn name(self) -> &'static str {
         match self.vector {
             0 => "division error",

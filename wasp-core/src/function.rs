@@ -1,7 +1,8 @@
 //! One virtine function: encode the arguments into guest memory, run, decode the result from there.
 
 use std::env;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -39,9 +40,15 @@ pub struct Definition {
 /// The handle behind a `#[virtine]` function.
 pub struct Function {
     definition: Definition,
-    pool: OnceLock<Pool>,
-    /// Held while the pool is made, so that concurrent first calls make one.
+    ready: OnceLock<Ready>,
+    /// Held while that is made, so that concurrent first calls make one.
     making: Mutex<()>,
+}
+
+/// What a function has from its first call on.
+struct Ready {
+    template: Template,
+    pool: Arc<Pool>,
 }
 
 impl Function {
@@ -50,7 +57,7 @@ impl Function {
     pub const fn new(definition: Definition) -> Self {
         Self {
             definition,
-            pool: OnceLock::new(),
+            ready: OnceLock::new(),
             making: Mutex::new(()),
         }
     }
@@ -67,24 +74,24 @@ impl Function {
     ) -> Result<T, Error> {
         process::check()?;
         let limit = self.definition.timeout;
-        let pool = self.pool()?;
-        let template = pool.template();
-        let mut machine = pool.get(limit)?;
-        let [start, end] = template.prepare(&mut machine, limit)?;
+        let Ready { template, pool } = self.ready()?;
+        let mut loan = pool.get(limit)?;
+        let (machine, snapshot) = loan.parts();
+        let [start, end] = template.prepare(machine, snapshot, limit)?;
         let mut arguments = Arguments::new(machine.memory_mut(), start, end);
         encode(&mut arguments);
         let length = arguments.finish(template.layout().granted())?;
-        let exit = guest::enter(&mut machine, &template.call(start, length), limit)?;
+        let exit = guest::enter(machine, snapshot, &template.call(start, length), limit)?;
         match exit {
             Return::Hypercall {
                 number: hypercall::DONE,
                 arguments: [address, size, _],
             } => {
-                let result = decode(&machine, template.layout(), address, size)?;
-                machine.give_back(start, length);
+                let result = decode(machine, template.layout(), address, size)?;
+                loan.give_back();
                 Ok(result)
             }
-            other => Err(guest::failure(other, &machine, template.layout(), limit)),
+            other => Err(guest::failure(other, machine, template.layout(), limit)),
         }
     }
 
@@ -98,21 +105,21 @@ impl Function {
         panic!("virtine `{}` failed: {error}", self.definition.name)
     }
 
-    fn pool(&self) -> Result<&Pool, Error> {
-        if let Some(pool) = self.pool.get() {
-            return Ok(pool);
+    fn ready(&self) -> Result<&Ready, Error> {
+        if let Some(ready) = self.ready.get() {
+            return Ok(ready);
         }
         let _only_one = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.pool.get() {
-            Some(pool) => Ok(pool),
+        match self.ready.get() {
+            Some(ready) => Ok(ready),
             None => {
-                let pool = self.make_pool()?;
-                Ok(self.pool.get_or_init(|| pool))
+                let ready = self.make_ready()?;
+                Ok(self.ready.get_or_init(|| ready))
             }
         }
     }
 
-    fn make_pool(&self) -> Result<Pool, Error> {
+    fn make_ready(&self) -> Result<Ready, Error> {
         let Definition {
             name,
             image,
@@ -124,7 +131,14 @@ impl Function {
         }
         let image = Image::parse(image)?;
         let snapshot = snapshot && env::var_os(NO_SNAPSHOT).is_none();
-        Template::new(&image, snapshot, timeout).map(Pool::new)
+        let (template, snapshot, first) = Template::new(&image, snapshot, timeout)?;
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        // Some to spare for calls that wait inside the host.
+        let limit = (4 * cores).max(8);
+        Ok(Ready {
+            template,
+            pool: Pool::new(snapshot, first, limit),
+        })
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use virtine_rt::abi::{EXCEPTION_PORT, HYPERCALL_PORT, PANIC_MESSAGE_MAX, PanicReport, hypercall};
+use virtine_rt::abi::{HYPERCALL_PORT, PANIC_MESSAGE_MAX, PanicReport, hypercall};
 
-use crate::arch::descriptors::{FRAME_WORDS, Supervisor};
 use crate::arch::registers::Entry;
 use crate::error::{Error, Panic};
-use crate::exit::{Direction, Exception, Fault, PortAccess};
-use crate::layout::{Layout, SUPERVISOR};
+use crate::exit::{Direction, Fault, PortAccess};
+use crate::layout::Layout;
 use crate::machine::{Machine, Stop};
+use crate::snapshot::Snapshot;
 
 /// Longest name of a source file that a panic may tell, in bytes: Linux's PATH_MAX.
 const FILE_NAME_MAX: u64 = 4096;
@@ -31,34 +31,33 @@ pub(crate) enum Return {
 }
 
 /// Starts the guest at `entry` and waits until it comes back, at most `limit`.
-///
-/// An entry is never the instruction that the guest left by, so KVM drops the I/O that is still
-/// pending from there without moving RIP.
 pub(crate) fn enter(
     machine: &mut Machine,
+    snapshot: &Snapshot,
     entry: &Entry,
     limit: Duration,
 ) -> Result<Return, Error> {
-    machine.set_general(entry.registers());
-    match machine.run(limit)? {
-        Stop::Interrupted => resume(machine, limit),
+    match snapshot.start(machine, &entry.registers(), limit)? {
+        Stop::Interrupted => resume(machine, snapshot, limit),
         stop => meaning(machine, stop),
     }
 }
 
 /// Goes on after a signal that was for somebody else; the deadline stays where it was, but for the
 /// time until the first of them.
-fn resume(machine: &mut Machine, limit: Duration) -> Result<Return, Error> {
+fn resume(machine: &mut Machine, snapshot: &Snapshot, limit: Duration) -> Result<Return, Error> {
     let start = Instant::now();
     loop {
-        match machine.run(limit.saturating_sub(start.elapsed()))? {
+        let left = limit.saturating_sub(start.elapsed());
+        match snapshot.resume(machine, left)? {
             Stop::Interrupted => {}
             stop => return meaning(machine, stop),
         }
     }
 }
 
-fn meaning(machine: &mut Machine, stop: Stop) -> Result<Return, Error> {
+/// What a stop of such a guest's means.
+pub(crate) fn meaning(machine: &mut Machine, stop: Stop) -> Result<Return, Error> {
     let access = match stop {
         Stop::Port(access) => access,
         Stop::Fault(fault) => return Ok(Return::Fault(fault)),
@@ -77,13 +76,6 @@ fn meaning(machine: &mut Machine, stop: Stop) -> Result<Return, Error> {
             count: 1,
             ..
         } => Ok(hypercall_of(machine)),
-        PortAccess {
-            port: EXCEPTION_PORT,
-            ..
-        } if SUPERVISOR.is_stub(machine.general().rip) => {
-            let exception = exception(machine, &SUPERVISOR)?;
-            Ok(Return::Fault(Fault::Exception(exception)))
-        }
         PortAccess { port, width, .. } => Ok(Return::Fault(Fault::Port {
             port,
             width: width.into(),
@@ -97,25 +89,6 @@ fn hypercall_of(machine: &mut Machine) -> Return {
         number: registers.rdi,
         arguments: [registers.rsi, registers.rdx, registers.rcx],
     }
-}
-
-/// What the stub left behind. The frame lies in a supervisor page, so it is the processor's word.
-pub(crate) fn exception(machine: &Machine, supervisor: &Supervisor) -> Result<Exception, Error> {
-    let address = machine.special()?.cr2;
-    let mut at = supervisor.frame();
-    let [vector, error_code, rip, _cs, _rflags, rsp, _ss] = [(); FRAME_WORDS].map(|()| {
-        let word = machine.memory().read_word(at);
-        at += 8;
-        word
-    });
-    let vector = vector as u8;
-    Ok(Exception {
-        vector,
-        error_code,
-        rip,
-        rsp,
-        address,
-    })
 }
 
 /// What an exit that is not the hoped-for one means to the caller.

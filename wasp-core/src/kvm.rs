@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use kvm_bindings::KVM_MAX_CPUID_ENTRIES;
-use kvm_ioctls::{Cap, Kvm, VmFd};
+use kvm_bindings::{KVM_MAX_CPUID_ENTRIES, Msrs, kvm_msr_entry};
+use kvm_ioctls::{Cap, Kvm, VcpuFd, VmFd};
 
 use crate::Error;
 use crate::arch::cpuid::GuestCpu;
@@ -28,6 +28,8 @@ const NEEDED: [(Cap, &str, &str); 4] = [
 pub(crate) struct Host {
     kvm: Kvm,
     cpu: GuestCpu,
+    /// Numbers of the model-specific registers that a reset puts back.
+    msrs: OnceLock<Vec<u32>>,
 }
 
 impl Host {
@@ -64,6 +66,7 @@ impl Host {
         Ok(Self {
             kvm,
             cpu: GuestCpu::new(&offered),
+            msrs: OnceLock::new(),
         })
     }
 
@@ -71,10 +74,48 @@ impl Host {
         self.kvm.create_vm().map_err(Error::ioctl("KVM_CREATE_VM"))
     }
 
+    /// Every model-specific register that KVM lets the host read and write, all zero. Asked of KVM once;
+    /// for this, `vcpu` must be as new.
+    pub(crate) fn msrs(&self, vcpu: &VcpuFd) -> Result<Msrs, Error> {
+        let numbers = match self.msrs.get() {
+            Some(numbers) => numbers,
+            None => {
+                let listed = self
+                    .kvm
+                    .get_msr_index_list()
+                    .map_err(Error::ioctl("KVM_GET_MSR_INDEX_LIST"))?;
+                let mut numbers = listed.as_slice().to_vec();
+                numbers.retain(|&number| is_resettable(vcpu, number));
+                self.msrs.get_or_init(|| numbers)
+            }
+        };
+        let entries: Vec<kvm_msr_entry> = numbers.iter().copied().map(entry).collect();
+        Msrs::from_entries(&entries).map_err(|_| {
+            Error::system("KVM_GET_MSRS")(io::Error::other("more registers than KVM takes"))
+        })
+    }
+
     /// The processor that guests see.
     pub(crate) const fn cpu(&self) -> &GuestCpu {
         &self.cpu
     }
+}
+
+const fn entry(index: u32) -> kvm_msr_entry {
+    kvm_msr_entry {
+        index,
+        reserved: 0,
+        data: 0,
+    }
+}
+
+/// Some of those that KVM lists exist only with features that this vCPU does not have, and some can
+/// only be read.
+fn is_resettable(vcpu: &VcpuFd, number: u32) -> bool {
+    let Ok(mut one) = Msrs::from_entries(&[entry(number)]) else {
+        return false;
+    };
+    matches!(vcpu.get_msrs(&mut one), Ok(1)) && matches!(vcpu.set_msrs(&one), Ok(1))
 }
 
 fn open_error(errno: i32) -> Error {
@@ -85,10 +126,7 @@ fn open_error(errno: i32) -> Error {
         error if error.kind() == io::ErrorKind::PermissionDenied => Error::KvmDenied {
             group: group_of(DEVICE),
         },
-        source => Error::System {
-            operation: "open /dev/kvm",
-            source,
-        },
+        source => Error::system("open of /dev/kvm")(source),
     }
 }
 
@@ -137,11 +175,13 @@ mod tests {
 
     #[test]
     fn other_failures_keep_the_kernels_words() {
-        let error = open_error(libc::EMFILE);
+        let error = open_error(libc::EIO);
         assert!(
-            error.to_string().starts_with("open /dev/kvm failed: "),
+            error.to_string().starts_with("open of /dev/kvm failed: "),
             "{error}"
         );
+        let error = open_error(libc::EMFILE);
+        assert!(matches!(error, Error::TooManyFiles { .. }), "{error}");
     }
 
     #[test]

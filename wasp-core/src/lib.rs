@@ -23,25 +23,31 @@
 //! | module | what it does |
 //! |---|---|
 //! | `function` | the handle that the macro emits: encode arguments, run, decode the result |
-//! | `pool` | machines that are ready to run, kept per function |
-//! | `template`, `layout` | an image laid out in memory and brought to its snapshot; resets machines to it |
+//! | `template`, `layout` | where everything lies, and an image booted once to its snapshot |
+//! | `pool`, `stock` | the image's machines: taken, given back, cleaned, replaced |
+//! | `cleaner`, `shells` | threads that clean behind the callers' backs; machines between two images |
+//! | `snapshot` | what machines start from, and how they get back there |
 //! | `guest` | what the exits of a guest with the runtime's ABI mean |
-//! | `machine` | one VM with one vCPU: registers in, `KVM_RUN`, exit out |
+//! | `ring3`, `blueprint` | the watch over a guest in ring 3; what a machine is made of for its mode |
+//! | `machine`, `vcpu_state` | one VM with one vCPU: registers in, `KVM_RUN`, exit out |
 //! | `watchdog` | the deadline that holds |
 //! | `memory`, `memory_file` | guest memory: bounds-checked copies; the file that clean pages share |
-//! | `arch` | what x86-64 wants: page tables, descriptors, exception stubs, control registers |
+//! | `arch` | what x86-64 wants: page tables, descriptors, exception stubs, the gate, control registers |
 //! | `kvm` | `/dev/kvm`, opened and checked once |
 //!
-//! Raw guests share all below `guest`; theirs are `virtine`, `cache`, `snapshot`, `mode`,
-//! `registers` and `address`.
+//! Raw guests share all but the first two and `guest`; theirs are `virtine`, `cache`, `hypercalls`,
+//! `mode`, `registers` and `address`.
 
 mod address;
 mod arch;
+mod blueprint;
 mod cache;
+mod cleaner;
 mod error;
 mod exit;
 mod function;
 mod guest;
+mod hypercalls;
 mod kvm;
 mod layout;
 mod machine;
@@ -51,8 +57,13 @@ mod mode;
 mod pool;
 mod process;
 mod registers;
+mod ring3;
+mod shells;
 mod snapshot;
+mod stock;
+mod sync;
 mod template;
+mod vcpu_state;
 mod virtine;
 mod watchdog;
 
@@ -60,11 +71,13 @@ pub use address::GuestAddress;
 pub use cache::{Cache, CacheBuilder, Lease};
 pub use error::{Error, Panic};
 pub use exit::{Direction, Exception, Exit, Fault};
+pub use hypercalls::{HYPERCALL_PORT, Hypercall, SNAPSHOT_HYPERCALL};
 pub use mode::Mode;
 pub use registers::{DescriptorTable, FloatRegisters, Registers, Segment, SpecialRegisters};
 pub use virtine::{Builder, Canceller, EXIT_PORT, Virtine};
 pub use virtine_rt::abi::image::ImageError;
 pub use wasp_macros::virtine;
+pub use watchdog::use_signal;
 
 /// What the expansion of [`virtine`] refers to; no part of the public surface.
 #[doc(hidden)]

@@ -3,18 +3,20 @@
 //! The steady state makes no other system call. General registers travel in the shared `kvm_run`
 //! page (KVM_CAP_SYNC_REGS); all others are set when they must be.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kvm_bindings::{
-    KVM_EXIT_IO_OUT, KVM_INTERNAL_ERROR_EMULATION, kvm_fpu, kvm_regs, kvm_run, kvm_sregs,
-    kvm_userspace_memory_region, kvm_xsave,
+    KVM_EXIT_IO_OUT, KVM_INTERNAL_ERROR_EMULATION, Msrs, kvm_debugregs, kvm_fpu, kvm_regs, kvm_run,
+    kvm_sregs, kvm_userspace_memory_region, kvm_vcpu_events, kvm_xcrs, kvm_xsave,
 };
 use kvm_ioctls::{SyncReg, VcpuExit, VcpuFd, VmFd};
 
 use crate::Error;
 use crate::arch::cpuid::GuestCpu;
 use crate::arch::registers;
+use crate::blueprint::Blueprint;
 use crate::exit::{Direction, Fault, PortAccess};
 use crate::kvm::Host;
 use crate::memory::GuestMemory;
@@ -33,10 +35,14 @@ pub(crate) struct Machine {
     memory: GuestMemory,
     watchdog: &'static Watchdog,
     slot: Arc<Slot>,
+    /// Pages to be put back, between two attempts at that; else empty, and kept for its capacity.
+    pub(crate) dirty: Vec<u64>,
+    /// Resets in a row that found few of the dirty pages changed.
+    idle_resets: u32,
 }
 
 /// Whether a machine starts with paging on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Paging {
     On,
     /// Its memory then ends below [`TASK_STATE_PAGES`].
@@ -54,17 +60,12 @@ pub(crate) enum Stop {
 }
 
 impl Machine {
-    /// Makes a machine with this memory, and the special registers that `special` makes of those
-    /// after a reset.
-    pub(crate) fn new(
-        memory: GuestMemory,
-        paging: Paging,
-        special: impl FnOnce(&kvm_sregs, &GuestCpu) -> kvm_sregs,
-    ) -> Result<Self, Error> {
+    /// Makes a machine with this memory, which is laid out as `blueprint` has it.
+    pub(crate) fn new(memory: GuestMemory, blueprint: &Blueprint) -> Result<Self, Error> {
         let host = Host::get()?;
         let watchdog = Watchdog::get()?;
         let vm = host.create_vm()?;
-        if paging == Paging::Off {
+        if blueprint.paging() == Paging::Off {
             vm.set_tss_address(TASK_STATE_PAGES as usize)
                 .map_err(Error::ioctl("KVM_SET_TSS_ADDR"))?;
         }
@@ -78,7 +79,7 @@ impl Machine {
         // SAFETY: the mapping stays in place until after the VM is closed: see the fields' order.
         unsafe { vm.set_user_memory_region(region) }
             .map_err(Error::ioctl("KVM_SET_USER_MEMORY_REGION"))?;
-        let mut vcpu = new_vcpu(&vm, host.cpu(), special)?;
+        let mut vcpu = new_vcpu(&vm, host.cpu(), blueprint)?;
         let slot = watchdog.enter(&raw mut vcpu.get_kvm_run().immediate_exit);
         Ok(Self {
             vcpu,
@@ -86,6 +87,8 @@ impl Machine {
             memory,
             watchdog,
             slot,
+            dirty: Vec::new(),
+            idle_resets: 0,
         })
     }
 
@@ -97,6 +100,20 @@ impl Machine {
     /// The guest's memory, while it does not run.
     pub(crate) const fn memory_mut(&mut self) -> &mut GuestMemory {
         &mut self.memory
+    }
+
+    /// Takes note of a reset that found `changed` of `dirty` pages changed; tells whether so few were
+    /// for the last `patience` resets that the others are better dropped.
+    pub(crate) fn is_bloated_by(&mut self, dirty: usize, changed: usize, patience: u32) -> bool {
+        self.idle_resets = match changed < dirty / 4 {
+            true => self.idle_resets + 1,
+            false => 0,
+        };
+        let bloated = self.idle_resets >= patience;
+        if bloated {
+            self.idle_resets = 0;
+        }
+        bloated
     }
 
     /// Who ends this machine's runs from outside.
@@ -128,6 +145,65 @@ impl Machine {
         self.vcpu
             .set_sregs(registers)
             .map_err(Error::ioctl("KVM_SET_SREGS"))
+    }
+
+    pub(crate) fn extended_controls(&self) -> Result<kvm_xcrs, Error> {
+        self.vcpu.get_xcrs().map_err(Error::ioctl("KVM_GET_XCRS"))
+    }
+
+    pub(crate) fn set_extended_controls(&self, registers: &kvm_xcrs) -> Result<(), Error> {
+        // Where KVM offers no XSAVE, there is no such register to set.
+        match registers.nr_xcrs {
+            0 => Ok(()),
+            _ => self
+                .vcpu
+                .set_xcrs(registers)
+                .map_err(Error::ioctl("KVM_SET_XCRS")),
+        }
+    }
+
+    pub(crate) fn debug(&self) -> Result<kvm_debugregs, Error> {
+        self.vcpu
+            .get_debug_regs()
+            .map_err(Error::ioctl("KVM_GET_DEBUGREGS"))
+    }
+
+    pub(crate) fn set_debug(&self, registers: &kvm_debugregs) -> Result<(), Error> {
+        self.vcpu
+            .set_debug_regs(registers)
+            .map_err(Error::ioctl("KVM_SET_DEBUGREGS"))
+    }
+
+    pub(crate) fn events(&self) -> Result<kvm_vcpu_events, Error> {
+        self.vcpu
+            .get_vcpu_events()
+            .map_err(Error::ioctl("KVM_GET_VCPU_EVENTS"))
+    }
+
+    pub(crate) fn set_events(&self, events: &kvm_vcpu_events) -> Result<(), Error> {
+        self.vcpu
+            .set_vcpu_events(events)
+            .map_err(Error::ioctl("KVM_SET_VCPU_EVENTS"))
+    }
+
+    /// All model-specific registers that KVM lets the host read and write.
+    pub(crate) fn msrs(&self) -> Result<Msrs, Error> {
+        let mut msrs = Host::get()?.msrs(&self.vcpu)?;
+        let wanted = msrs.as_slice().len();
+        let read = self
+            .vcpu
+            .get_msrs(&mut msrs)
+            .map_err(Error::ioctl("KVM_GET_MSRS"))?;
+        all_of(wanted, read, "KVM_GET_MSRS")?;
+        Ok(msrs)
+    }
+
+    pub(crate) fn set_msrs(&self, msrs: &Msrs) -> Result<(), Error> {
+        let set = self
+            .vcpu
+            .set_msrs(msrs)
+            .map_err(Error::ioctl("KVM_SET_MSRS"))?;
+        all_of(msrs.as_slice().len(), set, "KVM_SET_MSRS")
     }
 
     pub(crate) fn float(&self) -> Result<kvm_fpu, Error> {
@@ -205,16 +281,12 @@ impl Drop for Machine {
     }
 }
 
-fn new_vcpu(
-    vm: &VmFd,
-    cpu: &GuestCpu,
-    special: impl FnOnce(&kvm_sregs, &GuestCpu) -> kvm_sregs,
-) -> Result<VcpuFd, Error> {
+fn new_vcpu(vm: &VmFd, cpu: &GuestCpu, blueprint: &Blueprint) -> Result<VcpuFd, Error> {
     let mut vcpu = vm.create_vcpu(0).map_err(Error::ioctl("KVM_CREATE_VCPU"))?;
     vcpu.set_cpuid2(&cpu.cpuid)
         .map_err(Error::ioctl("KVM_SET_CPUID2"))?;
     let reset = vcpu.get_sregs().map_err(Error::ioctl("KVM_GET_SREGS"))?;
-    let special = special(&reset, cpu);
+    let special = blueprint.special(&reset, cpu);
     vcpu.set_sregs(&special)
         .map_err(Error::ioctl("KVM_SET_SREGS"))?;
     if let Some(xcr0) = cpu.xcr0
@@ -225,6 +297,14 @@ fn new_vcpu(
     }
     vcpu.set_sync_valid_reg(SyncReg::Register);
     Ok(vcpu)
+}
+
+/// KVM stops at the first register that it refuses and tells how many came before it.
+fn all_of(wanted: usize, done: usize, operation: &'static str) -> Result<(), Error> {
+    match done == wanted {
+        true => Ok(()),
+        false => Err(Error::system(operation)(io::ErrorKind::InvalidInput.into())),
+    }
 }
 
 /// Reads what `kvm_run` says of an access to a port, and has an `in` read zeros.

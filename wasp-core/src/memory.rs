@@ -4,7 +4,10 @@
 //! what is borrowed from here is gone by then.
 
 use std::ffi::c_void;
+use std::fs::File;
+use std::io;
 use std::os::fd::BorrowedFd;
+use std::os::unix::fs::FileExt as _;
 use std::ptr::{self, NonNull};
 
 use rustix::io::Errno;
@@ -25,6 +28,7 @@ const FLAGS: MapFlags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
 pub(crate) struct GuestMemory {
     base: NonNull<u8>,
     size: u64,
+    written: HostWrites,
 }
 
 // SAFETY: the mapping belongs to this value alone; nothing about it is tied to a thread.
@@ -48,12 +52,97 @@ impl GuestMemory {
     fn mapped(base: Result<*mut c_void, Errno>, size: u64) -> Result<Self, Error> {
         let base = base.map_err(|errno| Error::system("mmap of guest memory")(errno.into()))?;
         let memory = NonNull::new(base.cast())
-            .map(|base| Self { base, size })
+            .map(|base| Self {
+                base,
+                size,
+                written: HostWrites::default(),
+            })
             .ok_or_else(|| Error::system("mmap of guest memory")(Errno::NOMEM.into()))?;
-        // SAFETY: the mapping stays as it is; only children do not get it.
-        unsafe { madvise(base, size as usize, Advice::LinuxDontFork) }
-            .map_err(|errno| Error::system("MADV_DONTFORK of guest memory")(errno.into()))?;
+        memory.keep_from_children()?;
         Ok(memory)
+    }
+
+    fn keep_from_children(&self) -> Result<(), Error> {
+        self.advise(0, self.size, Advice::LinuxDontFork)
+            .map_err(|errno| Error::system("MADV_DONTFORK of guest memory")(errno.into()))
+    }
+
+    /// Replaces all contents by those of `file`, which is as long. Every translation that KVM has of
+    /// the old ones is gone with them, and so are the dirty bits.
+    ///
+    /// After an error the memory must not be used again.
+    pub(crate) fn remap(&mut self, file: BorrowedFd<'_>) -> Result<(), Error> {
+        let flags = FLAGS.union(MapFlags::FIXED);
+        let (base, size) = (self.base.as_ptr().cast(), self.size as usize);
+        // SAFETY: replaces this value's own mapping, of which nothing is borrowed: `self` is `&mut`.
+        if let Err(errno) = unsafe { mmap(base, size, ACCESS, flags, file, 0) } {
+            // Part of it may be unmapped by now, and anybody's.
+            self.size = 0;
+            return Err(Error::system("mmap of guest memory")(errno.into()));
+        }
+        self.written.clear();
+        self.keep_from_children()
+    }
+
+    /// Drops every page that was written, by whomever: all contents are the file's again. As with
+    /// [`GuestMemory::remap`], no translation and no dirty bit is left.
+    pub(crate) fn discard(&mut self) -> Result<(), Error> {
+        self.written.clear();
+        self.advise(0, self.size, Advice::LinuxDontNeed)
+            .map_err(|errno| Error::system("MADV_DONTNEED of guest memory")(errno.into()))
+    }
+
+    /// Gives these pages, in ascending order, memory of their own ahead of their first write. A hint:
+    /// kernels before 5.14 do not know it, and nothing depends on it.
+    pub(crate) fn populate(&mut self, pages: &[u64]) {
+        let runs = pages.chunk_by(|page, next| page + PAGE_SIZE == *next);
+        for run in runs {
+            let length = run.len() as u64 * PAGE_SIZE;
+            if self.pointer(run[0], length).is_some() {
+                let _ = self.advise(run[0], length, Advice::LinuxPopulateWrite);
+            }
+        }
+    }
+
+    /// `address` and `length` lie in this memory.
+    fn advise(&self, address: u64, length: u64, advice: Advice) -> Result<(), Errno> {
+        // SAFETY: the caller's range lies in this value's own mapping.
+        let start = unsafe { self.base.as_ptr().add(address as usize) };
+        // SAFETY: as above; none of the advices used here changes where the mapping is, and those that
+        // change contents are given under `&mut self`.
+        unsafe { madvise(start.cast(), length as usize, advice) }
+    }
+
+    /// The pages that are no longer the file's, as the kernel tells it: every page that anybody has
+    /// written since the memory was mapped, and some that were only read.
+    ///
+    /// From /proc/self/pagemap (Documentation/admin-guide/mm/pagemap.rst): 8 bytes a page, of which bit
+    /// 63 is set where it is present, bit 62 where it is swapped out, bit 61 where it is a file's.
+    pub(crate) fn private_pages(&self) -> Result<Vec<u64>, Error> {
+        const PRESENT_OR_SWAPPED: u64 = 3 << 62;
+        const FILE: u64 = 1 << 61;
+        let entries = self
+            .pagemap()
+            .map_err(Error::system("read of /proc/self/pagemap"))?;
+        let (entries, _) = entries.as_chunks::<8>();
+        let numbered = (0..).step_by(PAGE_SIZE as usize).zip(entries);
+        let private = numbered.filter(|(_, entry)| {
+            let entry = u64::from_le_bytes(**entry);
+            entry & PRESENT_OR_SWAPPED != 0 && entry & FILE == 0
+        });
+        Ok(private.map(|(address, _)| address).collect())
+    }
+
+    fn pagemap(&self) -> io::Result<Vec<u8>> {
+        let mut entries = vec![0; (self.size / PAGE_SIZE * 8) as usize];
+        File::open("/proc/self/pagemap")?
+            .read_exact_at(&mut entries, self.host_address() / PAGE_SIZE * 8)?;
+        Ok(entries)
+    }
+
+    /// The pages that the host has written by [`GuestMemory::write`] since this was last asked.
+    pub(crate) fn take_written(&mut self, pages: &mut Vec<u64>) {
+        self.written.drain_into(pages);
     }
 
     /// Where the mapping starts in the host, for KVM.
@@ -74,8 +163,17 @@ impl GuestMemory {
         Some(unsafe { std::slice::from_raw_parts(start, length as usize) })
     }
 
-    /// Copies `bytes` to `address`; `None`, with nothing written, where they do not fit.
+    /// Copies `bytes` to `address`, as a part of the guest's state, which a reset takes back; `None`,
+    /// with nothing written, where they do not fit.
     pub(crate) fn write(&mut self, address: u64, bytes: &[u8]) -> Option<()> {
+        self.put(address, bytes)?;
+        self.written.note(address, bytes.len() as u64);
+        Some(())
+    }
+
+    /// Copies `bytes` to `address` for good: what a reset puts back, or what no guest can see. `None`,
+    /// with nothing written, where they do not fit.
+    pub(crate) fn put(&mut self, address: u64, bytes: &[u8]) -> Option<()> {
         let target = self.pointer(address, bytes.len() as u64)?;
         // SAFETY: `pointer` has checked the target range; `bytes` cannot overlap it, since `self`
         // is borrowed mutably.
@@ -123,29 +221,38 @@ impl Drop for GuestMemory {
     }
 }
 
-/// Some of a guest's pages. Takes no memory until the first is put in.
+/// The pages that the host has written; the guest's own writes show in its page tables.
 #[derive(Default)]
-pub(crate) struct PageSet(Vec<u64>);
+struct HostWrites {
+    /// In the order of the writes, some more than once.
+    pages: Vec<u64>,
+    /// How many `pages` may hold before they are sorted out again.
+    bound: usize,
+}
 
-impl PageSet {
-    /// Puts in the pages of the `length` bytes at `address`, which lie in a guest's memory.
-    pub(crate) fn insert(&mut self, address: u64, length: u64) {
-        for page in page_of(address) / PAGE_SIZE..(address + length).div_ceil(PAGE_SIZE) {
-            let word = (page / 64) as usize;
-            if self.0.len() <= word {
-                self.0.resize(word + 1, 0);
-            }
-            self.0[word] |= 1 << (page % 64);
+impl HostWrites {
+    fn note(&mut self, address: u64, length: u64) {
+        if length == 0 {
+            return;
+        }
+        // Arguments come in many small pieces, one behind the other.
+        let last = self.pages.last().copied();
+        let pages = (page_of(address)..address + length).step_by(PAGE_SIZE as usize);
+        self.pages
+            .extend(pages.skip_while(|page| last == Some(*page)));
+        if self.pages.len() > self.bound {
+            self.pages.sort_unstable();
+            self.pages.dedup();
+            self.bound = (2 * self.pages.len()).max(64);
         }
     }
 
-    /// The pages' addresses.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = u64> {
-        let words = (0..).zip(&self.0).filter(|(_, word)| **word != 0);
-        words.flat_map(|(at, word)| {
-            let set = (0..64).filter(move |bit| word & 1 << bit != 0);
-            set.map(move |bit| (at * 64 + bit) * PAGE_SIZE)
-        })
+    fn drain_into(&mut self, pages: &mut Vec<u64>) {
+        pages.append(&mut self.pages);
+    }
+
+    fn clear(&mut self) {
+        self.pages.clear();
     }
 }
 
@@ -193,15 +300,38 @@ mod tests {
     }
 
     #[test]
-    fn page_sets_hold_every_page_that_was_touched() {
-        let mut pages = PageSet::default();
-        pages.insert(0x1fff, 2);
-        pages.insert(0x4_0000, 0);
-        pages.insert(0x7f_f000, 0x1000);
-        assert_eq!(
-            pages.iter().collect::<Vec<_>>(),
-            [0x1000, 0x2000, 0x7f_f000]
-        );
+    fn host_writes_are_told_once_by_page() {
+        let mut writes = HostWrites::default();
+        writes.note(0x1fff, 2);
+        writes.note(0x2001, 0xffe);
+        writes.note(0x4_0000, 0);
+        writes.note(0x7f_f000, 0x1000);
+        let mut pages = vec![0x5000];
+        writes.drain_into(&mut pages);
+        assert_eq!(pages, [0x5000, 0x1000, 0x2000, 0x7f_f000]);
+        writes.drain_into(&mut pages);
+        assert_eq!(pages.len(), 4);
+    }
+
+    #[test]
+    fn host_writes_to_the_same_pages_take_no_more_room() {
+        let mut writes = HostWrites::default();
+        for round in 0..10_000 {
+            writes.note(round % 3 * PAGE_SIZE, 1);
+        }
+        assert!(writes.pages.len() <= 65, "{}", writes.pages.len());
+    }
+
+    #[test]
+    fn discarded_memory_is_the_files_again() {
+        let mut memory = memory();
+        memory.write(2, &[9; 5000]).expect("in bounds");
+        memory.populate(&[0, PAGE_SIZE, 7 * PAGE_SIZE]);
+        memory.discard().expect("discarded");
+        assert_eq!(memory.bytes(0, 8), Some(&[7, 7, 7, 7, 0, 0, 0, 0][..]));
+        let mut pages = Vec::new();
+        memory.take_written(&mut pages);
+        assert_eq!(pages, []);
     }
 
     #[test]

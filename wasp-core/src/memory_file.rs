@@ -4,6 +4,7 @@
 //! many of them read it. It is sealed before the first machine maps it for good, so that the kernel
 //! itself vouches for its never changing again.
 
+use std::ops::Range;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::ptr::{self, NonNull};
 
@@ -13,19 +14,15 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use virtine_rt::abi::PAGE_SIZE;
 
 use crate::Error;
-use crate::memory::GuestMemory;
-
-/// Beyond this, copying pages back costs more than a new machine does (some 0.8 ms), and their
-/// memory would stay with the pool.
-const MAX_PAGES_TO_RESTORE: usize = 4096;
+use crate::memory::{GuestMemory, page_of};
 
 /// Memory contents in the making.
 pub(crate) struct MemoryFile {
     file: OwnedFd,
     size: u64,
-    /// By page: whether it was ever written. The others are holes, which read as zero and must not
+    /// The runs of pages that were ever written. The others are holes, which read as zero and must not
     /// be touched, since touching one gives it memory.
-    written: Vec<bool>,
+    written: Vec<Range<u64>>,
 }
 
 impl MemoryFile {
@@ -37,7 +34,7 @@ impl MemoryFile {
         Ok(Self {
             file,
             size,
-            written: vec![false; (size / PAGE_SIZE) as usize],
+            written: Vec::new(),
         })
     }
 
@@ -49,8 +46,8 @@ impl MemoryFile {
                 .map_err(failed("pwrite of guest memory"))?;
         }
         if !bytes.is_empty() {
-            let last = (address + bytes.len() as u64 - 1) / PAGE_SIZE;
-            self.written[(address / PAGE_SIZE) as usize..=last as usize].fill(true);
+            let end = (address + bytes.len() as u64).next_multiple_of(PAGE_SIZE);
+            self.written.push(page_of(address)..end);
         }
         Ok(())
     }
@@ -82,7 +79,7 @@ impl MemoryFile {
             file: self.file,
             view,
             size: self.size,
-            written: self.written,
+            written: merged(self.written),
         })
     }
 }
@@ -92,7 +89,8 @@ pub(crate) struct FrozenMemory {
     file: OwnedFd,
     view: NonNull<u8>,
     size: u64,
-    written: Vec<bool>,
+    /// The runs of pages that are not holes, in ascending order, apart from each other.
+    written: Box<[Range<u64>]>,
 }
 
 // SAFETY: the view is read-only memory that nobody writes, owned by this value.
@@ -111,21 +109,43 @@ impl FrozenMemory {
         self.size
     }
 
-    /// Gives the pages at `addresses`, multiples of the page size, their contents in this file back.
-    /// False, with nothing done, where they are so many that a new machine is cheaper.
-    pub(crate) fn restore(&self, memory: &mut GuestMemory, addresses: &[u64]) -> bool {
-        addresses.len() <= MAX_PAGES_TO_RESTORE
-            && addresses.iter().all(|&address| match self.page(address) {
-                Some(contents) => memory.write(address, contents).is_some(),
-                None => memory.zero(address, PAGE_SIZE).is_some(),
-            })
+    /// Copies the pages at `addresses`, multiples of the page size, from the file back.
+    pub(crate) fn restore(&self, memory: &mut GuestMemory, addresses: &[u64]) {
+        for &address in addresses {
+            let _ = match self.page(address) {
+                Some(contents) => memory.put(address, contents),
+                None => memory.zero(address, PAGE_SIZE),
+            };
+        }
+    }
+
+    /// As [`FrozenMemory::restore`], but leaves pages alone that are as in the file, and returns how
+    /// many are not.
+    pub(crate) fn restore_changed(&self, memory: &mut GuestMemory, addresses: &[u64]) -> usize {
+        const ZERO: [u8; PAGE_SIZE as usize] = [0; PAGE_SIZE as usize];
+        let mut changed = 0;
+        for &address in addresses {
+            let contents = self.page(address).unwrap_or(&ZERO);
+            if memory.bytes(address, PAGE_SIZE) != Some(contents) {
+                let _ = memory.put(address, contents);
+                changed += 1;
+            }
+        }
+        changed
+    }
+
+    /// The addresses of all pages that are not holes.
+    pub(crate) fn pages(&self) -> impl Iterator<Item = u64> {
+        let runs = self.written.iter().cloned();
+        runs.flat_map(|run| run.step_by(PAGE_SIZE as usize))
     }
 
     /// The page at `address`, a multiple of the page size; `None` where it is all zero.
     pub(crate) fn page(&self, address: u64) -> Option<&[u8]> {
-        let written = self.written.get((address / PAGE_SIZE) as usize)?;
+        let at = self.written.partition_point(|run| run.end <= address);
+        let written = self.written.get(at)?.contains(&address);
         written.then(|| {
-            // SAFETY: the page lies in the view, since `written` has an entry for it.
+            // SAFETY: the page lies in the view, since `written` has it.
             let page = unsafe { self.view.as_ptr().add(address as usize) };
             // SAFETY: as above; the seal keeps everybody from changing the bytes.
             unsafe { std::slice::from_raw_parts(page, PAGE_SIZE as usize) }
@@ -138,6 +158,19 @@ impl Drop for FrozenMemory {
         // SAFETY: `freeze` made this mapping, and no page borrowed from it outlives `self`.
         let _ = unsafe { munmap(self.view.as_ptr().cast(), self.size as usize) };
     }
+}
+
+/// The same pages, in ascending order, with no run next to another.
+fn merged(mut runs: Vec<Range<u64>>) -> Box<[Range<u64>]> {
+    runs.sort_unstable_by_key(|run| run.start);
+    runs.dedup_by(|next, run| {
+        let joined = next.start <= run.end;
+        if joined {
+            run.end = run.end.max(next.end);
+        }
+        joined
+    });
+    runs.into_boxed_slice()
 }
 
 fn failed(operation: &'static str) -> impl FnOnce(Errno) -> Error {
@@ -161,6 +194,25 @@ mod tests {
             file.page(PAGE_SIZE).map(|page| page[4..6].to_vec()),
             Some(vec![0, 1])
         );
+    }
+
+    #[test]
+    fn runs_are_merged_where_they_meet_or_overlap() {
+        let runs = vec![8..9, 0..2, 2..3, 1..5, 4..5];
+        assert_eq!(*merged(runs), [0..5, 8..9]);
+    }
+
+    #[test]
+    fn only_changed_pages_are_counted_and_all_are_put_back() {
+        let mut file = MemoryFile::create(3 * PAGE_SIZE).expect("a memfd");
+        file.write(0, &[5; 8192]).expect("in bounds");
+        let file = file.freeze().expect("sealed");
+        let mut memory = GuestMemory::map(file.descriptor(), file.size()).expect("a mapping");
+        memory.put(3, &[5, 6]).expect("in bounds");
+        memory.put(2 * PAGE_SIZE, &[1]).expect("in bounds");
+        let all = [0, PAGE_SIZE, 2 * PAGE_SIZE];
+        assert_eq!(file.restore_changed(&mut memory, &all), 2);
+        assert_eq!(file.restore_changed(&mut memory, &all), 0);
     }
 
     #[test]

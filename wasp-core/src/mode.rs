@@ -1,15 +1,16 @@
 //! The modes that a raw guest can start in, and what each needs of its memory.
 
-use kvm_bindings::{kvm_regs, kvm_sregs};
+use kvm_bindings::kvm_regs;
 use virtine_rt::abi::PAGE_SIZE;
 
 use crate::Error;
 use crate::address::GuestAddress;
-use crate::arch::cpuid::GuestCpu;
 use crate::arch::descriptors::{Ports, Supervisor};
-use crate::arch::paging::{Geometry, PageTables, Rights};
+use crate::arch::identity::IdentityMap;
+use crate::arch::paging::{PageTables, Rights};
 use crate::arch::registers;
-use crate::machine::{Paging, TASK_STATE_PAGES};
+use crate::blueprint::{Blueprint, Start};
+use crate::machine::TASK_STATE_PAGES;
 
 /// The processor mode that a guest starts in; set from outside, no boot code runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -40,16 +41,14 @@ const RIGHTS_OF_ALL: Rights = Rights {
 ///
 /// ```text
 /// 0 .. memory          the guest's
-///   .. supervisor end  descriptors, exception stubs (User64)
+///   .. supervisor end  descriptors, exception stubs, gate (User64)
 ///   .. size            page tables (Long64, User64)
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RawLayout {
     mode: Mode,
     memory: u64,
-    supervisor: Supervisor,
-    tables: Geometry,
-    size: u64,
+    blueprint: Blueprint,
 }
 
 impl RawLayout {
@@ -65,29 +64,21 @@ impl RawLayout {
                 largest,
             });
         }
-        let supervisor = Supervisor::new(memory, Ports::All);
-        let reach = if mode == Mode::User64 {
-            supervisor.end()
-        } else {
-            memory
-        };
-        let tables = Geometry::new(reach, reach);
-        let size = match mode {
-            Mode::Real16 | Mode::Protected32 => memory,
-            Mode::Long64 | Mode::User64 => reach + tables.size(),
-        };
         Ok(Self {
             mode,
             memory,
-            supervisor,
-            tables,
-            size,
+            blueprint: blueprint(mode, memory),
         })
     }
 
     /// Bytes of the guest's own memory.
     pub(crate) const fn memory(&self) -> u64 {
         self.memory
+    }
+
+    /// What the machine is made of besides.
+    pub(crate) const fn blueprint(&self) -> &Blueprint {
+        &self.blueprint
     }
 
     /// The address as a number, once it is sure that the guest has `length` bytes of memory there.
@@ -100,51 +91,6 @@ impl RawLayout {
                 length,
                 memory,
             }),
-        }
-    }
-
-    /// Bytes in all.
-    pub(crate) const fn size(&self) -> u64 {
-        self.size
-    }
-
-    pub(crate) const fn paging(&self) -> Paging {
-        match self.mode {
-            Mode::Real16 | Mode::Protected32 => Paging::Off,
-            Mode::Long64 | Mode::User64 => Paging::On,
-        }
-    }
-
-    /// What is hidden from the guest: addresses and contents.
-    pub(crate) fn hidden(&self) -> Vec<(u64, Vec<u8>)> {
-        if self.paging() == Paging::Off {
-            return Vec::new();
-        }
-        let mut tables = PageTables::new(self.tables);
-        tables.map(0, self.memory, RIGHTS_OF_ALL);
-        let mut contents = Vec::new();
-        if self.mode == Mode::User64 {
-            self.supervisor.map(&mut tables);
-            contents.extend(self.supervisor.contents());
-        }
-        contents.push((self.tables.root(), tables.into_bytes()));
-        contents
-    }
-
-    /// The page tables, where the guest cannot reach them, so that their dirty bits are the
-    /// processor's own word.
-    pub(crate) fn trusted_tables(&self) -> Option<&Geometry> {
-        (self.mode == Mode::User64).then_some(&self.tables)
-    }
-
-    /// The special registers that the guest starts with.
-    pub(crate) fn special(&self, reset: &kvm_sregs, cpu: &GuestCpu) -> kvm_sregs {
-        let root = self.tables.root();
-        match self.mode {
-            Mode::Real16 => registers::real16(reset),
-            Mode::Protected32 => registers::protected32(reset),
-            Mode::Long64 => registers::long64(reset, cpu, root),
-            Mode::User64 => registers::user64(reset, cpu, root, &self.supervisor),
         }
     }
 
@@ -162,9 +108,28 @@ impl RawLayout {
             ..Default::default()
         }
     }
+}
 
-    /// The supervisor that exceptions end in, where the guest has one.
-    pub(crate) fn supervisor(&self) -> Option<&Supervisor> {
-        (self.mode == Mode::User64).then_some(&self.supervisor)
+fn blueprint(mode: Mode, memory: u64) -> Blueprint {
+    let unpaged = |start| Blueprint {
+        size: memory,
+        start,
+    };
+    match mode {
+        Mode::Real16 => unpaged(Start::Real16),
+        Mode::Protected32 => unpaged(Start::Protected32),
+        Mode::Long64 => {
+            let map = IdentityMap::new(memory, memory);
+            Blueprint {
+                size: map.end(),
+                start: Start::Long64(map),
+            }
+        }
+        Mode::User64 => {
+            let supervisor = Supervisor::new(memory, Ports::All);
+            let mut tables = PageTables::new(supervisor.end(), supervisor.end());
+            tables.map(0, memory, RIGHTS_OF_ALL);
+            Blueprint::ring3(supervisor, tables)
+        }
     }
 }

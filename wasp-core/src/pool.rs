@@ -1,158 +1,258 @@
-//! The machines of one function: those that are clean and wait, and how many there may be.
+//! The machines of one image: in stock, in use, and on their way back.
 //!
-//! Each live VM makes every `munmap` and page fault of the process dearer, so their number is
-//! bounded; a call beyond the bound waits for one to come free.
+//! Each live VM makes every `munmap` and page fault of the process dearer, so their number is bounded.
+//! Machines are made and torn down under no lock, and torn down by the [cleaner] alone.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::Error;
+use crate::cleaner::{self, Chores};
 use crate::machine::Machine;
-use crate::template::Template;
+use crate::process;
+use crate::shells::Shelf;
+use crate::snapshot::Snapshot;
+use crate::stock::{Statistics, Stock, Taken};
 
-/// A function's template and machines.
+/// A snapshot, and the machines that start from it.
 pub(crate) struct Pool {
-    template: Template,
-    limit: usize,
-    state: Mutex<State>,
-    returned: Condvar,
+    stock: Stock<Instance, Pattern>,
+    shelf: Arc<Shelf>,
 }
 
-#[derive(Default)]
-struct State {
-    /// Clean machines; the latest used last, so that its memory is still in the caches.
-    idle: Vec<Machine>,
-    /// All machines, idle and in use.
-    live: usize,
-    /// Calls that wait for a machine. Waking takes a system call even where nobody waits.
-    waiting: usize,
+/// A snapshot that machines are made from, told from all others by its address.
+#[derive(Clone)]
+pub(crate) struct Pattern(Arc<Snapshot>);
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// A machine, and what it was made from.
+struct Instance {
+    machine: Machine,
+    pattern: Pattern,
+    /// Its guest did what no guest may, or was ended from outside: it is not to be used again.
+    spoilt: bool,
+}
+
+impl Instance {
+    const fn clean(machine: Machine, pattern: Pattern) -> Self {
+        Self {
+            machine,
+            pattern,
+            spoilt: false,
+        }
+    }
 }
 
 impl Pool {
-    pub(crate) fn new(template: Template) -> Self {
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        Self {
-            template,
-            // Some to spare for calls that wait inside the host.
-            limit: (4 * cores).max(8),
-            state: Mutex::default(),
-            returned: Condvar::new(),
+    /// A pool of at most `limit` machines that start from `snapshot`, with one that is clean already.
+    pub(crate) fn new(snapshot: Snapshot, first: Machine, limit: usize) -> Arc<Self> {
+        let shelf = Shelf::of(snapshot.blueprint());
+        let pool = Self {
+            stock: Stock::new(limit, Pattern(Arc::new(snapshot))),
+            shelf,
+        };
+        if let Ok(Some(pattern)) = pool.stock.reserve(1) {
+            pool.put_clean(first, pattern);
         }
-    }
-
-    pub(crate) const fn template(&self) -> &Template {
-        &self.template
+        Arc::new(pool)
     }
 
     /// A clean machine, waiting at most `patience` for one.
-    pub(crate) fn get(&self, patience: Duration) -> Result<Lease<'_>, Error> {
-        let idle = self.take_or_reserve(patience)?;
-        let machine = match idle {
-            Some(machine) => machine,
-            // Outside the lock: it takes the better part of a millisecond.
-            None => self.template.machine().inspect_err(|_| self.release())?,
+    pub(crate) fn get(self: &Arc<Self>, patience: Duration) -> Result<Loan, Error> {
+        let instance = match self.stock.take(patience)? {
+            Taken::Clean(instance) => instance,
+            Taken::Make(pattern) => Instance::clean(self.make(&pattern)?, pattern),
         };
-        Ok(Lease {
-            pool: self,
-            machine: Some(machine),
+        Ok(Loan {
+            pool: Arc::clone(self),
+            instance: Some(instance),
         })
     }
 
-    /// An idle machine, or `None` and the right to make one.
-    fn take_or_reserve(&self, patience: Duration) -> Result<Option<Machine>, Error> {
-        let mut state = self.lock();
-        if let Some(machine) = state.idle.pop() {
-            return Ok(Some(machine));
+    /// Makes machines until `count` are clean.
+    pub(crate) fn ensure(&self, count: usize) -> Result<(), Error> {
+        while let Some(pattern) = self.stock.reserve(count)? {
+            let machine = self.make(&pattern)?;
+            self.put_clean(machine, pattern);
         }
-        // Not before: where the machine's clock is slow, reading it is a system call.
-        let start = Instant::now();
-        loop {
-            if let Some(machine) = state.idle.pop() {
-                return Ok(Some(machine));
-            }
-            if state.live < self.limit {
-                state.live += 1;
-                return Ok(None);
-            }
-            let waited = start.elapsed();
-            if waited >= patience {
-                return Err(Error::Busy {
-                    limit: self.limit,
-                    waited,
-                });
-            }
-            state.waiting += 1;
-            let woken = self.returned.wait_timeout(state, patience - waited);
-            state = woken.unwrap_or_else(PoisonError::into_inner).0;
-            state.waiting -= 1;
+        Ok(())
+    }
+
+    /// What machines are made from now.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.stock.pattern().0
+    }
+
+    /// Has later machines start from another snapshot than `old`. False, with nothing done, where that
+    /// is no longer in force.
+    pub(crate) fn replace_snapshot(&self, old: &Arc<Snapshot>, snapshot: Snapshot) -> bool {
+        let pattern = Pattern(Arc::new(snapshot));
+        let outdated = self
+            .stock
+            .replace_pattern(&Pattern(Arc::clone(old)), pattern);
+        let replaced = outdated.is_some();
+        self.shelve(outdated.unwrap_or_default());
+        replaced
+    }
+
+    /// Tears clean machines down until at most `count` are left.
+    pub(crate) fn trim(&self, count: usize) {
+        drop(self.stock.trim(count));
+    }
+
+    pub(crate) fn statistics(&self) -> Statistics {
+        self.stock.statistics()
+    }
+
+    /// Ends the pool. What is on loan is torn down when it comes back.
+    pub(crate) fn close(&self) {
+        let (clean, used) = self.stock.close();
+        self.shelve(clean);
+        drop(used);
+    }
+
+    /// Makes a machine for which room has been reserved.
+    fn make(&self, Pattern(snapshot): &Pattern) -> Result<Machine, Error> {
+        let machine = match self.shelf.take() {
+            Some(shell) => snapshot.adopt(shell),
+            None => snapshot.machine(),
+        };
+        machine.inspect_err(|_| self.stock.forget())
+    }
+
+    fn put_clean(&self, machine: Machine, pattern: Pattern) {
+        let instance = Instance::clean(machine, pattern.clone());
+        let refused = self.stock.put_clean(instance, &pattern);
+        self.shelve(refused.into_iter().collect());
+    }
+
+    fn put_used(self: &Arc<Self>, instance: Instance) {
+        match self.stock.put_used(instance) {
+            None => cleaner::call(Arc::clone(self) as Arc<dyn Chores>),
+            refused => drop(refused),
         }
     }
 
-    /// Gives back the right to a machine.
-    fn release(&self) {
-        let mut state = self.lock();
-        state.live -= 1;
-        self.wake_one(&state);
-    }
-
-    fn put(&self, machine: Machine) {
-        let mut state = self.lock();
-        state.idle.push(machine);
-        self.wake_one(&state);
-    }
-
-    fn wake_one(&self, state: &State) {
-        if state.waiting > 0 {
-            self.returned.notify_one();
+    /// Keeps clean machines for other pools of this size, if there are any.
+    fn shelve(&self, clean: Vec<Instance>) {
+        let others = Arc::strong_count(&self.shelf) > 1;
+        if others && !clean.is_empty() {
+            let machines = clean.into_iter().map(|instance| instance.machine);
+            drop(self.shelf.put(machines.collect()));
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What becomes of a used machine: it is cleaned, and given to the snapshot in force if that is
+    /// another one by now.
+    fn recycle(instance: Instance, current: &Pattern) -> Result<Machine, Error> {
+        let Instance {
+            mut machine,
+            pattern,
+            ..
+        } = instance;
+        pattern.0.clean(&mut machine)?;
+        match pattern == *current {
+            true => Ok(machine),
+            false => current.0.adopt(machine),
+        }
     }
 }
 
-/// A machine in use. Dropped, it is torn down: only [`Lease::give_back`] vouches for it.
-pub(crate) struct Lease<'a> {
-    pool: &'a Pool,
-    machine: Option<Machine>,
-}
-
-impl Lease<'_> {
-    /// Resets a machine whose call ended well, and puts it back.
-    pub(crate) fn give_back(mut self, arguments: u64, length: u64) {
-        let pool = self.pool;
-        if pool.template.reset(&mut self, arguments, length)
-            && let Some(machine) = self.machine.take()
-        {
-            pool.put(machine);
+impl Chores for Pool {
+    fn do_one(&self) {
+        let Some(instance) = self.stock.next_used() else {
+            return;
+        };
+        let current = self.stock.pattern();
+        let recycled = match instance.spoilt {
+            true => {
+                drop(instance);
+                None
+            }
+            false => Self::recycle(instance, &current).ok(),
+        };
+        // Where none can be made, the next caller tries, and is told why it cannot be.
+        if let Ok(machine) = recycled.map_or_else(|| self.make(&current), Ok) {
+            self.put_clean(machine, current);
         }
+        self.stock.cleaned();
     }
 }
 
-impl Drop for Lease<'_> {
+/// A machine in use. Dropped, it counts as spoilt: only [`Loan::give_back`] vouches for it.
+pub(crate) struct Loan {
+    pool: Arc<Pool>,
+    instance: Option<Instance>,
+}
+
+impl Loan {
+    /// The pool that it belongs to.
+    pub(crate) const fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// The machine and what it started from.
+    pub(crate) fn parts(&mut self) -> (&mut Machine, &Snapshot) {
+        let Instance {
+            machine, pattern, ..
+        } = self.instance.as_mut().expect(OWNED);
+        (machine, &pattern.0)
+    }
+
+    /// Puts a machine back whose guest has stopped in good order.
+    pub(crate) fn give_back(mut self) {
+        let Some(mut instance) = self.instance.take() else {
+            return;
+        };
+        if process::is_child() {
+            // Whatever lock its teardown takes may be held for ever.
+            std::mem::forget(instance);
+        } else if instance.pattern.0.clean_at_once(&mut instance.machine) {
+            let Instance {
+                machine, pattern, ..
+            } = instance;
+            self.pool.put_clean(machine, pattern);
+        } else {
+            self.pool.put_used(instance);
+        }
+    }
+
+    fn instance(&self) -> &Instance {
+        self.instance.as_ref().expect(OWNED)
+    }
+}
+
+impl Drop for Loan {
     fn drop(&mut self) {
-        if let Some(machine) = self.machine.take() {
-            drop(machine);
-            self.pool.release();
+        match self.instance.take() {
+            Some(instance) if process::is_child() => std::mem::forget(instance),
+            Some(instance) => self.pool.put_used(Instance {
+                spoilt: true,
+                ..instance
+            }),
+            None => {}
         }
     }
 }
 
-const OWNED: &str = "only give_back and drop take the machine, and both end the lease";
+const OWNED: &str = "only give_back and drop take the machine, and both end the loan";
 
-impl Deref for Lease<'_> {
+impl Deref for Loan {
     type Target = Machine;
 
     fn deref(&self) -> &Machine {
-        self.machine.as_ref().expect(OWNED)
+        &self.instance().machine
     }
 }
 
-impl DerefMut for Lease<'_> {
+impl DerefMut for Loan {
     fn deref_mut(&mut self) -> &mut Machine {
-        self.machine.as_mut().expect(OWNED)
+        self.parts().0
     }
 }

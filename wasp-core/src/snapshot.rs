@@ -1,123 +1,225 @@
-//! What all virtines of one cache start from, and how a used one gets back there.
+//! What all machines of one image start from, and how a used one gets back there.
+//!
+//! The memory is a sealed file, which machines map copy-on-write; the registers are kept beside it.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use kvm_bindings::{kvm_regs, kvm_sregs, kvm_xsave};
+use kvm_bindings::kvm_regs;
 use virtine_rt::abi::PAGE_SIZE;
 
 use crate::Error;
-use crate::machine::Machine;
-use crate::memory::{GuestMemory, PageSet};
+use crate::blueprint::Blueprint;
+use crate::machine::{Machine, Stop};
+use crate::memory::GuestMemory;
 use crate::memory_file::{FrozenMemory, MemoryFile};
-use crate::mode::RawLayout;
+use crate::ring3::Ring3;
+use crate::vcpu_state::VcpuState;
 
-/// A flat image, laid out with what its mode needs.
+/// A used machine with no more dirty pages than this is cleaned by the thread that used it: to wake
+/// another one for it takes longer (some 5 us, against 0.1 us a page).
+const CLEANED_AT_ONCE: usize = 64;
+/// A machine with more dirty pages than this drops them all instead of having them copied back, so
+/// that no pool keeps their memory.
+const KEPT: usize = 4096;
+/// After so many calls in a row that changed few of a machine's dirty pages, it drops them as well.
+const PATIENCE: u32 = 16;
+/// Of how many pages a new machine gets copies ahead of its first call.
+const PRESET: usize = 256;
+
+/// The state of an image's guests before their first instruction.
 pub(crate) struct Snapshot {
     memory: FrozenMemory,
-    layout: RawLayout,
-    deadline: Duration,
+    blueprint: Blueprint,
     general: kvm_regs,
-    /// What ring 3 can change besides memory; of ring 0's, MSRs and debug registers are not here.
-    special: kvm_sregs,
-    extended: kvm_xsave,
+    state: VcpuState,
+    /// The pages that the first machine was seen to write: most likely the next ones will, too.
+    working_set: OnceLock<Box<[u64]>>,
 }
 
 impl Snapshot {
-    /// Lays `image` out at `address`, inside the guest's memory, where it also starts.
+    /// Seals `file`: the memory of machines that start with `general` registers and in `state`.
     pub(crate) fn new(
-        layout: RawLayout,
-        image: &[u8],
-        address: u64,
-        deadline: Duration,
+        file: MemoryFile,
+        blueprint: Blueprint,
+        general: kvm_regs,
+        state: VcpuState,
     ) -> Result<Self, Error> {
-        let mut file = MemoryFile::create(layout.size())?;
-        for (address, bytes) in layout.hidden() {
-            file.write(address, &bytes)?;
-        }
-        file.write(address, image)?;
-        let memory = file.freeze()?;
-        let general = kvm_regs {
-            rip: address,
-            ..layout.general()
-        };
-        let pristine = machine(&memory, &layout)?;
-        let (special, extended) = (pristine.special()?, pristine.extended()?);
-        Ok(Self {
-            memory,
-            layout,
-            deadline,
-            general,
-            special,
-            extended,
-        })
-    }
-
-    /// The state that a machine made from this one is in now, its guest stopped at a hypercall that
-    /// KVM has finished.
-    pub(crate) fn retake(&self, machine: &mut Machine) -> Result<Self, Error> {
-        let mut file = MemoryFile::create(self.layout.size())?;
-        for (address, bytes) in self.layout.hidden() {
-            file.write(address, &bytes)?;
-        }
-        for page in (0..self.layout.memory()).step_by(PAGE_SIZE as usize) {
-            let contents = machine.memory().bytes(page, PAGE_SIZE).unwrap_or_default();
-            if contents.iter().any(|&byte| byte != 0) {
-                file.write(page, contents)?;
-            }
-        }
         Ok(Self {
             memory: file.freeze()?,
-            layout: self.layout,
-            deadline: self.deadline,
-            general: *machine.general(),
-            special: machine.special()?,
-            extended: machine.extended()?,
+            blueprint,
+            general,
+            state,
+            working_set: OnceLock::new(),
         })
     }
 
-    pub(crate) const fn layout(&self) -> RawLayout {
-        self.layout
-    }
-
-    pub(crate) const fn deadline(&self) -> Duration {
-        self.deadline
+    /// What a machine is made of for it.
+    pub(crate) const fn blueprint(&self) -> &Blueprint {
+        &self.blueprint
     }
 
     /// A new machine in the snapshot's state.
     pub(crate) fn machine(&self) -> Result<Machine, Error> {
-        let mut machine = machine(&self.memory, &self.layout)?;
-        self.set_registers(&mut machine)?;
+        let memory = GuestMemory::map(self.memory.descriptor(), self.memory.size())?;
+        let mut machine = Machine::new(memory, &self.blueprint)?;
+        self.preset(&mut machine);
+        if self.gated().is_none() {
+            self.state.apply(&machine)?;
+        }
         Ok(machine)
     }
 
-    /// Puts a machine back whose guest has stopped in good order; false where that cannot be, and it
-    /// must be torn down.
-    ///
-    /// In ring 3 the page tables tell what the guest has written, and `written` what the host has. A
-    /// guest in ring 0 owns its page tables, MSRs and debug registers: nothing about it is certain.
-    pub(crate) fn restore(&self, machine: &mut Machine, written: &PageSet) -> Result<bool, Error> {
-        let Some(tables) = self.layout.trusted_tables() else {
-            return Ok(false);
-        };
-        let mut pages: Vec<u64> = written.iter().collect();
-        tables.for_each_dirty(machine.memory(), 0, |page| pages.push(page));
-        let restored = self.memory.restore(machine.memory_mut(), &pages);
-        machine.complete_io()?;
-        self.set_registers(machine)?;
-        Ok(restored)
+    /// A clean machine of another snapshot's, of the same size and paging, brought to this one's state.
+    pub(crate) fn adopt(&self, mut machine: Machine) -> Result<Machine, Error> {
+        machine.memory_mut().remap(self.memory.descriptor())?;
+        self.materialise(&mut machine)?;
+        self.preset(&mut machine);
+        Ok(machine)
     }
 
-    fn set_registers(&self, machine: &mut Machine) -> Result<(), Error> {
-        machine.set_special(&self.special)?;
-        machine.set_extended(&self.extended)?;
+    fn preset(&self, machine: &mut Machine) {
+        if let Some(pages) = self.working_set.get() {
+            machine.memory_mut().populate(pages);
+        }
+        machine.set_general(self.general);
+    }
+
+    /// Starts a guest in a clean machine with `registers`, and runs it, at most `limit`.
+    pub(crate) fn start(
+        &self,
+        machine: &mut Machine,
+        registers: &kvm_regs,
+        limit: Duration,
+    ) -> Result<Stop, Error> {
+        match self.gated() {
+            Some(ring3) => ring3.start(machine, &self.state, registers, limit),
+            None => {
+                machine.set_general(*registers);
+                self.blueprint.run(machine, limit)
+            }
+        }
+    }
+
+    /// Lets a guest go on that has stopped, at most `limit`.
+    pub(crate) fn resume(&self, machine: &mut Machine, limit: Duration) -> Result<Stop, Error> {
+        self.blueprint.run(machine, limit)
+    }
+
+    /// Whether a guest that was to start has been kept from its first instruction.
+    pub(crate) fn is_at_gate(&self, machine: &mut Machine) -> bool {
+        self.gated()
+            .is_some_and(|ring3| ring3.gate().contains(machine.general().rip))
+    }
+
+    /// Sets by system calls all registers but the general ones, and lets nothing be pending. The gate
+    /// does the same for less, but only when the guest starts.
+    pub(crate) fn materialise(&self, machine: &mut Machine) -> Result<(), Error> {
+        machine.complete_io()?;
+        self.state.apply(machine)
+    }
+
+    /// The watch over guests that start through the gate.
+    fn gated(&self) -> Option<&Ring3> {
+        self.blueprint.watched().filter(|_| self.state.is_gates())
+    }
+
+    /// Cleans a used machine whose guest has stopped in good order, if that is done at once; false
+    /// where it is left to [`Snapshot::clean`].
+    pub(crate) fn clean_at_once(&self, machine: &mut Machine) -> bool {
+        let Some(ring3) = self.gated() else {
+            return false;
+        };
+        let mut pages = self.dirty_pages(ring3, machine);
+        let few = pages.len() <= CLEANED_AT_ONCE;
+        if few {
+            self.memory.restore(machine.memory_mut(), &pages);
+            machine.set_general(self.general);
+            pages.clear();
+        }
+        machine.dirty = pages;
+        few
+    }
+
+    /// Cleans a used machine whose guest has stopped in good order.
+    ///
+    /// In ring 3 the page tables tell what the guest has written. A guest in ring 0 owns its page
+    /// tables, so nothing about its memory is certain but that it is gone when it is dropped.
+    pub(crate) fn clean(&self, machine: &mut Machine) -> Result<(), Error> {
+        match self.blueprint.watched() {
+            Some(ring3) => self.restore_dirty(ring3, machine)?,
+            None => machine.memory_mut().discard()?,
+        }
+        if self.gated().is_none() {
+            self.materialise(machine)?;
+        }
         machine.set_general(self.general);
         Ok(())
     }
-}
 
-fn machine(memory: &FrozenMemory, layout: &RawLayout) -> Result<Machine, Error> {
-    let memory = GuestMemory::map(memory.descriptor(), memory.size())?;
-    Machine::new(memory, layout.paging(), |reset, cpu| {
-        layout.special(reset, cpu)
-    })
+    fn restore_dirty(&self, ring3: &Ring3, machine: &mut Machine) -> Result<(), Error> {
+        let mut pages = self.dirty_pages(ring3, machine);
+        let drop_all = pages.len() > KEPT || {
+            let changed = self.memory.restore_changed(machine.memory_mut(), &pages);
+            machine.is_bloated_by(pages.len(), changed, PATIENCE)
+        };
+        pages.clear();
+        machine.dirty = pages;
+        match drop_all {
+            true => machine.memory_mut().discard(),
+            false => Ok(()),
+        }
+    }
+
+    /// The pages that guest and host have written, some more than once. Takes the machine's own list,
+    /// so that a warm call allocates nothing.
+    fn dirty_pages(&self, ring3: &Ring3, machine: &mut Machine) -> Vec<u64> {
+        let mut pages = std::mem::take(&mut machine.dirty);
+        machine.memory_mut().take_written(&mut pages);
+        ring3.dirty_pages(machine.memory(), &mut pages);
+        self.working_set.get_or_init(|| {
+            let mut pages: Vec<u64> = pages.iter().copied().take(PRESET).collect();
+            pages.sort_unstable();
+            pages.dedup();
+            pages.into()
+        });
+        pages
+    }
+
+    /// The state that a machine of this snapshot's is in now, its guest stopped at a hypercall that KVM
+    /// has finished. `memory` is how much of it is the guest's.
+    pub(crate) fn retake(&self, machine: &mut Machine, memory: u64) -> Result<Self, Error> {
+        let mut file = MemoryFile::create(self.memory.size())?;
+        for (address, bytes) in self.blueprint.hidden() {
+            file.write(address, &bytes)?;
+        }
+        for page in self.pages_in_use(machine)? {
+            if page < memory {
+                let contents = machine.memory().bytes(page, PAGE_SIZE);
+                file.write(page, contents.unwrap_or_default())?;
+            }
+        }
+        let state = match self.blueprint.watched() {
+            Some(_) => VcpuState::of_ring3(machine)?,
+            None => VcpuState::of_ring0(machine)?,
+        };
+        if let Some(ring3) = self.blueprint.watched() {
+            let (address, bytes) = ring3.gate().extended(&state.extended);
+            file.write(address, &bytes)?;
+        }
+        let general = *machine.general();
+        Self::new(file, self.blueprint.clone(), general, state)
+    }
+
+    /// All pages of a machine that may hold something other than zeros, in ascending order.
+    fn pages_in_use(&self, machine: &mut Machine) -> Result<Vec<u64>, Error> {
+        let mut pages = match self.blueprint.watched() {
+            Some(ring3) => self.dirty_pages(ring3, machine),
+            None => machine.memory().private_pages()?,
+        };
+        pages.extend(self.memory.pages());
+        pages.sort_unstable();
+        pages.dedup();
+        Ok(pages)
+    }
 }

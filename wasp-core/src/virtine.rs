@@ -8,13 +8,12 @@ use std::time::Duration;
 use crate::Error;
 use crate::address::GuestAddress;
 use crate::exit::{Direction, Exit, Fault, PortAccess};
-use crate::guest;
 use crate::machine::{Machine, Stop};
-use crate::memory::{GuestMemory, PageSet};
+use crate::memory::GuestMemory;
 use crate::mode::{Mode, RawLayout};
+use crate::pool::Loan;
 use crate::process;
 use crate::registers::{FloatRegisters, Registers, SpecialRegisters};
-use crate::snapshot::Snapshot;
 use crate::watchdog::{Ended, Slot, Watchdog};
 
 /// The port that a raw guest writes to, to end: `out 0xFA, ..` of any width. All others are
@@ -46,19 +45,26 @@ pub const EXIT_PORT: u16 = 0xfa;
 /// [`Exit::TimedOut`]. Registers and memory are always those behind the instruction that the guest
 /// stopped at.
 pub struct Virtine {
-    machine: Machine,
-    layout: RawLayout,
+    body: Body,
+    layout: Arc<RawLayout>,
     deadline: Duration,
+    /// The guest has not started. In a machine that another one has used, the other registers than the
+    /// general ones are then still that one's.
+    unstarted: bool,
     /// The guest stopped at an access to a port, which KVM finishes when the vCPU is entered again.
-    io_pending: bool,
+    io_pending: Option<Direction>,
     /// The guest last stopped at a hypercall.
     at_hypercall: bool,
     /// What the guest cannot go on from.
     fault: Option<Fault>,
-    /// The guest was last ended from outside, or broke the rules.
+    /// The guest was last ended from outside, or broke the rules, or may have been in ring 0.
     suspect: bool,
-    /// Pages that the host has written; the guest's own show in its page tables.
-    written: PageSet,
+}
+
+/// Whose the machine is.
+enum Body {
+    Own(Machine),
+    Lent(Loan),
 }
 
 /// Makes a [`Virtine`].
@@ -101,17 +107,20 @@ impl Builder {
     pub fn build(self) -> Result<Virtine, Error> {
         process::check()?;
         let layout = RawLayout::new(self.mode, self.memory)?;
-        let mut memory = GuestMemory::anonymous(layout.size())?;
-        for (address, bytes) in layout.hidden() {
+        let blueprint = layout.blueprint();
+        let mut memory = GuestMemory::anonymous(blueprint.size)?;
+        for (address, bytes) in blueprint.hidden() {
             memory
-                .write(address, &bytes)
-                .expect("the layout's size holds all of its parts");
+                .put(address, &bytes)
+                .expect("the blueprint's size holds all of its parts");
         }
-        let mut machine = Machine::new(memory, layout.paging(), |reset, cpu| {
-            layout.special(reset, cpu)
-        })?;
+        let mut machine = Machine::new(memory, blueprint)?;
         machine.set_general(layout.general());
-        Ok(Virtine::from_machine(machine, layout, self.deadline))
+        Ok(Virtine::new(
+            Body::Own(machine),
+            Arc::new(layout),
+            self.deadline,
+        ))
     }
 }
 
@@ -126,26 +135,50 @@ impl Virtine {
         }
     }
 
-    pub(crate) fn from_machine(machine: Machine, layout: RawLayout, deadline: Duration) -> Self {
+    /// A virtine in a clean machine of a pool's.
+    pub(crate) fn lent(loan: Loan, layout: Arc<RawLayout>, deadline: Duration) -> Self {
+        Self::new(Body::Lent(loan), layout, deadline)
+    }
+
+    fn new(body: Body, layout: Arc<RawLayout>, deadline: Duration) -> Self {
         Self {
-            machine,
+            body,
             layout,
             deadline,
-            io_pending: false,
+            unstarted: true,
+            io_pending: None,
             at_hypercall: false,
             fault: None,
             suspect: false,
-            written: PageSet::default(),
         }
     }
 
-    /// The machine back in the snapshot's state; `None` where it is not to be used again.
-    pub(crate) fn into_clean(mut self, snapshot: &Snapshot) -> Option<Machine> {
-        let clean = !self.suspect
-            && snapshot
-                .restore(&mut self.machine, &self.written)
-                .unwrap_or(false);
-        clean.then_some(self.machine)
+    /// Gives a machine that is a pool's back to it.
+    pub(crate) fn end(mut self) {
+        // What is written out stays as it is where the next guest starts elsewhere; what is read in
+        // would be written to that one's registers.
+        let finished = match self.io_pending {
+            Some(Direction::In) => self.settle(),
+            _ => Ok(()),
+        };
+        match self.body {
+            Body::Lent(loan) if finished.is_ok() && !self.suspect => loan.give_back(),
+            Body::Lent(_) | Body::Own(_) => {}
+        }
+    }
+
+    fn machine(&self) -> &Machine {
+        match &self.body {
+            Body::Own(machine) => machine,
+            Body::Lent(loan) => loan,
+        }
+    }
+
+    fn machine_mut(&mut self) -> &mut Machine {
+        match &mut self.body {
+            Body::Own(machine) => machine,
+            Body::Lent(loan) => loan,
+        }
     }
 
     /// Reads a flat image from a file into guest memory, and lets the guest start at its first byte.
@@ -194,9 +227,9 @@ impl Virtine {
             });
         }
         process::check()?;
-        self.io_pending = false;
-        let exit = match self.machine.run(self.deadline)? {
-            Stop::Port(access) => self.port(access)?,
+        self.io_pending = None;
+        let exit = match self.enter()? {
+            Stop::Port(access) => self.port(access),
             Stop::Halted => Exit::Halted,
             Stop::Interrupted => Exit::Interrupted,
             Stop::Ended(Ended::TimedOut) => Exit::TimedOut,
@@ -214,33 +247,47 @@ impl Virtine {
         Ok(exit)
     }
 
-    fn port(&mut self, access: PortAccess) -> Result<Exit, Error> {
-        if let Some(supervisor) = self.layout.supervisor()
-            && supervisor.is_stub(self.machine.general().rip)
-        {
-            let cause = Fault::Exception(guest::exception(&self.machine, supervisor)?);
-            return Ok(Exit::Faulted { cause });
+    fn enter(&mut self) -> Result<Stop, Error> {
+        match &mut self.body {
+            Body::Own(machine) => self.layout.blueprint().run(machine, self.deadline),
+            Body::Lent(loan) => {
+                let (machine, snapshot) = loan.parts();
+                if !self.unstarted {
+                    return snapshot.resume(machine, self.deadline);
+                }
+                let registers = *machine.general();
+                let stop = snapshot.start(machine, &registers, self.deadline)?;
+                self.unstarted = snapshot.is_at_gate(machine);
+                if self.unstarted {
+                    // Ended before the guest's first instruction: to the caller, it has not started.
+                    machine.set_general(registers);
+                }
+                Ok(stop)
+            }
         }
-        self.io_pending = true;
+    }
+
+    fn port(&mut self, access: PortAccess) -> Exit {
+        self.io_pending = Some(access.direction);
         match access {
             PortAccess {
                 port: EXIT_PORT,
                 direction: Direction::Out,
                 ..
-            } => Ok(Exit::Exited),
+            } => Exit::Exited,
             PortAccess {
                 port,
                 direction,
                 width,
                 count,
                 data,
-            } => Ok(Exit::Hypercall {
+            } => Exit::Hypercall {
                 port,
                 direction,
                 width,
                 count,
                 data,
-            }),
+            },
         }
     }
 
@@ -251,7 +298,7 @@ impl Virtine {
     /// What the kernel has against it.
     pub fn registers(&mut self) -> Result<Registers, Error> {
         self.settle()?;
-        Ok(self.machine.general().into())
+        Ok(self.machine_mut().general().into())
     }
 
     /// Sets the general registers.
@@ -261,7 +308,7 @@ impl Virtine {
     /// What the kernel has against it.
     pub fn set_registers(&mut self, registers: &Registers) -> Result<(), Error> {
         self.settle()?;
-        self.machine.set_general(registers.into());
+        self.machine_mut().set_general(registers.into());
         Ok(())
     }
 
@@ -271,8 +318,8 @@ impl Virtine {
     ///
     /// What the kernel has against it.
     pub fn special_registers(&mut self) -> Result<SpecialRegisters, Error> {
-        self.settle()?;
-        Ok((&self.machine.special()?).into())
+        self.settle_all()?;
+        Ok((&self.machine().special()?).into())
     }
 
     /// Sets segment, descriptor-table and control registers.
@@ -281,9 +328,11 @@ impl Virtine {
     ///
     /// [`Error::System`] where the processor allows no such combination.
     pub fn set_special_registers(&mut self, registers: &SpecialRegisters) -> Result<(), Error> {
-        self.settle()?;
-        let rest = self.machine.special()?;
-        self.machine.set_special(&registers.over(&rest))
+        self.settle_all()?;
+        // It may start in ring 0 now.
+        self.suspect = true;
+        let rest = self.machine().special()?;
+        self.machine().set_special(&registers.over(&rest))
     }
 
     /// x87 and SSE registers.
@@ -292,8 +341,8 @@ impl Virtine {
     ///
     /// What the kernel has against it.
     pub fn float_registers(&mut self) -> Result<FloatRegisters, Error> {
-        self.settle()?;
-        Ok((&self.machine.float()?).into())
+        self.settle_all()?;
+        Ok((&self.machine().float()?).into())
     }
 
     /// Sets x87 and SSE registers.
@@ -302,13 +351,13 @@ impl Virtine {
     ///
     /// [`Error::System`] where a control register holds reserved bits.
     pub fn set_float_registers(&mut self, registers: &FloatRegisters) -> Result<(), Error> {
-        self.settle()?;
-        self.machine.set_float(&registers.into())
+        self.settle_all()?;
+        self.machine().set_float(&registers.into())
     }
 
     /// Bytes of the guest's memory.
     #[must_use]
-    pub const fn memory_size(&self) -> u64 {
+    pub fn memory_size(&self) -> u64 {
         self.layout.memory()
     }
 
@@ -320,7 +369,7 @@ impl Virtine {
     pub fn read(&self, address: impl Into<GuestAddress>, bytes: &mut [u8]) -> Result<(), Error> {
         let address = self.layout.check(address.into(), bytes.len() as u64)?;
         let from = self
-            .machine
+            .machine()
             .memory()
             .bytes(address, bytes.len() as u64)
             .unwrap_or_default();
@@ -335,8 +384,7 @@ impl Virtine {
     /// [`Error::OutOfBounds`], with nothing copied, where the guest has no such memory.
     pub fn write(&mut self, address: impl Into<GuestAddress>, bytes: &[u8]) -> Result<(), Error> {
         let address = self.layout.check(address.into(), bytes.len() as u64)?;
-        self.written.insert(address, bytes.len() as u64);
-        let _ = self.machine.memory_mut().write(address, bytes);
+        let _ = self.machine_mut().memory_mut().write(address, bytes);
         Ok(())
     }
 
@@ -344,25 +392,40 @@ impl Virtine {
     #[must_use]
     pub fn canceller(&self) -> Canceller {
         Canceller {
-            watchdog: self.machine.watchdog(),
-            slot: Arc::clone(self.machine.slot()),
+            watchdog: self.machine().watchdog(),
+            slot: Arc::clone(self.machine().slot()),
         }
     }
 
-    /// The machine, if its guest has stopped at a hypercall, which KVM then has finished.
-    pub(crate) fn at_hypercall(&mut self) -> Result<Option<&mut Machine>, Error> {
-        let stopped_there = self.at_hypercall && self.fault.is_none();
+    /// The pool's machine, if its guest has stopped at a hypercall, which KVM then has finished.
+    pub(crate) fn at_hypercall(&mut self) -> Result<Option<&mut Loan>, Error> {
         self.settle()?;
-        Ok(stopped_there.then_some(&mut self.machine))
+        match &mut self.body {
+            Body::Lent(loan) if self.at_hypercall && self.fault.is_none() => Ok(Some(loan)),
+            _ => Ok(None),
+        }
     }
 
     /// Has KVM finish an access to a port, so that the registers are those behind it.
     fn settle(&mut self) -> Result<(), Error> {
-        if self.io_pending {
-            self.machine.complete_io()?;
-            self.io_pending = false;
+        if self.io_pending.take().is_some() {
+            self.machine_mut().complete_io()?;
         }
         Ok(())
+    }
+
+    /// Lets every register of the vCPU be the guest's own, so that it can be read and set.
+    fn settle_all(&mut self) -> Result<(), Error> {
+        if self.unstarted
+            && let Body::Lent(loan) = &mut self.body
+        {
+            let (machine, snapshot) = loan.parts();
+            let registers = *machine.general();
+            snapshot.materialise(machine)?;
+            machine.set_general(registers);
+            self.unstarted = false;
+        }
+        self.settle()
     }
 }
 

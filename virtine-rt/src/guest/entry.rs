@@ -10,47 +10,21 @@ use serde::Deserialize;
 use super::{exit, heap};
 use crate::codec::Decoder;
 
-// Whatever an earlier call left in the processor is put right here, before any code of the user's:
-// data selectors, FS and GS base, and by XRSTOR with an empty XSTATE_BV every x87, MMX, SSE and AVX
-// register, tags and control words (Intel SDM vol. 1, 13.8). The general registers, RIP, RSP and
-// RFLAGS come from the host. RDI and RSI carry this entry's two arguments and are kept.
+// Whatever an earlier call left in the processor, the host has put right. RDI and RSI carry an entry's
+// two arguments, RSP is the stack's top; all other registers are in their initial state.
 global_asm!(
     ".section .text.virtine, \"ax\", @progbits",
-    ".macro virtine_clean_state",
-    "xor eax, eax",
-    "mov ds, eax",
-    "mov es, eax",
-    "mov fs, eax",
-    "mov gs, eax",
-    "wrfsbase rax",
-    "wrgsbase rax",
-    "dec eax",
-    "mov edx, eax",
-    "xrstor64 [rip + virtine_initial_xstate]",
-    "xor eax, eax",
-    "xor edx, edx",
-    ".endm",
     // RDI: first address of the heap; RSI: first address behind it.
     ".globl __virtine_start",
     "__virtine_start:",
-    "virtine_clean_state",
     "call {start}",
     "ud2",
     // RDI: address of the encoded arguments; RSI: their length. `virtine-build` binds
     // __virtine_body to the shim of the one function that this image is for.
     ".globl __virtine_call",
     "__virtine_call:",
-    "virtine_clean_state",
     "call __virtine_body",
     "ud2",
-    // XSAVE area: legacy region and header, all in the initial state, but MXCSR, which XRSTOR
-    // always takes from here: all exceptions masked, its value after reset.
-    ".section .rodata.virtine, \"a\", @progbits",
-    ".balign 64",
-    "virtine_initial_xstate:",
-    ".zero 24",
-    ".long 0x1f80",
-    ".zero 548",
     ".text",
     start = sym start,
 );

@@ -31,7 +31,11 @@ pub(super) fn first_unused() -> usize {
 
 /// Gives up the unused pages below `address`, where the arguments lie.
 pub(super) fn reserve_below(address: usize) {
-    HEAP.next.set(address.next_multiple_of(PAGE_SIZE as usize));
+    let next = address.next_multiple_of(PAGE_SIZE as usize);
+    // A write would dirty the page also where it changes nothing.
+    if HEAP.next.get() != next {
+        HEAP.next.set(next);
+    }
 }
 
 /// Bytes of the last allocation that failed; 0 where none did.

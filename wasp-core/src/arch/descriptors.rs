@@ -2,17 +2,20 @@
 //!
 //! A guest never runs in ring 0 of its own will. An exception gets it there, by a gate of the IDT,
 //! on the exception stack, into a stub that reports to the host by one `out` and is never resumed.
+//! The page behind the rest is ring 3's to execute: the [gate](super::gate).
 //!
 //! ```text
 //! base + 0x0000  GDT, IDT                                    read-only
 //!      + 0x1000  exception stubs                             executable
 //!      + 0x2000  exception stack, grows down from + 0x3000   writable
 //!      + 0x3000  TSS and I/O bitmap                          read-only
+//!      then      the gate                                    executable, also in ring 3
 //! ```
 
 use kvm_bindings::{kvm_dtable, kvm_segment};
 use virtine_rt::abi::{EXCEPTION_PORT, HYPERCALL_PORT, PAGE_SIZE};
 
+use super::gate::Gate;
 use super::paging::{PageTables, Rights};
 
 const TABLES: u64 = 0;
@@ -67,8 +70,15 @@ impl Supervisor {
 
     /// The first address behind them.
     pub(crate) fn end(&self) -> u64 {
+        self.gate().base + PAGE_SIZE
+    }
+
+    /// The gate's page.
+    pub(crate) fn gate(&self) -> Gate {
         let task_state = (TSS_SIZE + self.bitmap().len()) as u64;
-        self.base + TASK_STATE + task_state.next_multiple_of(PAGE_SIZE)
+        Gate {
+            base: self.base + TASK_STATE + task_state.next_multiple_of(PAGE_SIZE),
+        }
     }
 
     /// Whether RIP shows that a stub, which no guest can reach by itself, is running.
@@ -82,7 +92,7 @@ impl Supervisor {
         self.base + EXCEPTION_STACK_TOP - 8 * FRAME_WORDS as u64
     }
 
-    /// Maps the pages, out of ring 3's reach.
+    /// Maps the pages, all but the gate out of ring 3's reach.
     pub(crate) fn map(&self, tables: &mut PageTables) {
         let rights = |write, execute| Rights {
             user: false,
@@ -97,15 +107,22 @@ impl Supervisor {
             at(EXCEPTION_STACK_TOP),
             rights(true, false),
         );
-        tables.map(at(TASK_STATE), self.end(), rights(false, false));
+        let gate = self.gate().base;
+        tables.map(at(TASK_STATE), gate, rights(false, false));
+        let execute = Rights {
+            user: true,
+            ..rights(false, true)
+        };
+        tables.map(gate, self.end(), execute);
     }
 
     /// What lies in the pages at the start: addresses and contents.
-    pub(crate) fn contents(&self) -> [(u64, Vec<u8>); 3] {
+    pub(crate) fn contents(&self) -> [(u64, Vec<u8>); 4] {
         [
             (self.base + TABLES, self.tables()),
             (self.base + STUBS, stubs()),
             (self.base + TASK_STATE, self.task_state()),
+            (self.gate().base, Gate::page()),
         ]
     }
 
@@ -316,17 +333,19 @@ mod tests {
 
     #[test]
     fn contents_fit_their_pages() {
-        for (ports, pages) in [(Ports::Hypercall, 4), (Ports::All, 6)] {
+        for (ports, pages) in [(Ports::Hypercall, 5), (Ports::All, 7)] {
             let supervisor = Supervisor::new(0x1000, ports);
             assert_eq!(supervisor.end(), 0x1000 + pages * PAGE_SIZE);
             let [
                 (tables, table_bytes),
                 (stubs, stub_bytes),
                 (task, task_bytes),
+                (gate, gate_bytes),
             ] = supervisor.contents();
             assert!(tables + table_bytes.len() as u64 <= stubs);
             assert!(stubs + stub_bytes.len() as u64 <= supervisor.frame());
-            assert!(task + task_bytes.len() as u64 <= supervisor.end());
+            assert!(task + task_bytes.len() as u64 <= gate);
+            assert_eq!(gate + gate_bytes.len() as u64, supervisor.end());
         }
     }
 

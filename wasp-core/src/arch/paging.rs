@@ -10,6 +10,12 @@
 //!
 //! The tables themselves are mapped nowhere, so no guest can read or write them. A host that reads
 //! them follows no pointer: it computes the addresses.
+//!
+//! A table's place is reserved, but only a few tables are written at the start: those of what every
+//! guest uses. The others follow when a guest first touches what they map ([`PageTables::fill`]), so
+//! that memory which is granted and not used costs nothing.
+
+use std::cmp;
 
 use virtine_rt::abi::PAGE_SIZE;
 
@@ -47,18 +53,50 @@ impl Rights {
     }
 }
 
-/// Where the tables lie that map all addresses below `reach`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Geometry {
-    base: u64,
-    reach: u64,
+/// A run of pages that are mapped alike, onto themselves.
+#[derive(Clone, Copy, Debug)]
+struct Mapping {
+    start: u64,
+    end: u64,
+    rights: Rights,
 }
 
-impl Geometry {
+/// Of each mapping, what is in the tables from the start: its first 32 MiB, and its end.
+const EAGER: u64 = 16 * PD_SPAN;
+/// How many tables are filled at a time: those of an aligned run of 16 MiB.
+const BATCH: u64 = 8;
+
+/// The page tables of one guest: what they map, and where they lie.
+#[derive(Clone, Debug)]
+pub(crate) struct PageTables {
+    base: u64,
+    reach: u64,
+    mappings: Vec<Mapping>,
+    /// The lowest page table of a page that ring 3 can write.
+    first_written: u64,
+}
+
+impl PageTables {
     /// Tables from `base` on, a multiple of the page size, for addresses below `reach`, which is at
-    /// most 512 GiB.
+    /// most 512 GiB. They map nothing yet.
     pub(crate) const fn new(base: u64, reach: u64) -> Self {
-        Self { base, reach }
+        Self {
+            base,
+            reach,
+            mappings: Vec::new(),
+            first_written: u64::MAX,
+        }
+    }
+
+    /// Maps the pages from `start` to `end`, both multiples of the page size, onto themselves.
+    pub(crate) fn map(&mut self, start: u64, end: u64, rights: Rights) {
+        if start == end {
+            return;
+        }
+        if rights.user && rights.write {
+            self.first_written = self.first_written.min(start / PD_SPAN);
+        }
+        self.mappings.push(Mapping { start, end, rights });
     }
 
     /// Address of the PML4, for CR3.
@@ -66,9 +104,9 @@ impl Geometry {
         self.base
     }
 
-    /// Bytes of all tables.
-    pub(crate) const fn size(&self) -> u64 {
-        (2 + self.directories() + self.page_tables()) * PAGE_SIZE
+    /// The first address behind all tables, also those that are not filled.
+    pub(crate) const fn end(&self) -> u64 {
+        self.page_table(self.page_tables())
     }
 
     const fn directories(&self) -> u64 {
@@ -91,30 +129,91 @@ impl Geometry {
         self.base + (2 + self.directories() + index) * PAGE_SIZE
     }
 
-    /// Calls `visit` with the address of every page that the guest has written since the tables
-    /// were laid out.
+    /// Where the page directory's entry for a page table lies.
+    const fn link(&self, table: u64) -> u64 {
+        self.directory(table / ENTRIES) + 8 * (table % ENTRIES)
+    }
+
+    /// The tables that are there from the start: addresses and contents.
+    pub(crate) fn initial(&self) -> Vec<(u64, Vec<u8>)> {
+        let mut eager: Vec<u64> = self.mappings.iter().flat_map(eager_tables).collect();
+        eager.sort_unstable();
+        eager.dedup();
+        let mut upper = vec![0; ((2 + self.directories()) * PAGE_SIZE / 8) as usize];
+        let mut set = |address, value| upper[((address - self.base) / 8) as usize] = value;
+        set(self.root(), upper_entry(self.pdpt()));
+        for index in 0..self.directories() {
+            set(self.pdpt() + 8 * index, upper_entry(self.directory(index)));
+        }
+        for &table in &eager {
+            set(self.link(table), upper_entry(self.page_table(table)));
+        }
+        let mut tables = vec![(self.base, to_bytes(&upper))];
+        tables.extend(
+            eager
+                .into_iter()
+                .map(|table| (self.page_table(table), self.contents(table))),
+        );
+        tables
+    }
+
+    /// Fills in the tables around `address`, where a guest has met a page that is not present. False
+    /// where it is not to be present.
+    ///
+    /// The processor keeps no translation of what is not present (Intel SDM vol. 3, 5.10.2.3), and KVM's
+    /// shadow tables read the guest's when it faults.
+    pub(crate) fn fill(&self, memory: &mut GuestMemory, address: u64) -> bool {
+        let table = address / PD_SPAN;
+        if !self.maps(address) || self.is_filled(memory, table) {
+            return false;
+        }
+        let first = table - table % BATCH;
+        for table in first..cmp::min(first + BATCH, self.page_tables()) {
+            if !self.is_filled(memory, table) {
+                let _ = memory.put(self.page_table(table), &self.contents(table));
+                let entry = upper_entry(self.page_table(table));
+                let _ = memory.put(self.link(table), &entry.to_le_bytes());
+            }
+        }
+        true
+    }
+
+    fn maps(&self, address: u64) -> bool {
+        let mut mappings = self.mappings.iter();
+        mappings.any(|mapping| (mapping.start..mapping.end).contains(&address))
+    }
+
+    fn is_filled(&self, memory: &GuestMemory, table: u64) -> bool {
+        memory.read_word(self.link(table)) & PRESENT != 0
+    }
+
+    fn contents(&self, table: u64) -> Vec<u8> {
+        let mut words = [0; ENTRIES as usize];
+        let span = table * PD_SPAN..(table + 1) * PD_SPAN;
+        for mapping in &self.mappings {
+            let start = mapping.start.max(span.start);
+            for page in (start..mapping.end.min(span.end)).step_by(PAGE_SIZE as usize) {
+                words[((page - span.start) / PAGE_SIZE) as usize] = page | mapping.rights.leaf();
+            }
+        }
+        to_bytes(&words)
+    }
+
+    /// Calls `visit` with the address of every page in ring 3's memory that the guest has written since
+    /// the tables were laid out.
     ///
     /// Goes from the top and passes over every entry that the processor has not used, so that a
     /// scan costs what was used, not what is mapped. The bits are only read: a bit cleared under a
     /// live VM would be lost, since processor and shadow tables may hold the old entry.
-    ///
-    /// Pages below `from` are passed over, a whole table's at a time.
-    pub(crate) fn for_each_dirty(
-        &self,
-        memory: &GuestMemory,
-        from: u64,
-        mut visit: impl FnMut(u64),
-    ) {
-        let from = from / PD_SPAN;
+    pub(crate) fn for_each_dirty(&self, memory: &GuestMemory, mut visit: impl FnMut(u64)) {
         for directory in 0..self.directories() {
-            if !accessed(memory, self.pdpt(), directory) {
+            if !accessed(memory, self.pdpt() + 8 * directory) {
                 continue;
             }
             let first = directory * ENTRIES;
-            for table in first.max(from)..self.page_tables().min(first + ENTRIES) {
-                if accessed(memory, self.directory(directory), table % ENTRIES) {
-                    self.for_each_dirty_in(memory, table, &mut visit);
-                }
+            let tables = first.max(self.first_written)..self.page_tables().min(first + ENTRIES);
+            for table in tables.filter(|&table| accessed(memory, self.link(table))) {
+                self.for_each_dirty_in(memory, table, &mut visit);
             }
         }
     }
@@ -137,64 +236,25 @@ impl Geometry {
     }
 }
 
-fn accessed(memory: &GuestMemory, table: u64, index: u64) -> bool {
-    entry(memory, table, index) & ACCESSED != 0
+fn accessed(memory: &GuestMemory, entry: u64) -> bool {
+    memory.read_word(entry) & ACCESSED != 0
 }
 
-fn entry(memory: &GuestMemory, table: u64, index: u64) -> u64 {
-    memory.read_word(table + 8 * index)
+/// Upper levels allow everything; the leaf decides. ACCESSED stays clear here, for it tells the scan
+/// where to look.
+const fn upper_entry(next: u64) -> u64 {
+    next | PRESENT | WRITABLE | USER
 }
 
-/// Page tables in the making.
-pub(crate) struct PageTables {
-    geometry: Geometry,
-    words: Vec<u64>,
+fn eager_tables(mapping: &Mapping) -> impl Iterator<Item = u64> {
+    let Mapping { start, end, .. } = *mapping;
+    let last = (end - 1) / PD_SPAN;
+    let eager_end = end.min(start + EAGER).div_ceil(PD_SPAN);
+    (start / PD_SPAN..eager_end).chain([last])
 }
 
-impl PageTables {
-    /// Tables that map nothing yet.
-    pub(crate) fn new(geometry: Geometry) -> Self {
-        let mut tables = Self {
-            geometry,
-            words: vec![0; (geometry.size() / 8) as usize],
-        };
-        tables.link(geometry.root(), 0, geometry.pdpt());
-        for index in 0..geometry.directories() {
-            tables.link(geometry.pdpt(), index, geometry.directory(index));
-        }
-        for index in 0..geometry.page_tables() {
-            let directory = geometry.directory(index / ENTRIES);
-            tables.link(directory, index % ENTRIES, geometry.page_table(index));
-        }
-        tables
-    }
-
-    /// Maps the pages from `start` to `end`, both multiples of the page size, onto themselves.
-    pub(crate) fn map(&mut self, start: u64, end: u64, rights: Rights) {
-        for page in start / PAGE_SIZE..end / PAGE_SIZE {
-            let table = self.geometry.page_table(page / ENTRIES);
-            self.set(table, page % ENTRIES, (page * PAGE_SIZE) | rights.leaf());
-        }
-    }
-
-    /// The tables as they are to lie in guest memory from [`Geometry::root`] on.
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
-        self.words
-            .iter()
-            .flat_map(|word| word.to_le_bytes())
-            .collect()
-    }
-
-    /// Upper levels allow everything; the leaf decides. ACCESSED stays clear here, for it tells the
-    /// scan where to look.
-    fn link(&mut self, table: u64, index: u64, next: u64) {
-        self.set(table, index, next | PRESENT | WRITABLE | USER);
-    }
-
-    fn set(&mut self, table: u64, index: u64, value: u64) {
-        let word = (table - self.geometry.base) / 8 + index;
-        self.words[word as usize] = value;
-    }
+fn to_bytes(words: &[u64]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
 #[cfg(test)]
@@ -204,71 +264,126 @@ mod tests {
     const MIB: u64 = 1 << 20;
     const GIB: u64 = 1 << 30;
 
-    /// Walks the tables as the processor does.
-    fn walk(tables: &PageTables, address: u64) -> u64 {
-        let base = tables.geometry.base;
-        let read = |table: u64, index: u64| tables.words[((table - base) / 8 + index) as usize];
-        let mut table = tables.geometry.root();
-        for shift in [39, 30, 21] {
-            let entry = read(table, address >> shift & 0x1ff);
+    const DATA: Rights = Rights {
+        user: true,
+        write: true,
+        execute: false,
+    };
+
+    /// Tables for `reach` bytes behind them that map all but the first and the last page.
+    fn tables(reach: u64) -> PageTables {
+        let mut tables = PageTables::new(reach, reach);
+        tables.map(PAGE_SIZE, reach - PAGE_SIZE, DATA);
+        tables
+    }
+
+    /// Memory that holds what is there from the start.
+    fn memory(tables: &PageTables) -> GuestMemory {
+        let mut memory = GuestMemory::anonymous(tables.end()).expect("memory");
+        for (address, bytes) in tables.initial() {
+            memory.put(address, &bytes).expect("inside");
+        }
+        memory
+    }
+
+    /// Walks the tables as the processor does, and marks the way as it does for a write.
+    fn write(memory: &mut GuestMemory, tables: &PageTables, address: u64) -> u64 {
+        let mut table = tables.root();
+        let mut entry = 0;
+        for (shift, mark) in [
+            (39, ACCESSED),
+            (30, ACCESSED),
+            (21, ACCESSED),
+            (12, ACCESSED | DIRTY),
+        ] {
+            let at = table + 8 * (address >> shift & 0x1ff);
+            entry = memory.read_word(at);
             if entry & PRESENT == 0 {
                 return 0;
             }
+            memory
+                .put(at, &(entry | mark).to_le_bytes())
+                .expect("inside");
             table = entry & 0x000f_ffff_ffff_f000;
         }
-        read(table, address >> 12 & 0x1ff)
+        entry
+    }
+
+    fn dirty(memory: &GuestMemory, tables: &PageTables) -> Vec<u64> {
+        let mut pages = Vec::new();
+        tables.for_each_dirty(memory, |page| pages.push(page));
+        pages
     }
 
     #[test]
     fn mapped_pages_are_found_and_others_are_not() {
-        let rights = Rights {
-            user: true,
-            write: true,
-            execute: false,
-        };
         for reach in [4 * MIB, 2 * GIB + 6 * MIB] {
-            let mut tables = PageTables::new(Geometry::new(reach, reach));
-            let (start, end) = (reach - MIB, reach - PAGE_SIZE);
-            tables.map(start, end, rights);
-            assert_eq!(walk(&tables, start), start | rights.leaf());
-            assert_eq!(
-                walk(&tables, end - PAGE_SIZE),
-                (end - PAGE_SIZE) | rights.leaf()
-            );
-            assert_eq!(walk(&tables, end), 0);
-            assert_eq!(walk(&tables, start - PAGE_SIZE), 0);
+            let tables = tables(reach);
+            let mut memory = memory(&tables);
+            let last = reach - 2 * PAGE_SIZE;
+            for page in [PAGE_SIZE, 3 * MIB, last] {
+                assert_eq!(write(&mut memory, &tables, page), page | DATA.leaf());
+            }
+            for page in [0, last + PAGE_SIZE] {
+                assert_eq!(write(&mut memory, &tables, page), 0);
+                assert!(!tables.fill(&mut memory, page), "a fault that is a fault");
+            }
+            assert_eq!(dirty(&memory, &tables), [PAGE_SIZE, 3 * MIB, last]);
         }
     }
 
     #[test]
-    fn tables_are_as_large_as_the_geometry_says() {
-        for reach in [PAGE_SIZE, 2 * MIB, 2 * MIB + PAGE_SIZE, GIB, 3 * GIB] {
-            let geometry = Geometry::new(0x10_0000, reach);
-            assert_eq!(
-                PageTables::new(geometry).into_bytes().len() as u64,
-                geometry.size()
-            );
+    fn tables_of_large_memory_are_filled_where_it_is_touched() {
+        let tables = tables(4 * GIB);
+        let mut memory = memory(&tables);
+        let bytes: usize = tables.initial().iter().map(|(_, bytes)| bytes.len()).sum();
+        assert!(bytes < 100 << 10, "{bytes} bytes at the start");
+        let far = 3 * GIB + 5 * MIB;
+        assert_eq!(write(&mut memory, &tables, far), 0);
+        assert!(tables.fill(&mut memory, far));
+        assert_eq!(write(&mut memory, &tables, far), far | DATA.leaf());
+        assert_eq!(write(&mut memory, &tables, far + 16 * MIB), 0);
+        assert!(!tables.fill(&mut memory, far), "it is there by now");
+        assert_eq!(dirty(&memory, &tables), [far]);
+    }
+
+    #[test]
+    fn addresses_out_of_reach_are_never_filled() {
+        let tables = tables(64 * MIB);
+        let mut memory = memory(&tables);
+        for address in [64 * MIB, 512 * GIB, u64::MAX] {
+            assert!(!tables.fill(&mut memory, address), "{address:#x}");
         }
+    }
+
+    #[test]
+    fn only_what_ring_3_can_write_is_scanned() {
+        let mut tables = PageTables::new(8 * MIB, 8 * MIB);
+        let supervisor = Rights {
+            user: false,
+            ..DATA
+        };
+        tables.map(PAGE_SIZE, 2 * PAGE_SIZE, supervisor);
+        tables.map(4 * MIB, 6 * MIB, DATA);
+        let mut memory = memory(&tables);
+        assert_ne!(write(&mut memory, &tables, PAGE_SIZE), 0);
+        assert_ne!(write(&mut memory, &tables, 5 * MIB), 0);
+        assert_eq!(dirty(&memory, &tables), [5 * MIB]);
     }
 
     #[test]
     fn no_leaf_starts_dirty() {
-        for rights in [
+        for (user, write, execute) in [
             (true, true, false),
             (false, true, false),
             (true, false, true),
         ] {
-            let (user, write, execute) = rights;
-            assert_eq!(
-                Rights {
-                    user,
-                    write,
-                    execute
-                }
-                .leaf()
-                    & DIRTY,
-                0
-            );
+            let rights = Rights {
+                user,
+                write,
+                execute,
+            };
+            assert_eq!(rights.leaf() & DIRTY, 0);
         }
     }
 }

@@ -1,0 +1,70 @@
+//! Threads that clean up behind everybody: one queue for the whole process.
+//!
+//! The first starts with the first piece of work, and they stay. Where none can be started, the caller
+//! works himself.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+/// Somebody with work to be done behind the callers' backs.
+pub(crate) trait Chores: Send + Sync {
+    /// Does one piece of it, if there is one left.
+    fn do_one(&self);
+}
+
+/// Cleaning mostly waits for the kernel's own locks, so more threads would not clean faster.
+const MAX_THREADS: usize = 2;
+
+static QUEUE: Mutex<Queue> = Mutex::new(Queue {
+    work: VecDeque::new(),
+    threads: 0,
+    idle: 0,
+});
+static FILLED: Condvar = Condvar::new();
+
+struct Queue {
+    work: VecDeque<Arc<dyn Chores>>,
+    threads: usize,
+    /// Threads that sleep. Waking takes a system call even where nobody does.
+    idle: usize,
+}
+
+/// Has one piece of work done soon, by another thread.
+pub(crate) fn call(work: Arc<dyn Chores>) {
+    let mut queue = lock();
+    queue.work.push_back(work);
+    if queue.idle > 0 {
+        FILLED.notify_one();
+    } else if queue.threads < MAX_THREADS {
+        let started = thread::Builder::new()
+            .name("virtine-cleaner".to_owned())
+            .spawn(work_for_ever);
+        queue.threads += usize::from(started.is_ok());
+    }
+    if queue.threads == 0 {
+        let work = queue.work.pop_front();
+        drop(queue);
+        work.inspect(|work| work.do_one());
+    }
+}
+
+fn work_for_ever() {
+    let mut queue = lock();
+    loop {
+        if let Some(work) = queue.work.pop_front() {
+            drop(queue);
+            work.do_one();
+            drop(work);
+            queue = lock();
+        } else {
+            queue.idle += 1;
+            queue = FILLED.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue.idle -= 1;
+        }
+    }
+}
+
+fn lock() -> MutexGuard<'static, Queue> {
+    QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
+}

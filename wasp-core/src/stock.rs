@@ -1,0 +1,457 @@
+//! How things that are dear to make pass from hand to hand: clean ones to whoever needs one, used ones to
+//! whoever cleans them, and never more of them than a limit.
+//!
+//! ```text
+//!               take                    put_used
+//!   clean  ------------->  in use  ------------------>  used
+//!     ^ ^                   |   |                        | next_used
+//!     | +---- put_clean ----+   +-- forget               v
+//!     +------------------ put_clean ---------------- being cleaned -- forget
+//! ```
+//!
+//! Knows nothing of machines, so that a model checker can go through all that two or three threads can
+//! do here.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use crate::Error;
+use crate::sync::{Condvar, Mutex, MutexGuard};
+
+/// The things in stock, each made from a pattern, and what is known of them.
+pub(crate) struct Stock<T, P> {
+    limit: usize,
+    state: Mutex<State<T, P>>,
+    /// Something clean is there, or room for something new, or nothing is being cleaned any more.
+    changed: Condvar,
+}
+
+struct State<T, P> {
+    /// What new things are made from. Things made from another are not taken back.
+    pattern: P,
+    /// The latest used last, so that its memory is still in the processor's caches.
+    clean: Vec<T>,
+    used: VecDeque<T>,
+    /// All there are: clean, used, in use, in the making and being cleaned.
+    live: usize,
+    /// Of these, the ones that are being cleaned.
+    cleaning: usize,
+    /// Those who wait for something clean, each by the number of its miss; the first comes first.
+    queue: VecDeque<u64>,
+    /// Threads that wait for a change. Waking takes a system call even where nobody waits.
+    waiting: usize,
+    hits: u64,
+    misses: u64,
+    closed: bool,
+}
+
+/// What [`Stock::take`] gives.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Taken<T, P> {
+    /// A clean thing.
+    Clean(T),
+    /// The right, and the duty, to make one from this; or else to [forget](Stock::forget) it.
+    Make(P),
+}
+
+/// Calls that found something clean, calls that did not, and what is clean now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Statistics {
+    pub(crate) hits: u64,
+    pub(crate) misses: u64,
+    pub(crate) size: usize,
+}
+
+impl<T, P: Clone> State<T, P> {
+    fn obtain(&mut self, limit: usize) -> Option<Taken<T, P>> {
+        if let Some(thing) = self.clean.pop() {
+            return Some(Taken::Clean(thing));
+        }
+        (self.live < limit).then(|| {
+            self.live += 1;
+            Taken::Make(self.pattern.clone())
+        })
+    }
+}
+
+impl<T, P: Clone + PartialEq> Stock<T, P> {
+    pub(crate) fn new(limit: usize, pattern: P) -> Self {
+        Self {
+            limit,
+            state: Mutex::new(State {
+                pattern,
+                clean: Vec::new(),
+                used: VecDeque::new(),
+                live: 0,
+                cleaning: 0,
+                queue: VecDeque::new(),
+                waiting: 0,
+                hits: 0,
+                misses: 0,
+                closed: false,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Something clean, or the right to make it, waiting at most `patience` for either. Who waits longest
+    /// comes first.
+    pub(crate) fn take(&self, patience: Duration) -> Result<Taken<T, P>, Error> {
+        let mut state = self.lock();
+        if state.queue.is_empty()
+            && let Some(thing) = state.clean.pop()
+        {
+            state.hits += 1;
+            return Ok(Taken::Clean(thing));
+        }
+        state.misses += 1;
+        let ticket = state.misses;
+        state.queue.push_back(ticket);
+        self.take_in_turn(state, ticket, patience)
+    }
+
+    fn take_in_turn<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State<T, P>>,
+        ticket: u64,
+        patience: Duration,
+    ) -> Result<Taken<T, P>, Error> {
+        // Not before: where the machine's clock is slow, reading it is a system call.
+        let start = Instant::now();
+        let taken = loop {
+            if state.queue.front() == Some(&ticket)
+                && let Some(taken) = state.obtain(self.limit)
+            {
+                break Ok(taken);
+            }
+            let waited = start.elapsed();
+            if waited >= patience {
+                break Err(self.busy(waited));
+            }
+            state = self.wait(state, Some(patience - waited));
+        };
+        state.queue.retain(|other| *other != ticket);
+        self.wake(&state);
+        taken
+    }
+
+    /// The right to make one more, unless `count` are clean already.
+    pub(crate) fn reserve(&self, count: usize) -> Result<Option<P>, Error> {
+        let mut state = self.lock();
+        if state.clean.len() >= count {
+            return Ok(None);
+        }
+        if state.live >= self.limit {
+            return Err(self.busy(Duration::ZERO));
+        }
+        state.live += 1;
+        Ok(Some(state.pattern.clone()))
+    }
+
+    fn busy(&self, waited: Duration) -> Error {
+        Error::Busy {
+            limit: self.limit,
+            waited,
+        }
+    }
+
+    /// Takes something clean in that was made from `pattern`. Gives it back where that is outdated, or
+    /// all is over; it is then no longer counted.
+    pub(crate) fn put_clean(&self, thing: T, pattern: &P) -> Option<T> {
+        let mut state = self.lock();
+        let refused = match state.closed || state.pattern != *pattern {
+            true => {
+                state.live -= 1;
+                Some(thing)
+            }
+            false => {
+                state.clean.push(thing);
+                None
+            }
+        };
+        self.wake(&state);
+        refused
+    }
+
+    /// Takes something used in. Gives it back where all is over; it is then no longer counted.
+    pub(crate) fn put_used(&self, thing: T) -> Option<T> {
+        let mut state = self.lock();
+        if state.closed {
+            state.live -= 1;
+            return Some(thing);
+        }
+        state.used.push_back(thing);
+        None
+    }
+
+    /// The next thing to be cleaned, for whoever then calls [`Stock::cleaned`].
+    pub(crate) fn next_used(&self) -> Option<T> {
+        let mut state = self.lock();
+        let thing = state.used.pop_front()?;
+        state.cleaning += 1;
+        Some(thing)
+    }
+
+    /// What [`Stock::next_used`] gave is back in stock, or forgotten.
+    pub(crate) fn cleaned(&self) {
+        let mut state = self.lock();
+        state.cleaning -= 1;
+        self.wake(&state);
+    }
+
+    /// Something has ceased to be, or was not made after all.
+    pub(crate) fn forget(&self) {
+        let mut state = self.lock();
+        state.live -= 1;
+        self.wake(&state);
+    }
+
+    /// What new things are made from.
+    pub(crate) fn pattern(&self) -> P {
+        self.lock().pattern.clone()
+    }
+
+    /// Has new things made from `pattern`, and gives away all clean ones. `old` must be in force.
+    pub(crate) fn replace_pattern(&self, old: &P, pattern: P) -> Option<Vec<T>> {
+        let mut state = self.lock();
+        if state.pattern != *old {
+            return None;
+        }
+        state.pattern = pattern;
+        let outdated = mem::take(&mut state.clean);
+        state.live -= outdated.len();
+        self.wake(&state);
+        Some(outdated)
+    }
+
+    /// Gives clean things away until at most `count` are left.
+    pub(crate) fn trim(&self, count: usize) -> Vec<T> {
+        let mut state = self.lock();
+        let keep = state.clean.len().min(count);
+        let surplus = state.clean.split_off(keep);
+        state.live -= surplus.len();
+        self.wake(&state);
+        surplus
+    }
+
+    /// Gives everything away that is here, first what is clean, then what is used, and waits until
+    /// nothing is being cleaned. What comes back later is not taken.
+    pub(crate) fn close(&self) -> (Vec<T>, VecDeque<T>) {
+        let mut state = self.lock();
+        state.closed = true;
+        let used = mem::take(&mut state.used);
+        while state.cleaning > 0 {
+            state = self.wait(state, None);
+        }
+        let clean = mem::take(&mut state.clean);
+        state.live -= clean.len() + used.len();
+        (clean, used)
+    }
+
+    pub(crate) fn statistics(&self) -> Statistics {
+        let state = self.lock();
+        Statistics {
+            hits: state.hits,
+            misses: state.misses,
+            size: state.clean.len(),
+        }
+    }
+
+    fn wake(&self, state: &State<T, P>) {
+        if state.waiting > 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    fn wait<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State<T, P>>,
+        time: Option<Duration>,
+    ) -> MutexGuard<'a, State<T, P>> {
+        state.waiting += 1;
+        let mut state = match time {
+            None => self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner),
+            Some(time) => {
+                let woken = self.changed.wait_timeout(state, time);
+                woken.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        state.waiting -= 1;
+        state
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T, P>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn stock(limit: usize) -> Stock<u32, u8> {
+        Stock::new(limit, 1)
+    }
+
+    #[test]
+    fn first_ones_are_made_and_later_ones_found() {
+        let stock = stock(2);
+        assert_eq!(stock.take(LONG).ok(), Some(Taken::Make(1)));
+        assert_eq!(stock.put_clean(7, &1), None);
+        assert_eq!(stock.take(LONG).ok(), Some(Taken::Clean(7)));
+        let Statistics { hits, misses, size } = stock.statistics();
+        assert_eq!((hits, misses, size), (1, 1, 0));
+    }
+
+    #[test]
+    fn limit_counts_what_is_in_use() {
+        let stock = stock(1);
+        assert_eq!(stock.take(LONG).ok(), Some(Taken::Make(1)));
+        let refused = stock.take(Duration::ZERO);
+        assert!(matches!(refused, Err(Error::Busy { limit: 1, .. })));
+        assert!(matches!(stock.reserve(1), Err(Error::Busy { .. })));
+        stock.forget();
+        assert_eq!(stock.take(LONG).ok(), Some(Taken::Make(1)));
+    }
+
+    #[test]
+    fn things_of_an_older_pattern_are_not_taken_back() {
+        let stock = stock(3);
+        for thing in [5, 6] {
+            assert!(matches!(stock.take(LONG), Ok(Taken::Make(1))));
+            if thing == 5 {
+                assert_eq!(stock.put_clean(thing, &1), None);
+                assert!(matches!(stock.take(LONG), Ok(Taken::Clean(5))));
+            }
+        }
+        assert_eq!(stock.put_clean(5, &1), None);
+        assert_eq!(stock.replace_pattern(&1, 2), Some(vec![5]));
+        assert_eq!(stock.replace_pattern(&1, 3), None);
+        assert_eq!(stock.put_clean(6, &1), Some(6));
+        assert_eq!(stock.take(LONG).ok(), Some(Taken::Make(2)));
+    }
+
+    #[test]
+    fn closing_waits_for_what_is_being_cleaned() {
+        let stock = stock(2);
+        assert!(matches!(stock.take(LONG), Ok(Taken::Make(1))));
+        assert!(matches!(stock.take(LONG), Ok(Taken::Make(1))));
+        assert_eq!(stock.put_used(8), None);
+        assert_eq!(stock.next_used(), Some(8));
+        thread::scope(|scope| {
+            let closing = scope.spawn(|| stock.close());
+            thread::sleep(Duration::from_millis(5));
+            assert!(!closing.is_finished());
+            // It may come before the closing or behind it.
+            let back = stock.put_clean(8, &1);
+            stock.cleaned();
+            let (clean, used) = closing.join().expect("no panic");
+            assert!(used.is_empty());
+            assert_eq!(back.into_iter().chain(clean).collect::<Vec<_>>(), [8]);
+        });
+        assert_eq!(stock.put_used(9), Some(9));
+    }
+
+    #[test]
+    fn those_who_wait_are_served_in_turn() {
+        let stock = stock(1);
+        assert!(matches!(stock.take(LONG), Ok(Taken::Make(1))));
+        let served = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for turn in 0..8 {
+                let (stock, served) = (&stock, &served);
+                scope.spawn(move || {
+                    assert!(matches!(stock.take(LONG), Ok(Taken::Clean(3))));
+                    assert_eq!(served.fetch_add(1, Ordering::SeqCst), turn);
+                    assert_eq!(stock.put_clean(3, &1), None);
+                });
+                while stock.lock().queue.len() != turn + 1 {
+                    thread::yield_now();
+                }
+            }
+            assert_eq!(stock.put_clean(3, &1), None);
+        });
+    }
+}
+
+/// `RUSTFLAGS="--cfg loom" cargo test -p wasp-core --release --lib loom`
+#[cfg(all(test, loom))]
+mod loom_models {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(3600);
+
+    fn use_one(stock: &Stock<u32, u8>) {
+        match stock.take(LONG).expect("there is one") {
+            Taken::Clean(thing) => assert_eq!(thing, 1),
+            Taken::Make(pattern) => assert_eq!(pattern, 1),
+        }
+    }
+
+    #[test]
+    fn loom_two_users_share_one_thing_and_nobody_waits_for_ever() {
+        loom::model(|| {
+            let stock = Arc::new(Stock::new(1, 1));
+            let other = Arc::clone(&stock);
+            let user = thread::spawn(move || {
+                use_one(&other);
+                assert_eq!(other.put_clean(1, &1), None);
+            });
+            use_one(&stock);
+            assert_eq!(stock.put_clean(1, &1), None);
+            user.join().expect("no panic");
+            assert_eq!(stock.statistics().size, 1);
+        });
+    }
+
+    #[test]
+    fn loom_used_things_come_back_through_the_cleaner() {
+        loom::model(|| {
+            let stock = Arc::new(Stock::new(1, 1));
+            use_one(&stock);
+            assert_eq!(stock.put_used(1), None);
+            let other = Arc::clone(&stock);
+            let cleaner = thread::spawn(move || {
+                let thing = other.next_used().expect("one was put in");
+                assert_eq!(other.put_clean(thing, &1), None);
+                other.cleaned();
+            });
+            use_one(&stock);
+            cleaner.join().expect("no panic");
+        });
+    }
+
+    #[test]
+    fn loom_closing_leaves_nothing_behind() {
+        loom::model(|| {
+            let stock = Arc::new(Stock::new(2, 1));
+            use_one(&stock);
+            assert_eq!(stock.put_used(1), None);
+            let other = Arc::clone(&stock);
+            let cleaner = thread::spawn(move || {
+                let Some(thing) = other.next_used() else {
+                    return 0;
+                };
+                let refused = other.put_clean(thing, &1);
+                other.cleaned();
+                refused.map_or(0, |_| 1)
+            });
+            let (clean, used) = stock.close();
+            let refused = cleaner.join().expect("no panic");
+            assert_eq!(clean.len() + used.len() + refused, 1);
+        });
+    }
+}

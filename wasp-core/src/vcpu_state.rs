@@ -1,0 +1,71 @@
+//! All of a vCPU's state that a guest can change, as the host reads and sets it.
+//!
+//! Setting it takes system calls, so no warm call of a guest in ring 3 goes this way: see the
+//! [gate](crate::arch::gate).
+
+use kvm_bindings::{Msrs, kvm_debugregs, kvm_sregs, kvm_vcpu_events, kvm_xcrs, kvm_xsave};
+
+use crate::Error;
+use crate::machine::Machine;
+
+/// A vCPU's registers but the general ones.
+pub(crate) struct VcpuState {
+    pub(crate) special: kvm_sregs,
+    pub(crate) extended: kvm_xsave,
+    /// What only ring 0 can change; `None` for guests that never get there.
+    privileged: Option<Privileged>,
+}
+
+struct Privileged {
+    controls: kvm_xcrs,
+    debug: kvm_debugregs,
+    events: kvm_vcpu_events,
+    msrs: Msrs,
+}
+
+impl VcpuState {
+    /// The state that `machine` is in, whose guest, if it has run, has only been in ring 3.
+    pub(crate) fn of_ring3(machine: &Machine) -> Result<Self, Error> {
+        Ok(Self {
+            special: machine.special()?,
+            extended: machine.extended()?,
+            privileged: None,
+        })
+    }
+
+    /// The state that `machine` is in, whatever its guest has done.
+    pub(crate) fn of_ring0(machine: &Machine) -> Result<Self, Error> {
+        let privileged = Privileged {
+            controls: machine.extended_controls()?,
+            debug: machine.debug()?,
+            events: machine.events()?,
+            msrs: machine.msrs()?,
+        };
+        Ok(Self {
+            privileged: Some(privileged),
+            ..Self::of_ring3(machine)?
+        })
+    }
+
+    /// Puts a machine into this state.
+    ///
+    /// Special registers come first: they switch on what the others need.
+    pub(crate) fn apply(&self, machine: &Machine) -> Result<(), Error> {
+        machine.set_special(&self.special)?;
+        if let Some(privileged) = &self.privileged {
+            machine.set_extended_controls(&privileged.controls)?;
+            machine.set_debug(&privileged.debug)?;
+            machine.set_msrs(&privileged.msrs)?;
+            machine.set_events(&privileged.events)?;
+        }
+        machine.set_extended(&self.extended)
+    }
+
+    /// Whether the gate brings a guest in ring 3 there: it clears selectors and bases.
+    pub(crate) fn is_gates(&self) -> bool {
+        let kvm_sregs { ds, es, fs, gs, .. } = self.special;
+        [ds, es, fs, gs]
+            .iter()
+            .all(|segment| segment.selector == 0 && segment.base == 0)
+    }
+}

@@ -1,0 +1,137 @@
+//! When the watchdog next looks, agreed on with all who begin a run meanwhile.
+
+use std::sync::Arc;
+
+use super::slot::{NEVER, Slot};
+use crate::sync::AtomicU64;
+use crate::sync::Ordering::SeqCst;
+
+/// The time of the next look, in the watchdog's nanoseconds.
+pub(super) struct Agenda {
+    next_look: AtomicU64,
+}
+
+impl Agenda {
+    pub(super) fn new() -> Self {
+        Self {
+            next_look: AtomicU64::new(NEVER),
+        }
+    }
+
+    pub(super) fn next_look(&self) -> u64 {
+        self.next_look.load(SeqCst)
+    }
+
+    /// Whether a run that has just been armed ends before the next look, so that the watchdog must be
+    /// told of it.
+    ///
+    /// Sequential consistency: either the look sees the armed slot, or this load sees the time that the
+    /// look has settled on.
+    pub(super) fn is_too_late_for(&self, deadline: u64) -> bool {
+        deadline < self.next_look.load(SeqCst)
+    }
+
+    /// Kicks all whose time is up and settles when to look again.
+    ///
+    /// The time is published before the slots are read a second time, so that no run that is armed
+    /// meanwhile is missed.
+    pub(super) fn look(&self, slots: &[Arc<Slot>], now: impl Fn() -> u64, kick: impl Fn(&Slot)) {
+        let start = now();
+        let mut next = NEVER;
+        for slot in slots {
+            next = next.min(slot.expected(start));
+            next = next.min(slot.check(start, || kick(slot)));
+        }
+        self.next_look.store(next, SeqCst);
+        for slot in slots {
+            let due = slot.check(now(), || kick(slot));
+            self.next_look.fetch_min(due, SeqCst);
+        }
+    }
+}
+
+/// `RUSTFLAGS="--cfg loom" cargo test -p wasp-core --release --lib loom`
+#[cfg(all(test, loom))]
+mod loom_models {
+    use std::ptr;
+
+    use loom::sync::atomic::AtomicUsize;
+    use loom::thread;
+
+    use super::super::slot::Ended;
+    use super::*;
+
+    struct Meeting {
+        slot: Arc<Slot>,
+        agenda: Agenda,
+        kicks: AtomicUsize,
+    }
+
+    impl Meeting {
+        fn new() -> loom::sync::Arc<Self> {
+            loom::sync::Arc::new(Self {
+                slot: Arc::new(Slot::new(ptr::null_mut())),
+                agenda: Agenda::new(),
+                kicks: AtomicUsize::new(0),
+            })
+        }
+
+        fn look(&self, now: u64) {
+            let slots = [Arc::clone(&self.slot)];
+            self.agenda.look(
+                &slots,
+                || now,
+                |_| {
+                    self.kicks.fetch_add(1, SeqCst);
+                },
+            );
+        }
+    }
+
+    #[test]
+    fn loom_no_run_is_missed() {
+        loom::model(|| {
+            let meeting = Meeting::new();
+            let watchdog = meeting.clone();
+            let looking = thread::spawn(move || watchdog.look(0));
+            let deadline = meeting.slot.arm(0, 10);
+            let told = meeting.agenda.is_too_late_for(deadline);
+            looking.join().expect("no panic");
+            assert!(told || meeting.agenda.next_look() <= deadline);
+        });
+    }
+
+    #[test]
+    fn loom_no_kick_comes_after_the_run() {
+        loom::model(|| {
+            let meeting = Meeting::new();
+            let watchdog = meeting.clone();
+            meeting.slot.arm(0, 10);
+            let looking = thread::spawn(move || watchdog.look(20));
+            let ended = meeting.slot.disarm();
+            let kicks = meeting.kicks.load(SeqCst);
+            looking.join().expect("no panic");
+            assert_eq!(meeting.kicks.load(SeqCst), kicks, "it is over");
+            assert_eq!(ended.is_some(), kicks == 1);
+        });
+    }
+
+    #[test]
+    fn loom_cancel_ends_this_run_or_the_next() {
+        loom::model(|| {
+            let meeting = Meeting::new();
+            let canceller = meeting.clone();
+            let cancelling = thread::spawn(move || canceller.slot.cancel(|| {}));
+            meeting.slot.arm(0, 10);
+            let first = meeting.slot.disarm();
+            cancelling.join().expect("no panic");
+            meeting.slot.arm(0, 10);
+            if meeting.slot.is_cancelled() {
+                meeting.slot.cancel(|| {});
+            }
+            let second = meeting.slot.disarm();
+            let cancelled = [first, second].map(|ended| ended == Some(Ended::Cancelled));
+            assert!(cancelled.contains(&true), "{first:?}, {second:?}");
+        });
+    }
+}
