@@ -31,6 +31,7 @@ pub(crate) enum Return {
 }
 
 /// Starts the guest at `entry` and waits until it comes back, at most `limit`.
+#[inline]
 pub(crate) fn enter(
     machine: &mut Machine,
     snapshot: &Snapshot,
@@ -57,6 +58,7 @@ fn resume(machine: &mut Machine, snapshot: &Snapshot, limit: Duration) -> Result
 }
 
 /// What a stop of such a guest's means.
+#[inline]
 pub(crate) fn meaning(machine: &mut Machine, stop: Stop) -> Result<Return, Error> {
     let access = match stop {
         Stop::Port(access) => access,

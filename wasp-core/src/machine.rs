@@ -93,11 +93,13 @@ impl Machine {
     }
 
     /// The guest's memory, while it does not run.
+    #[inline]
     pub(crate) const fn memory(&self) -> &GuestMemory {
         &self.memory
     }
 
     /// The guest's memory, while it does not run.
+    #[inline]
     pub(crate) const fn memory_mut(&mut self) -> &mut GuestMemory {
         &mut self.memory
     }
@@ -127,11 +129,13 @@ impl Machine {
     }
 
     /// The general registers as of the last stop.
+    #[inline]
     pub(crate) fn general(&mut self) -> &kvm_regs {
         &self.vcpu.sync_regs_mut().regs
     }
 
     /// The general registers for the next run.
+    #[inline]
     pub(crate) fn set_general(&mut self, registers: kvm_regs) {
         self.vcpu.sync_regs_mut().regs = registers;
         self.vcpu.set_sync_dirty_reg(SyncReg::Register);
@@ -228,6 +232,7 @@ impl Machine {
     }
 
     /// Runs the guest until it stops, at most `limit`.
+    #[inline]
     pub(crate) fn run(&mut self, limit: Duration) -> Result<Stop, Error> {
         self.watchdog.arm(&self.slot, limit);
         let stop = self.enter();
@@ -255,6 +260,7 @@ impl Machine {
         }
     }
 
+    #[inline]
     fn enter(&mut self) -> Result<Stop, Error> {
         match self.vcpu.run() {
             Ok(VcpuExit::IoOut(..) | VcpuExit::IoIn(..)) => {

@@ -141,6 +141,7 @@ impl GuestMemory {
     }
 
     /// The pages that the host has written by [`GuestMemory::write`] since this was last asked.
+    #[inline]
     pub(crate) fn take_written(&mut self, pages: &mut Vec<u64>) {
         self.written.drain_into(pages);
     }
@@ -156,6 +157,7 @@ impl GuestMemory {
     }
 
     /// The bytes at `address`; `None` where they do not all lie in this memory.
+    #[inline]
     pub(crate) fn bytes(&self, address: u64, length: u64) -> Option<&[u8]> {
         let start = self.pointer(address, length)?;
         // SAFETY: `pointer` has checked that the range is mapped. Nothing writes to it while
@@ -173,6 +175,7 @@ impl GuestMemory {
 
     /// Copies `bytes` to `address` for good: what a reset puts back, or what no guest can see. `None`,
     /// with nothing written, where they do not fit.
+    #[inline]
     pub(crate) fn put(&mut self, address: u64, bytes: &[u8]) -> Option<()> {
         let target = self.pointer(address, bytes.len() as u64)?;
         // SAFETY: `pointer` has checked the target range; `bytes` cannot overlap it, since `self`
@@ -182,6 +185,7 @@ impl GuestMemory {
     }
 
     /// Zeroes `length` bytes at `address`; `None`, with nothing written, where they do not fit.
+    #[inline]
     pub(crate) fn zero(&mut self, address: u64, length: u64) -> Option<()> {
         let target = self.pointer(address, length)?;
         // SAFETY: `pointer` has checked the range.
@@ -190,6 +194,7 @@ impl GuestMemory {
     }
 
     /// The little-endian word at `address`, a multiple of 8; 0 outside this memory.
+    #[inline]
     pub(crate) fn read_word(&self, address: u64) -> u64 {
         match self.pointer(address, 8) {
             // SAFETY: `pointer` has checked the range, and the mapping is page-aligned, so a
@@ -201,6 +206,7 @@ impl GuestMemory {
         }
     }
 
+    #[inline]
     fn pointer(&self, address: u64, length: u64) -> Option<*mut u8> {
         let end = address.checked_add(length)?;
         // SAFETY: `address` <= `end` <= `size`, so the result stays inside or just behind the

@@ -110,6 +110,7 @@ impl FrozenMemory {
     }
 
     /// Copies the pages at `addresses`, multiples of the page size, from the file back.
+    #[inline]
     pub(crate) fn restore(&self, memory: &mut GuestMemory, addresses: &[u64]) {
         for &address in addresses {
             let _ = match self.page(address) {
@@ -141,6 +142,7 @@ impl FrozenMemory {
     }
 
     /// The page at `address`, a multiple of the page size; `None` where it is all zero.
+    #[inline]
     pub(crate) fn page(&self, address: u64) -> Option<&[u8]> {
         let at = self.written.partition_point(|run| run.end <= address);
         let written = self.written.get(at)?.contains(&address);

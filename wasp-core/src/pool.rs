@@ -3,6 +3,7 @@
 //! Each live VM makes every `munmap` and page fault of the process dearer, so their number is bounded.
 //! Machines are made and torn down under no lock, and torn down by the [cleaner] alone.
 
+use std::borrow::Borrow;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,12 @@ struct Instance {
     spoilt: bool,
 }
 
+impl Borrow<Pattern> for Instance {
+    fn borrow(&self) -> &Pattern {
+        &self.pattern
+    }
+}
+
 impl Instance {
     const fn clean(machine: Machine, pattern: Pattern) -> Self {
         Self {
@@ -64,6 +71,7 @@ impl Pool {
     }
 
     /// A clean machine, waiting at most `patience` for one.
+    #[inline]
     pub(crate) fn get(self: &Arc<Self>, patience: Duration) -> Result<Loan, Error> {
         let instance = match self.stock.take(patience)? {
             Taken::Clean(instance) => instance,
@@ -127,9 +135,14 @@ impl Pool {
     }
 
     fn put_clean(&self, machine: Machine, pattern: Pattern) {
-        let instance = Instance::clean(machine, pattern.clone());
-        let refused = self.stock.put_clean(instance, &pattern);
-        self.shelve(refused.into_iter().collect());
+        self.put_back(Instance::clean(machine, pattern));
+    }
+
+    #[inline]
+    fn put_back(&self, clean: Instance) {
+        if let Some(refused) = self.stock.put_clean(clean) {
+            self.shelve(vec![refused]);
+        }
     }
 
     fn put_used(self: &Arc<Self>, instance: Instance) {
@@ -198,6 +211,7 @@ impl Loan {
     }
 
     /// The machine and what it started from.
+    #[inline]
     pub(crate) fn parts(&mut self) -> (&mut Machine, &Snapshot) {
         let Instance {
             machine, pattern, ..
@@ -206,6 +220,7 @@ impl Loan {
     }
 
     /// Puts a machine back whose guest has stopped in good order.
+    #[inline]
     pub(crate) fn give_back(mut self) {
         let Some(mut instance) = self.instance.take() else {
             return;
@@ -214,10 +229,7 @@ impl Loan {
             // Whatever lock its teardown takes may be held for ever.
             std::mem::forget(instance);
         } else if instance.pattern.0.clean_at_once(&mut instance.machine) {
-            let Instance {
-                machine, pattern, ..
-            } = instance;
-            self.pool.put_clean(machine, pattern);
+            self.pool.put_back(instance);
         } else {
             self.pool.put_used(instance);
         }

@@ -48,11 +48,13 @@ impl Ring3 {
     }
 
     /// The gate's page.
-    pub(crate) fn gate(&self) -> Gate {
+    #[inline]
+    pub(crate) const fn gate(&self) -> Gate {
         self.supervisor.gate()
     }
 
     /// Adds to `pages` those that the guest has written since the machine was made.
+    #[inline]
     pub(crate) fn dirty_pages(&self, memory: &GuestMemory, pages: &mut Vec<u64>) {
         self.tables.for_each_dirty(memory, |page| pages.push(page));
     }
@@ -62,6 +64,7 @@ impl Ring3 {
     ///
     /// The guest never starts at the instruction that one left by, so KVM drops an `out` that is still
     /// pending from there without moving RIP.
+    #[inline]
     pub(crate) fn start(
         &self,
         machine: &mut Machine,
@@ -87,6 +90,7 @@ impl Ring3 {
     }
 
     /// Runs the guest until it stops for a reason that is not settled here, at most `limit`.
+    #[inline]
     pub(crate) fn run(&self, machine: &mut Machine, limit: Duration) -> Result<Stop, Error> {
         let stop = machine.run(limit)?;
         match self.exception(machine, &stop)? {
@@ -136,6 +140,7 @@ impl Ring3 {
     }
 
     /// The exception that the stop tells of, if it does: no guest can reach a stub by itself.
+    #[inline]
     fn exception(&self, machine: &mut Machine, stop: &Stop) -> Result<Option<Frame>, Error> {
         match stop {
             Stop::Port(PortAccess {

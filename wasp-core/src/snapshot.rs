@@ -18,7 +18,7 @@ use crate::vcpu_state::VcpuState;
 
 /// A used machine with no more dirty pages than this is cleaned by the thread that used it: to wake
 /// another one for it takes longer (some 5 us, against 0.1 us a page).
-const CLEANED_AT_ONCE: usize = 64;
+const CLEANED_AT_ONCE: usize = 128;
 /// A machine with more dirty pages than this drops them all instead of having them copied back, so
 /// that no pool keeps their memory.
 const KEPT: usize = 4096;
@@ -86,6 +86,7 @@ impl Snapshot {
     }
 
     /// Starts a guest in a clean machine with `registers`, and runs it, at most `limit`.
+    #[inline]
     pub(crate) fn start(
         &self,
         machine: &mut Machine,
@@ -102,11 +103,13 @@ impl Snapshot {
     }
 
     /// Lets a guest go on that has stopped, at most `limit`.
+    #[inline]
     pub(crate) fn resume(&self, machine: &mut Machine, limit: Duration) -> Result<Stop, Error> {
         self.blueprint.run(machine, limit)
     }
 
     /// Whether a guest that was to start has been kept from its first instruction.
+    #[inline]
     pub(crate) fn is_at_gate(&self, machine: &mut Machine) -> bool {
         self.gated()
             .is_some_and(|ring3| ring3.gate().contains(machine.general().rip))
@@ -120,12 +123,14 @@ impl Snapshot {
     }
 
     /// The watch over guests that start through the gate.
+    #[inline]
     fn gated(&self) -> Option<&Ring3> {
         self.blueprint.watched().filter(|_| self.state.is_gates())
     }
 
     /// Cleans a used machine whose guest has stopped in good order, if that is done at once; false
     /// where it is left to [`Snapshot::clean`].
+    #[inline]
     pub(crate) fn clean_at_once(&self, machine: &mut Machine) -> bool {
         let Some(ring3) = self.gated() else {
             return false;
@@ -204,7 +209,7 @@ impl Snapshot {
             None => VcpuState::of_ring0(machine)?,
         };
         if let Some(ring3) = self.blueprint.watched() {
-            let (address, bytes) = ring3.gate().extended(&state.extended);
+            let (address, bytes) = ring3.gate().page_with(&state.extended);
             file.write(address, &bytes)?;
         }
         let general = *machine.general();

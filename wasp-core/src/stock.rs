@@ -12,6 +12,7 @@
 //! Knows nothing of machines, so that a model checker can go through all that two or three threads can
 //! do here.
 
+use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::PoisonError;
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 use crate::Error;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
-/// The things in stock, each made from a pattern, and what is known of them.
+/// The things in stock, each made from a pattern that it still knows, and what is known of them all.
 pub(crate) struct Stock<T, P> {
     limit: usize,
     state: Mutex<State<T, P>>,
@@ -76,7 +77,7 @@ impl<T, P: Clone> State<T, P> {
     }
 }
 
-impl<T, P: Clone + PartialEq> Stock<T, P> {
+impl<T: Borrow<P>, P: Clone + PartialEq> Stock<T, P> {
     pub(crate) fn new(limit: usize, pattern: P) -> Self {
         Self {
             limit,
@@ -98,6 +99,7 @@ impl<T, P: Clone + PartialEq> Stock<T, P> {
 
     /// Something clean, or the right to make it, waiting at most `patience` for either. Who waits longest
     /// comes first.
+    #[inline]
     pub(crate) fn take(&self, patience: Duration) -> Result<Taken<T, P>, Error> {
         let mut state = self.lock();
         if state.queue.is_empty()
@@ -157,11 +159,12 @@ impl<T, P: Clone + PartialEq> Stock<T, P> {
         }
     }
 
-    /// Takes something clean in that was made from `pattern`. Gives it back where that is outdated, or
-    /// all is over; it is then no longer counted.
-    pub(crate) fn put_clean(&self, thing: T, pattern: &P) -> Option<T> {
+    /// Takes something clean in. Gives it back where it was made from an outdated pattern, or all is over;
+    /// it is then no longer counted.
+    #[inline]
+    pub(crate) fn put_clean(&self, thing: T) -> Option<T> {
         let mut state = self.lock();
-        let refused = match state.closed || state.pattern != *pattern {
+        let refused = match state.closed || state.pattern != *thing.borrow() {
             true => {
                 state.live -= 1;
                 Some(thing)
@@ -259,6 +262,7 @@ impl<T, P: Clone + PartialEq> Stock<T, P> {
         }
     }
 
+    #[inline]
     fn wake(&self, state: &State<T, P>) {
         if state.waiting > 0 {
             self.changed.notify_all();
@@ -285,8 +289,21 @@ impl<T, P: Clone + PartialEq> Stock<T, P> {
         state
     }
 
+    #[inline]
     fn lock(&self) -> MutexGuard<'_, State<T, P>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// For the tests: a number, and the pattern that it was made from.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Thing(u32, u8);
+
+#[cfg(test)]
+impl Borrow<u8> for Thing {
+    fn borrow(&self) -> &u8 {
+        &self.1
     }
 }
 
@@ -299,7 +316,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
-    fn stock(limit: usize) -> Stock<u32, u8> {
+    fn stock(limit: usize) -> Stock<Thing, u8> {
         Stock::new(limit, 1)
     }
 
@@ -307,8 +324,8 @@ mod tests {
     fn first_ones_are_made_and_later_ones_found() {
         let stock = stock(2);
         assert_eq!(stock.take(LONG).ok(), Some(Taken::Make(1)));
-        assert_eq!(stock.put_clean(7, &1), None);
-        assert_eq!(stock.take(LONG).ok(), Some(Taken::Clean(7)));
+        assert_eq!(stock.put_clean(Thing(7, 1)), None);
+        assert_eq!(stock.take(LONG).ok(), Some(Taken::Clean(Thing(7, 1))));
         let Statistics { hits, misses, size } = stock.statistics();
         assert_eq!((hits, misses, size), (1, 1, 0));
     }
@@ -330,14 +347,14 @@ mod tests {
         for thing in [5, 6] {
             assert!(matches!(stock.take(LONG), Ok(Taken::Make(1))));
             if thing == 5 {
-                assert_eq!(stock.put_clean(thing, &1), None);
-                assert!(matches!(stock.take(LONG), Ok(Taken::Clean(5))));
+                assert_eq!(stock.put_clean(Thing(thing, 1)), None);
+                assert!(matches!(stock.take(LONG), Ok(Taken::Clean(Thing(5, 1)))));
             }
         }
-        assert_eq!(stock.put_clean(5, &1), None);
-        assert_eq!(stock.replace_pattern(&1, 2), Some(vec![5]));
+        assert_eq!(stock.put_clean(Thing(5, 1)), None);
+        assert_eq!(stock.replace_pattern(&1, 2), Some(vec![Thing(5, 1)]));
         assert_eq!(stock.replace_pattern(&1, 3), None);
-        assert_eq!(stock.put_clean(6, &1), Some(6));
+        assert_eq!(stock.put_clean(Thing(6, 1)), Some(Thing(6, 1)));
         assert_eq!(stock.take(LONG).ok(), Some(Taken::Make(2)));
     }
 
@@ -346,20 +363,23 @@ mod tests {
         let stock = stock(2);
         assert!(matches!(stock.take(LONG), Ok(Taken::Make(1))));
         assert!(matches!(stock.take(LONG), Ok(Taken::Make(1))));
-        assert_eq!(stock.put_used(8), None);
-        assert_eq!(stock.next_used(), Some(8));
+        assert_eq!(stock.put_used(Thing(8, 1)), None);
+        assert_eq!(stock.next_used(), Some(Thing(8, 1)));
         thread::scope(|scope| {
             let closing = scope.spawn(|| stock.close());
             thread::sleep(Duration::from_millis(5));
             assert!(!closing.is_finished());
             // It may come before the closing or behind it.
-            let back = stock.put_clean(8, &1);
+            let back = stock.put_clean(Thing(8, 1));
             stock.cleaned();
             let (clean, used) = closing.join().expect("no panic");
             assert!(used.is_empty());
-            assert_eq!(back.into_iter().chain(clean).collect::<Vec<_>>(), [8]);
+            assert_eq!(
+                back.into_iter().chain(clean).collect::<Vec<_>>(),
+                [Thing(8, 1)]
+            );
         });
-        assert_eq!(stock.put_used(9), Some(9));
+        assert_eq!(stock.put_used(Thing(9, 1)), Some(Thing(9, 1)));
     }
 
     #[test]
@@ -371,15 +391,15 @@ mod tests {
             for turn in 0..8 {
                 let (stock, served) = (&stock, &served);
                 scope.spawn(move || {
-                    assert!(matches!(stock.take(LONG), Ok(Taken::Clean(3))));
+                    assert!(matches!(stock.take(LONG), Ok(Taken::Clean(Thing(3, 1)))));
                     assert_eq!(served.fetch_add(1, Ordering::SeqCst), turn);
-                    assert_eq!(stock.put_clean(3, &1), None);
+                    assert_eq!(stock.put_clean(Thing(3, 1)), None);
                 });
                 while stock.lock().queue.len() != turn + 1 {
                     thread::yield_now();
                 }
             }
-            assert_eq!(stock.put_clean(3, &1), None);
+            assert_eq!(stock.put_clean(Thing(3, 1)), None);
         });
     }
 }
@@ -394,9 +414,9 @@ mod loom_models {
 
     const LONG: Duration = Duration::from_secs(3600);
 
-    fn use_one(stock: &Stock<u32, u8>) {
+    fn use_one(stock: &Stock<Thing, u8>) {
         match stock.take(LONG).expect("there is one") {
-            Taken::Clean(thing) => assert_eq!(thing, 1),
+            Taken::Clean(thing) => assert_eq!(thing, Thing(1, 1)),
             Taken::Make(pattern) => assert_eq!(pattern, 1),
         }
     }
@@ -408,10 +428,10 @@ mod loom_models {
             let other = Arc::clone(&stock);
             let user = thread::spawn(move || {
                 use_one(&other);
-                assert_eq!(other.put_clean(1, &1), None);
+                assert_eq!(other.put_clean(Thing(1, 1)), None);
             });
             use_one(&stock);
-            assert_eq!(stock.put_clean(1, &1), None);
+            assert_eq!(stock.put_clean(Thing(1, 1)), None);
             user.join().expect("no panic");
             assert_eq!(stock.statistics().size, 1);
         });
@@ -422,11 +442,11 @@ mod loom_models {
         loom::model(|| {
             let stock = Arc::new(Stock::new(1, 1));
             use_one(&stock);
-            assert_eq!(stock.put_used(1), None);
+            assert_eq!(stock.put_used(Thing(1, 1)), None);
             let other = Arc::clone(&stock);
             let cleaner = thread::spawn(move || {
                 let thing = other.next_used().expect("one was put in");
-                assert_eq!(other.put_clean(thing, &1), None);
+                assert_eq!(other.put_clean(thing), None);
                 other.cleaned();
             });
             use_one(&stock);
@@ -439,13 +459,13 @@ mod loom_models {
         loom::model(|| {
             let stock = Arc::new(Stock::new(2, 1));
             use_one(&stock);
-            assert_eq!(stock.put_used(1), None);
+            assert_eq!(stock.put_used(Thing(1, 1)), None);
             let other = Arc::clone(&stock);
             let cleaner = thread::spawn(move || {
                 let Some(thing) = other.next_used() else {
                     return 0;
                 };
-                let refused = other.put_clean(thing, &1);
+                let refused = other.put_clean(thing);
                 other.cleaned();
                 refused.map_or(0, |_| 1)
             });

@@ -71,6 +71,7 @@ impl Template {
 
     /// Brings a clean machine to where a call may start; returns the addresses between which the
     /// arguments may lie.
+    #[inline]
     pub(crate) fn prepare(
         &self,
         machine: &mut Machine,

@@ -14,7 +14,7 @@
 
 use std::ptr;
 use std::sync::atomic::AtomicU8;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -102,8 +102,11 @@ impl Watchdog {
     }
 
     /// Lets the current thread run the slot's vCPU for `limit` from now on.
+    #[inline]
     pub(crate) fn arm(&self, slot: &Slot, limit: Duration) {
-        slot.thread.store(signal::ready_thread(self.signal), SeqCst);
+        // Published by the arming.
+        slot.thread
+            .store(signal::ready_thread(self.signal), Relaxed);
         let deadline = slot.arm(self.now(), nanoseconds(limit));
         if slot.is_cancelled() {
             self.cancel(slot);
@@ -115,6 +118,7 @@ impl Watchdog {
     }
 
     /// Ends what [`Watchdog::arm`] began; tells whether the run was ended from outside.
+    #[inline]
     pub(crate) fn disarm(&self, slot: &Slot) -> Option<Ended> {
         slot.disarm()
     }
@@ -162,12 +166,13 @@ impl Watchdog {
         // unmaps its kvm_run; KVM reads the byte as one unit.
         unsafe { AtomicU8::from_ptr(immediate_exit) }.store(1, SeqCst);
         let process = rustix::process::getpid().as_raw_nonzero().get();
-        let thread = slot.thread.load(SeqCst);
+        let thread = slot.thread.load(Relaxed);
         // SAFETY: sends a signal whose handler does nothing. The thread is inside `run`, waiting
         // for the slot's kick to be over, so its number still means that thread.
         unsafe { libc::syscall(libc::SYS_tgkill, process, thread, self.signal) };
     }
 
+    #[inline]
     fn now(&self) -> u64 {
         nanoseconds(self.epoch.elapsed())
     }

@@ -1,10 +1,10 @@
 //! The floor: the least that any isolated call costs on this machine. A bare virtual machine in ring 3
-//! whose code is one `out`, its general registers by way of the `kvm_run` page, as ours. No memory to
+//! whose code is one `out`, again and again, its general registers by way of the `kvm_run` page, as ours. No memory to
 //! reset, no deadline, no arguments.
 
 use std::ptr;
 
-use kvm_bindings::{kvm_regs, kvm_segment, kvm_sregs, kvm_userspace_memory_region};
+use kvm_bindings::{CpuId, kvm_regs, kvm_segment, kvm_sregs, kvm_userspace_memory_region};
 use kvm_ioctls::{Kvm, SyncReg, VcpuExit, VcpuFd, VmFd};
 
 const MEMORY: usize = 4 << 20;
@@ -17,11 +17,23 @@ const PORT: u16 = 0xff;
 pub(crate) struct Floor {
     vcpu: VcpuFd,
     _vm: VmFd,
+    memory: *mut libc::c_void,
+}
+
+// SAFETY: nothing about it is tied to a thread.
+unsafe impl Send for Floor {}
+
+impl Drop for Floor {
+    fn drop(&mut self) {
+        // SAFETY: `memory` made this mapping; the VM, which is closed afterwards, does not run again.
+        unsafe { libc::munmap(self.memory, MEMORY) };
+    }
 }
 
 impl Floor {
-    pub(crate) fn new() -> Self {
-        let kvm = Kvm::new().expect("/dev/kvm");
+    /// Makes one, by the same steps that every host of a VM takes. `/dev/kvm` is open and its CPUID
+    /// known.
+    pub(crate) fn new(kvm: &Kvm, cpuid: &CpuId) -> Self {
         let vm = kvm.create_vm().expect("a VM");
         let memory = memory();
         let region = kvm_userspace_memory_region {
@@ -29,15 +41,18 @@ impl Floor {
             userspace_addr: memory.as_ptr() as u64,
             ..Default::default()
         };
-        // SAFETY: the memory is never freed.
+        // SAFETY: the memory is freed when the VM no longer runs.
         unsafe { vm.set_user_memory_region(region) }.expect("a memory slot");
         let mut vcpu = vm.create_vcpu(0).expect("a vCPU");
-        let cpuid = kvm.get_supported_cpuid(256).expect("CPUID");
-        vcpu.set_cpuid2(&cpuid).expect("CPUID set");
+        vcpu.set_cpuid2(cpuid).expect("CPUID set");
         let reset = vcpu.get_sregs().expect("registers");
         vcpu.set_sregs(&special(&reset)).expect("registers set");
         vcpu.set_sync_valid_reg(SyncReg::Register);
-        Self { vcpu, _vm: vm }
+        Self {
+            vcpu,
+            _vm: vm,
+            memory: memory.as_mut_ptr().cast(),
+        }
     }
 
     /// Enters and leaves once.
@@ -48,6 +63,11 @@ impl Floor {
             ..Default::default()
         };
         self.vcpu.set_sync_dirty_reg(SyncReg::Register);
+        self.exit();
+    }
+
+    /// Goes on behind the last exit, and leaves once.
+    pub(crate) fn exit(&mut self) {
         let exit = self.vcpu.run().expect("KVM_RUN");
         assert!(matches!(exit, VcpuExit::IoOut(PORT, _)), "{exit:?}");
     }
@@ -70,7 +90,8 @@ fn memory() -> &'static mut [u8] {
     put(TABLES + 0x2000, 0xe7);
     put(TABLES + 0x2008, CODE as u64 | 0xe7);
     memory[TASK_STATE + 102] = 104;
-    memory[CODE..CODE + 2].copy_from_slice(&[0xe6, PORT as u8]);
+    // out PORT, al; jmp back
+    memory[CODE..CODE + 4].copy_from_slice(&[0xe6, PORT as u8, 0xeb, 0xfc]);
     memory
 }
 

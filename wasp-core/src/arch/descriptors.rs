@@ -55,6 +55,17 @@ pub(crate) enum Ports {
     All,
 }
 
+impl Ports {
+    /// Bytes of a bitmap as long as it must be, and the byte of ones that must follow. Ports behind it are
+    /// closed.
+    const fn bitmap_size(self) -> usize {
+        match self {
+            Self::Hypercall => 0x100 / 8 + 1,
+            Self::All => 0x1_0000 / 8 + 1,
+        }
+    }
+}
+
 /// The supervisor's pages of one guest.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Supervisor {
@@ -69,13 +80,13 @@ impl Supervisor {
     }
 
     /// The first address behind them.
-    pub(crate) fn end(&self) -> u64 {
+    pub(crate) const fn end(&self) -> u64 {
         self.gate().base + PAGE_SIZE
     }
 
     /// The gate's page.
-    pub(crate) fn gate(&self) -> Gate {
-        let task_state = (TSS_SIZE + self.bitmap().len()) as u64;
+    pub(crate) const fn gate(&self) -> Gate {
+        let task_state = (TSS_SIZE + self.ports.bitmap_size()) as u64;
         Gate {
             base: self.base + TASK_STATE + task_state.next_multiple_of(PAGE_SIZE),
         }
@@ -170,20 +181,15 @@ impl Supervisor {
         tss
     }
 
-    /// One bit a port, clear where it is open, and the byte of ones that must follow.
+    /// One bit a port, clear where it is open.
     fn bitmap(&self) -> Vec<u8> {
-        match self.ports {
-            Ports::Hypercall => {
-                let mut bitmap = vec![0xff; 0x100 / 8 + 1];
-                bitmap[usize::from(HYPERCALL_PORT / 8)] &= !(1 << (HYPERCALL_PORT % 8));
-                bitmap
-            }
-            Ports::All => {
-                let mut bitmap = vec![0; 0x1_0000 / 8];
-                bitmap.push(0xff);
-                bitmap
-            }
+        let mut bitmap = vec![0; self.ports.bitmap_size() - 1];
+        if self.ports == Ports::Hypercall {
+            bitmap.fill(0xff);
+            bitmap[usize::from(HYPERCALL_PORT / 8)] &= !(1 << (HYPERCALL_PORT % 8));
         }
+        bitmap.push(0xff);
+        bitmap
     }
 
     fn task_limit(&self) -> u32 {

@@ -7,23 +7,26 @@
 //! to where the guest starts. No instruction in it changes a flag.
 //!
 //! Selectors and bases are only written where they are not zero: to write one takes some 100 cycles, to
-//! read one takes one.
+//! read one takes one. XRSTOR takes 280; where nothing but SSE is in use, as XGETBV with ECX 1 tells it
+//! (13.6), zeros and LDMXCSR do the same in 60.
 //!
 //! ```text
 //! + 0x000  code
-//! + 0x080  RAX, RCX, RDX and RIP of the guest's start    the host writes them before every start
-//! + 0x0c0  XSAVE area
+//! + 0x100  RAX, RCX, RDX and RIP of the guest's start    the host writes them before every start
+//! + 0x140  XSAVE area
 //! ```
 //!
 //! A guest that jumps here by itself resets its own registers and nothing else.
+
+use std::arch::x86_64::{__cpuid, __cpuid_count};
 
 use kvm_bindings::{kvm_regs, kvm_xsave};
 use virtine_rt::abi::PAGE_SIZE;
 
 use crate::exit::Exception;
 
-const START: usize = 0x80;
-const XSAVE: usize = 0xc0;
+const START: usize = 0x100;
+const XSAVE: usize = 0x140;
 const MXCSR: usize = 24;
 /// All SIMD exceptions masked: MXCSR's value after reset, which XRSTOR takes from memory in any case.
 const INITIAL_MXCSR: u32 = 0x1f80;
@@ -48,13 +51,38 @@ const INITIAL_MXCSR: u32 = 0x1f80;
 ///       jrcxz clean
 ///       jmp unclean
 /// clean:
+///       mov ecx, 1
+///       xgetbv
+///       lea ecx, [rax - 2]
+///       jrcxz sse
+/// all:
 ///       mov eax, -1
 ///       mov edx, -1
 ///       xrstor64 [rip + XSAVE]
+/// start:
 ///       mov rax, [rip + START]
 ///       mov rcx, [rip + START + 8]
 ///       mov rdx, [rip + START + 16]
 ///       jmp [rip + START + 24]
+/// sse:
+///       xorps xmm0, xmm0
+///       xorps xmm1, xmm1
+///       xorps xmm2, xmm2
+///       xorps xmm3, xmm3
+///       xorps xmm4, xmm4
+///       xorps xmm5, xmm5
+///       xorps xmm6, xmm6
+///       xorps xmm7, xmm7
+///       xorps xmm8, xmm8
+///       xorps xmm9, xmm9
+///       xorps xmm10, xmm10
+///       xorps xmm11, xmm11
+///       xorps xmm12, xmm12
+///       xorps xmm13, xmm13
+///       xorps xmm14, xmm14
+///       xorps xmm15, xmm15
+///       ldmxcsr [rip + XSAVE + MXCSR]
+///       jmp start
 /// unclean:
 ///       mov ecx, 0
 ///       mov ds, ecx
@@ -65,23 +93,34 @@ const INITIAL_MXCSR: u32 = 0x1f80;
 ///       wrgsbase rcx
 ///       jmp clean
 /// ```
-const CODE: [u8; 112] = [
-    0x8c, 0xd9, 0xe3, 2, 0xeb, 0x51, // ds
-    0x8c, 0xc1, 0xe3, 2, 0xeb, 0x4b, // es
-    0x8c, 0xe1, 0xe3, 2, 0xeb, 0x45, // fs
-    0x8c, 0xe9, 0xe3, 2, 0xeb, 0x3f, // gs
-    0xf3, 0x48, 0x0f, 0xae, 0xc1, 0xe3, 2, 0xeb, 0x36, // FS base
-    0xf3, 0x48, 0x0f, 0xae, 0xc9, 0xe3, 2, 0xeb, 0x2d, // GS base
-    0xb8, 0xff, 0xff, 0xff, 0xff, 0xba, 0xff, 0xff, 0xff, 0xff, // clean
-    0x48, 0x0f, 0xae, 0x2d, 0x84, 0, 0, 0, // xrstor64
-    0x48, 0x8b, 5, 0x3d, 0, 0, 0, // rax
-    0x48, 0x8b, 0x0d, 0x3e, 0, 0, 0, // rcx
-    0x48, 0x8b, 0x15, 0x3f, 0, 0, 0, // rdx
-    0xff, 0x25, 0x41, 0, 0, 0, // rip
+const CODE: [u8; 208] = [
+    0x8c, 0xd9, 0xe3, 5, 0xe9, 0xab, 0, 0, 0, // ds
+    0x8c, 0xc1, 0xe3, 5, 0xe9, 0xa2, 0, 0, 0, // es
+    0x8c, 0xe1, 0xe3, 5, 0xe9, 0x99, 0, 0, 0, // fs
+    0x8c, 0xe9, 0xe3, 5, 0xe9, 0x90, 0, 0, 0, // gs
+    0xf3, 0x48, 0x0f, 0xae, 0xc1, 0xe3, 5, 0xe9, 0x84, 0, 0, 0, // FS base
+    0xf3, 0x48, 0x0f, 0xae, 0xc9, 0xe3, 2, 0xeb, 0x7b, // GS base
+    0xb9, 1, 0, 0, 0, 0x0f, 1, 0xd0, 0x8d, 0x48, 0xfe, 0xe3, 0x2d, // clean
+    0xb8, 0xff, 0xff, 0xff, 0xff, 0xba, 0xff, 0xff, 0xff, 0xff, // all
+    0x48, 0x0f, 0xae, 0x2d, 0xe8, 0, 0, 0, // xrstor64
+    0x48, 0x8b, 5, 0xa1, 0, 0, 0, // start
+    0x48, 0x8b, 0x0d, 0xa2, 0, 0, 0, 0x48, 0x8b, 0x15, 0xa3, 0, 0, 0, 0xff, 0x25, 0xa5, 0, 0, 0,
+    0x0f, 0x57, 0xc0, 0x0f, 0x57, 0xc9, 0x0f, 0x57, 0xd2, 0x0f, 0x57, 0xdb, // sse
+    0x0f, 0x57, 0xe4, 0x0f, 0x57, 0xed, 0x0f, 0x57, 0xf6, 0x0f, 0x57, 0xff, 0x45, 0x0f, 0x57, 0xc0,
+    0x45, 0x0f, 0x57, 0xc9, 0x45, 0x0f, 0x57, 0xd2, 0x45, 0x0f, 0x57, 0xdb, 0x45, 0x0f, 0x57, 0xe4,
+    0x45, 0x0f, 0x57, 0xed, 0x45, 0x0f, 0x57, 0xf6, 0x45, 0x0f, 0x57, 0xff, 0x0f, 0xae, 0x15, 0xa6,
+    0, 0, 0, 0xeb, 0xa4, // ldmxcsr
     0xb9, 0, 0, 0, 0, 0x8e, 0xd9, 0x8e, 0xc1, 0x8e, 0xe1, 0x8e, 0xe9, // unclean
     0xf3, 0x48, 0x0f, 0xae, 0xd1, 0xf3, 0x48, 0x0f, 0xae, 0xd9, // bases
-    0xeb, 0xba,
+    0xe9, 0x69, 0xff, 0xff, 0xff,
 ];
+
+/// Where `clean` and `all` start in the code: what lies between is only for processors that know XGETBV
+/// with ECX 1.
+const CLEAN: usize = 0x39;
+const ALL: usize = 0x46;
+/// `jmp` over what lies there.
+const SKIP: [u8; 2] = [0xeb, (ALL - CLEAN - 2) as u8];
 
 /// The gate of one guest, at an address of its memory.
 #[derive(Clone, Copy, Debug)]
@@ -94,16 +133,23 @@ impl Gate {
     pub(crate) fn page() -> Vec<u8> {
         let mut page = vec![0; PAGE_SIZE as usize];
         page[..CODE.len()].copy_from_slice(&CODE);
+        if !knows_what_is_in_use() {
+            page[CLEAN..CLEAN + SKIP.len()].copy_from_slice(&SKIP);
+        }
         let mxcsr = XSAVE + MXCSR;
         page[mxcsr..mxcsr + 4].copy_from_slice(&INITIAL_MXCSR.to_le_bytes());
         page
     }
 
-    /// Where and with what the XSAVE area is overwritten, for guests that start with these registers.
-    pub(crate) fn extended(&self, registers: &kvm_xsave) -> (u64, Vec<u8>) {
+    /// The same for guests whose extended registers start as these are; and where it lies.
+    pub(crate) fn page_with(&self, registers: &kvm_xsave) -> (u64, Vec<u8>) {
+        let mut page = Self::page();
+        page[CLEAN..CLEAN + SKIP.len()].copy_from_slice(&SKIP);
         let bytes = registers.region.iter().flat_map(|word| word.to_le_bytes());
-        let address = self.base + XSAVE as u64;
-        (address, bytes.take(PAGE_SIZE as usize - XSAVE).collect())
+        for (to, byte) in page[XSAVE..].iter_mut().zip(bytes) {
+            *to = byte;
+        }
+        (self.base, page)
     }
 
     /// Where and with what the host overwrites the page before a guest starts with `registers`.
@@ -127,4 +173,11 @@ impl Gate {
     pub(crate) fn contains(&self, rip: u64) -> bool {
         (self.base..self.base + PAGE_SIZE).contains(&rip)
     }
+}
+
+/// Whether XGETBV with ECX 1 tells which states are in use (Intel SDM vol. 2, CPUID, leaf 0DH, sub-leaf 1:
+/// EAX bit 2). The guest's processor is the host's; what its CPUID says has no say in this.
+fn knows_what_is_in_use() -> bool {
+    let leaves = __cpuid(0).eax;
+    leaves >= 0xd && __cpuid_count(0xd, 1).eax & 1 << 2 != 0
 }

@@ -27,6 +27,7 @@ impl Agenda {
     ///
     /// Sequential consistency: either the look sees the armed slot, or this load sees the time that the
     /// look has settled on.
+    #[inline]
     pub(super) fn is_too_late_for(&self, deadline: u64) -> bool {
         deadline < self.next_look.load(SeqCst)
     }

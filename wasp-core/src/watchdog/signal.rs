@@ -102,6 +102,7 @@ fn catch(number: i32) -> Result<(), Error> {
 
 /// The current thread's number, once it is sure that the signal reaches it. Two system calls for each
 /// thread that runs a vCPU, none for each run.
+#[inline]
 pub(super) fn ready_thread(signal: i32) -> i32 {
     thread_local! {
         static ID: Cell<Option<i32>> = const { Cell::new(None) };

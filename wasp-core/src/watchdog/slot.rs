@@ -7,12 +7,12 @@
 //!
 //! `disarm` waits out `Kicking`, so no kick is under way once it has returned.
 //!
-//! All orders are sequentially consistent: every step here is one side of a race in which each side
-//! stores and then looks for what the other has stored.
+//! What decides is sequentially consistent: every such step is one side of a race in which each side
+//! stores and then looks for what the other has stored. What is relaxed is published by these.
 
 use std::sync::atomic::{AtomicI32, AtomicPtr};
 
-use crate::sync::Ordering::SeqCst;
+use crate::sync::Ordering::{Relaxed, SeqCst};
 use crate::sync::{AtomicBool, AtomicU8, AtomicU64, spin};
 
 const IDLE: u8 = 0;
@@ -63,16 +63,22 @@ impl Slot {
     }
 
     /// Begins a run at `now` that may take `limit`; returns when it must end.
+    #[inline]
     pub(super) fn arm(&self, now: u64, limit: u64) -> u64 {
         let deadline = now.saturating_add(limit);
-        self.limit.store(limit, SeqCst);
-        self.deadline.store(deadline, SeqCst);
-        self.used.store(true, SeqCst);
+        self.limit.store(limit, Relaxed);
+        self.deadline.store(deadline, Relaxed);
+        // It mostly is; a store would take the cache line each time.
+        if !self.used.load(SeqCst) {
+            self.used.store(true, SeqCst);
+        }
+        // Publishes all of the above.
         self.state.store(ARMED, SeqCst);
         deadline
     }
 
     /// Ends a run; tells whether it was ended from outside.
+    #[inline]
     pub(super) fn disarm(&self) -> Option<Ended> {
         let in_time = self.state.compare_exchange(ARMED, IDLE, SeqCst, SeqCst);
         if in_time.is_ok() {
@@ -94,6 +100,7 @@ impl Slot {
         self.end(kick);
     }
 
+    #[inline]
     pub(super) fn is_cancelled(&self) -> bool {
         self.cancelled.load(SeqCst)
     }
@@ -112,7 +119,7 @@ impl Slot {
     /// armed again at once, with the same limit.
     pub(super) fn expected(&self, now: u64) -> u64 {
         match self.used.swap(false, SeqCst) {
-            true => now.saturating_add(self.limit.load(SeqCst)),
+            true => now.saturating_add(self.limit.load(Relaxed)),
             false => NEVER,
         }
     }
@@ -122,7 +129,7 @@ impl Slot {
         if self.state.load(SeqCst) != ARMED {
             return NEVER;
         }
-        let deadline = self.deadline.load(SeqCst);
+        let deadline = self.deadline.load(Relaxed);
         if deadline > now {
             return deadline;
         }
