@@ -27,10 +27,8 @@ fn counter(mode: Mode) -> CacheBuilder {
 
 /// Runs the counter to its hypercall and tells what it counted.
 fn count(virtine: &mut Lease) -> u64 {
-    assert!(matches!(
-        virtine.run().expect("a run"),
-        Exit::Hypercall { .. }
-    ));
+    let exit = virtine.run().expect("a run");
+    assert!(matches!(exit, Exit::Hypercall { .. }), "{exit:?}");
     virtine.registers().expect("registers").rax
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod arguments;
+mod attacks;
 mod cache;
 mod calls;
 mod exceptions;
@@ -16,6 +17,8 @@ mod isolation;
 mod limits;
 mod panics;
 mod raw;
+mod refusals;
+mod serving;
 mod snapshots;
 mod system_calls;
 mod threads;

@@ -18,7 +18,7 @@ fn from_the_snapshot(text: &str) -> (u32, String) {
     (STATE.fetch_add(1, Ordering::Relaxed), text.to_uppercase())
 }
 
-#[virtine(snapshot = false, timeout = "50ms")]
+#[virtine(snapshot = false, timeout = "300ms")]
 fn endless_from_the_image(forever: bool) {
     loop {
         core::hint::spin_loop();

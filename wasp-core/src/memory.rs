@@ -269,6 +269,10 @@ pub(crate) const fn page_of(address: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
     use super::*;
     use crate::memory_file::MemoryFile;
 
@@ -350,5 +354,33 @@ mod tests {
         one.write(0, &[9; 4]).expect("in bounds");
         assert_eq!(two.bytes(0, 4), Some(&[7; 4][..]));
         assert_eq!(file.page(0).map(|page| page[0]), Some(7));
+    }
+
+    proptest! {
+        #[test]
+        fn access_is_inside_or_refused(address: u64, near in 0..3 * PAGE_SIZE, length in 0..9000_u64) {
+            let mut memory = memory();
+            for address in [address, near, address % (3 * PAGE_SIZE), u64::MAX - near] {
+                let inside = address.checked_add(length).is_some_and(|end| end <= memory.size());
+                prop_assert_eq!(memory.bytes(address, length).is_some(), inside);
+                prop_assert_eq!(memory.zero(address, length).is_some(), inside);
+                let bytes = vec![1; length as usize];
+                prop_assert_eq!(memory.write(address, &bytes).is_some(), inside);
+            }
+        }
+
+        #[test]
+        fn host_writes_name_exactly_the_pages_that_they_touch(
+            writes in prop::collection::vec((0..100 * PAGE_SIZE, 0..3 * PAGE_SIZE), 0..200)
+        ) {
+            let (mut noted, mut expected) = (HostWrites::default(), BTreeSet::new());
+            for (address, length) in writes {
+                noted.note(address, length);
+                expected.extend((address..address + length).map(page_of));
+            }
+            let mut pages = Vec::new();
+            noted.drain_into(&mut pages);
+            prop_assert_eq!(pages.into_iter().collect::<BTreeSet<u64>>(), expected);
+        }
     }
 }

@@ -76,6 +76,7 @@ impl Pool {
         let instance = match self.stock.take(patience)? {
             Taken::Clean(instance) => instance,
             Taken::Make(pattern) => Instance::clean(self.make(&pattern)?, pattern),
+            Taken::Used(used) => self.renew(used)?,
         };
         Ok(Loan {
             pool: Arc::clone(self),
@@ -161,40 +162,43 @@ impl Pool {
         }
     }
 
-    /// What becomes of a used machine: it is cleaned, and given to the snapshot in force if that is
-    /// another one by now.
-    fn recycle(instance: Instance, current: &Pattern) -> Result<Machine, Error> {
+    /// What becomes of a used machine: a clean one of the snapshot in force.
+    fn renew(&self, used: Instance) -> Result<Instance, Error> {
+        let current = self.stock.pattern();
+        let machine = match Self::recycle(used, &current) {
+            Some(machine) => machine,
+            None => self.make(&current)?,
+        };
+        Ok(Instance::clean(machine, current))
+    }
+
+    /// Cleans a machine, if it can be; else it is torn down.
+    fn recycle(used: Instance, current: &Pattern) -> Option<Machine> {
         let Instance {
             mut machine,
             pattern,
-            ..
-        } = instance;
-        pattern.0.clean(&mut machine)?;
+            spoilt,
+        } = used;
+        if spoilt {
+            return None;
+        }
+        pattern.0.clean(&mut machine).ok()?;
         match pattern == *current {
-            true => Ok(machine),
-            false => current.0.adopt(machine),
+            true => Some(machine),
+            false => current.0.adopt(machine).ok(),
         }
     }
 }
 
 impl Chores for Pool {
     fn do_one(&self) {
-        let Some(instance) = self.stock.next_used() else {
-            return;
-        };
-        let current = self.stock.pattern();
-        let recycled = match instance.spoilt {
-            true => {
-                drop(instance);
-                None
+        if let Some(used) = self.stock.next_used() {
+            // Where none can be made, the next caller tries, and is told why it cannot be.
+            if let Ok(clean) = self.renew(used) {
+                self.put_back(clean);
             }
-            false => Self::recycle(instance, &current).ok(),
-        };
-        // Where none can be made, the next caller tries, and is told why it cannot be.
-        if let Ok(machine) = recycled.map_or_else(|| self.make(&current), Ok) {
-            self.put_clean(machine, current);
+            self.stock.cleaned();
         }
-        self.stock.cleaned();
     }
 }
 

@@ -5,7 +5,7 @@
 //!               take                    put_used
 //!   clean  ------------->  in use  ------------------>  used
 //!     ^ ^                   |   |                        | next_used
-//!     | +---- put_clean ----+   +-- forget               v
+//!     | +---- put_clean ----+   +-- forget    take      v
 //!     +------------------ put_clean ---------------- being cleaned -- forget
 //! ```
 //!
@@ -55,6 +55,9 @@ pub(crate) enum Taken<T, P> {
     Clean(T),
     /// The right, and the duty, to make one from this; or else to [forget](Stock::forget) it.
     Make(P),
+    /// Something used, to be cleaned by whoever wants it, or else forgotten: those who clean are not fast
+    /// enough.
+    Used(T),
 }
 
 /// Calls that found something clean, calls that did not, and what is clean now.
@@ -70,10 +73,11 @@ impl<T, P: Clone> State<T, P> {
         if let Some(thing) = self.clean.pop() {
             return Some(Taken::Clean(thing));
         }
-        (self.live < limit).then(|| {
+        if self.live < limit {
             self.live += 1;
-            Taken::Make(self.pattern.clone())
-        })
+            return Some(Taken::Make(self.pattern.clone()));
+        }
+        self.used.pop_front().map(Taken::Used)
     }
 }
 
@@ -97,8 +101,8 @@ impl<T: Borrow<P>, P: Clone + PartialEq> Stock<T, P> {
         }
     }
 
-    /// Something clean, or the right to make it, waiting at most `patience` for either. Who waits longest
-    /// comes first.
+    /// Something clean, or the right to make it, or something to be cleaned, waiting at most `patience` for
+    /// any. Who waits longest comes first.
     #[inline]
     pub(crate) fn take(&self, patience: Duration) -> Result<Taken<T, P>, Error> {
         let mut state = self.lock();
@@ -186,6 +190,7 @@ impl<T: Borrow<P>, P: Clone + PartialEq> Stock<T, P> {
             return Some(thing);
         }
         state.used.push_back(thing);
+        self.wake(&state);
         None
     }
 
@@ -342,6 +347,15 @@ mod tests {
     }
 
     #[test]
+    fn who_finds_all_in_use_helps_to_clean() {
+        let stock = stock(1);
+        assert!(matches!(stock.take(LONG), Ok(Taken::Make(1))));
+        assert_eq!(stock.put_used(Thing(4, 1)), None);
+        assert_eq!(stock.take(LONG).ok(), Some(Taken::Used(Thing(4, 1))));
+        assert_eq!(stock.next_used(), None);
+    }
+
+    #[test]
     fn things_of_an_older_pattern_are_not_taken_back() {
         let stock = stock(3);
         for thing in [5, 6] {
@@ -418,6 +432,7 @@ mod loom_models {
         match stock.take(LONG).expect("there is one") {
             Taken::Clean(thing) => assert_eq!(thing, Thing(1, 1)),
             Taken::Make(pattern) => assert_eq!(pattern, 1),
+            Taken::Used(thing) => assert_eq!(thing, Thing(1, 1)),
         }
     }
 
@@ -445,9 +460,11 @@ mod loom_models {
             assert_eq!(stock.put_used(Thing(1, 1)), None);
             let other = Arc::clone(&stock);
             let cleaner = thread::spawn(move || {
-                let thing = other.next_used().expect("one was put in");
-                assert_eq!(other.put_clean(thing), None);
-                other.cleaned();
+                // Unless the other thread was faster and cleans it.
+                if let Some(thing) = other.next_used() {
+                    assert_eq!(other.put_clean(thing), None);
+                    other.cleaned();
+                }
             });
             use_one(&stock);
             cleaner.join().expect("no panic");

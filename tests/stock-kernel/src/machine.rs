@@ -20,7 +20,7 @@ use crate::tools::QEMU;
 mod console;
 
 /// Everything but memory and files; the options of the kernel are the last.
-const ARGUMENTS: &str = "-accel tcg -cpu EPYC,+svm,+npt -smp 2 -nodefaults -display none \
+const ARGUMENTS: &str = "-accel tcg,thread=single -cpu EPYC,+svm,+npt -smp 2 -nodefaults -display none \
                          -no-reboot -initrd /dev/stdin -serial file:/dev/stdout \
                          -serial file:/dev/stderr -append";
 

@@ -19,8 +19,8 @@ pub(crate) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    pub(crate) fn new(name: &'static str, mut call: impl FnMut() + 'a) -> Self {
-        Self::making(name, move || call())
+    pub(crate) fn new(name: &'static str, call: impl FnMut() + 'a) -> Self {
+        Self::making(name, call)
     }
 
     /// A call that makes something whose end is not timed.

@@ -263,6 +263,10 @@ fn to_bytes(words: &[u64]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     const MIB: u64 = 1 << 20;
@@ -388,6 +392,32 @@ mod tests {
                 execute,
             };
             assert_eq!(rights.leaf() & DIRTY, 0);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// A guest that writes wherever it likes, its page tables filled as it goes.
+        #[test]
+        fn exactly_the_pages_that_were_written_are_dirty(
+            reach in 1..200_u64, writes in prop::collection::vec(any::<u64>(), 0..50)
+        ) {
+            let reach = (reach * MIB).next_multiple_of(PAGE_SIZE);
+            let tables = tables(reach);
+            let mut memory = memory(&tables);
+            let mut expected = BTreeSet::new();
+            for address in writes {
+                let page = address % reach / PAGE_SIZE * PAGE_SIZE;
+                let found = write(&mut memory, &tables, page) != 0
+                    || tables.fill(&mut memory, page) && write(&mut memory, &tables, page) != 0;
+                let mapped = (PAGE_SIZE..reach - PAGE_SIZE).contains(&page);
+                prop_assert_eq!(found, mapped);
+                if found {
+                    expected.insert(page);
+                }
+            }
+            prop_assert_eq!(dirty(&memory, &tables), Vec::from_iter(expected));
         }
     }
 }

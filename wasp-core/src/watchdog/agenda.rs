@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::slot::{NEVER, Slot};
-use crate::sync::AtomicU64;
 use crate::sync::Ordering::SeqCst;
+use crate::sync::{AtomicU64, store_before_load};
 
 /// The time of the next look, in the watchdog's nanoseconds.
 pub(super) struct Agenda {
@@ -29,6 +29,7 @@ impl Agenda {
     /// look has settled on.
     #[inline]
     pub(super) fn is_too_late_for(&self, deadline: u64) -> bool {
+        store_before_load();
         deadline < self.next_look.load(SeqCst)
     }
 
@@ -44,6 +45,7 @@ impl Agenda {
             next = next.min(slot.check(start, || kick(slot)));
         }
         self.next_look.store(next, SeqCst);
+        store_before_load();
         for slot in slots {
             let due = slot.check(now(), || kick(slot));
             self.next_look.fetch_min(due, SeqCst);
@@ -93,8 +95,11 @@ mod loom_models {
     fn loom_no_run_is_missed() {
         loom::model(|| {
             let meeting = Meeting::new();
+            // The watchdog is to wake before the run's end, so nobody needs to tell it of the run; then
+            // it does, finds nothing, and would sleep for ever.
+            meeting.agenda.next_look.store(5, SeqCst);
             let watchdog = meeting.clone();
-            let looking = thread::spawn(move || watchdog.look(0));
+            let looking = thread::spawn(move || watchdog.look(5));
             let deadline = meeting.slot.arm(0, 10);
             let told = meeting.agenda.is_too_late_for(deadline);
             looking.join().expect("no panic");

@@ -1,0 +1,94 @@
+//! Raw guests that mean harm, as machine code, one file a topic. Each ends in what the test says, within
+//! its deadline; the next virtine of the same cache is as fresh and right as ever.
+
+use std::time::{Duration, Instant};
+
+use wasp_core::{Cache, Exit, Fault, Mode};
+
+mod code;
+mod faults;
+mod memory;
+mod ports;
+mod ring0;
+mod snapshots;
+mod spins;
+
+const MEMORY: u64 = 0x1_0000;
+const START: u64 = 0x8000;
+/// Where the image has a guest that behaves.
+const GOOD: u64 = 0x9000;
+/// Longest run of an attack. Far more than any needs that does not spin.
+const DEADLINE: Duration = Duration::from_millis(500);
+
+/// In 16, 32 and 64 bits alike:
+///
+/// ```text
+/// b0 2a    mov al, 42
+/// e6 30    out 0x30, al
+/// e6 fa    out 0xfa, al
+/// ```
+const BEHAVED: [u8; 6] = [0xb0, 42, 0xe6, 0x30, 0xe6, 0xfa];
+
+/// A cache of one virtine whose image is `attack`, with a guest that behaves behind it.
+fn cache(mode: Mode, attack: &[u8]) -> Cache {
+    let mut image = attack.to_vec();
+    image.resize((GOOD - START) as usize, 0x90);
+    image.extend(BEHAVED);
+    Cache::builder(MEMORY)
+        .mode(mode)
+        .binary(image, START)
+        .deadline(DEADLINE)
+        .limit(1)
+        .build()
+        .expect("a cache")
+}
+
+/// Lets the attack loose three times, each followed by a guest that behaves; returns how it ended.
+fn attack(mode: Mode, code: &[u8]) -> Exit {
+    let cache = cache(mode, code);
+    let mut exits = (0..3).map(|_| {
+        let start = Instant::now();
+        let exit = cache.get().expect("a virtine").run().expect("a run");
+        assert!(start.elapsed() < 20 * DEADLINE, "{:?}", start.elapsed());
+        behaves(&cache);
+        exit
+    });
+    let first = exits.next().expect("three");
+    assert!(exits.all(|exit| exit == first), "it ends alike every time");
+    first
+}
+
+/// Whether the next virtine does what it should.
+fn behaves(cache: &Cache) {
+    let mut virtine = cache.get().expect("a virtine");
+    let registers = virtine.registers().expect("registers");
+    virtine
+        .set_registers(&wasp_core::Registers {
+            rip: GOOD,
+            ..registers
+        })
+        .expect("set");
+    let exit = virtine.run().expect("a run");
+    assert!(
+        matches!(
+            exit,
+            Exit::Hypercall {
+                port: 0x30,
+                data: 42,
+                ..
+            }
+        ),
+        "{exit:?}"
+    );
+    assert_eq!(virtine.run().expect("a run"), Exit::Exited);
+}
+
+/// The exception that ended an attack.
+fn vector(exit: &Exit) -> Option<u8> {
+    match exit {
+        Exit::Faulted {
+            cause: Fault::Exception(exception),
+        } => Some(exception.vector),
+        _ => None,
+    }
+}

@@ -1,0 +1,146 @@
+//! Memory, taken to its limits.
+
+use std::fs;
+
+use wasp_core::{Cache, Exit, Mode, Registers};
+
+use super::{attack, vector};
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn recursion_without_end_runs_out_of_stack() {
+    // e8 fb ff ff ff: call itself
+    let exit = attack(Mode::User64, &[0xe8, 0xfb, 0xff, 0xff, 0xff]);
+    // It overwrites its own code on the way down, and what that makes of it differs.
+    assert!(
+        matches!(exit, Exit::Faulted { .. } | Exit::TimedOut),
+        "{exit:?}"
+    );
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn writing_on_and_on_ends_at_the_last_byte() {
+    // mov rdi, 0xa000; mov rcx, -1; rep stosb
+    let exit = attack(
+        Mode::User64,
+        &[
+            0x48, 0xc7, 0xc7, 0, 0xa0, 0, 0, 0x48, 0xc7, 0xc1, 0xff, 0xff, 0xff, 0xff, 0xf3, 0xaa,
+        ],
+    );
+    assert_eq!(vector(&exit), Some(14), "{exit:?}");
+}
+
+/// Touches a page every 4 KiB of `rcx` bytes from `rdi` on.
+///
+/// ```text
+/// mov [rdi], rdi
+/// add rdi, 4096
+/// dec rcx
+/// jnz back
+/// out 0xfa, al
+/// ```
+const TOUCH: &[u8] = &[
+    0x48, 0x89, 0x3f, 0x48, 0x81, 0xc7, 0, 0x10, 0, 0, 0x48, 0xff, 0xc9, 0x75, 0xf1, 0xe6, 0xfa,
+];
+
+fn touch(cache: &Cache, start: u64, pages: u64) -> Exit {
+    let mut virtine = cache.get().expect("a virtine");
+    let registers = virtine.registers().expect("registers");
+    let set = Registers {
+        rdi: start,
+        rcx: pages,
+        ..registers
+    };
+    virtine.set_registers(&set).expect("set");
+    virtine.run().expect("a run")
+}
+
+/// What this process holds by itself of the memory of virtines of this size, in bytes. No other test has
+/// any of the sizes that are asked for.
+fn own_memory(size: u64) -> u64 {
+    let maps = fs::read_to_string("/proc/self/smaps").expect("own mappings");
+    let (mut counts, mut kibibytes) = (false, 0);
+    for line in maps.lines() {
+        let first = line.split_whitespace().next().unwrap_or_default();
+        if let Some((start, end)) = first.split_once('-') {
+            let [start, end] = [start, end].map(|at| u64::from_str_radix(at, 16).unwrap_or(0));
+            counts = (size..size + (64 << 20)).contains(&(end - start));
+        } else if counts && first == "Private_Dirty:" {
+            let value = line.split_whitespace().nth(1);
+            kibibytes += value
+                .and_then(|value| value.parse::<u64>().ok())
+                .unwrap_or(0);
+        }
+    }
+    kibibytes << 10
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn memory_that_one_guest_filled_is_given_back() {
+    const PAGES: u64 = 16 << 10;
+    const SIZE: u64 = 144 << 20;
+    let cache = Cache::builder(SIZE)
+        .binary(TOUCH, 0x8000)
+        .limit(1)
+        .build()
+        .expect("a cache");
+    assert_eq!(touch(&cache, 32 << 20, PAGES), Exit::Exited);
+    // The next one is there only once the last one is clean.
+    assert_eq!(touch(&cache, 32 << 20, 1), Exit::Exited);
+    let kept = own_memory(SIZE);
+    assert!(kept < PAGES * 4096 / 2, "{kept} bytes");
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn four_gibibytes_can_be_touched_anywhere() {
+    let cache = Cache::builder(4 << 30)
+        .binary(TOUCH, 0x8000)
+        .limit(1)
+        .build()
+        .expect("a cache");
+    for start in [
+        1_u64 << 20,
+        100 << 20,
+        (1 << 30) - 4096,
+        3 << 30,
+        (4 << 30) - (64 << 10),
+    ] {
+        for _ in 0..2 {
+            assert_eq!(touch(&cache, start, 16), Exit::Exited, "{start:#x}");
+            let mut bytes = [0xff; 8];
+            let next = cache.get().expect("a virtine");
+            next.read(start, &mut bytes).expect("in bounds");
+            assert_eq!(bytes, [0; 8], "{start:#x}");
+        }
+    }
+    let exit = touch(&cache, (4 << 30) - 4096, 2);
+    assert_eq!(vector(&exit), Some(14), "{exit:?}");
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn memory_never_touched_is_never_there() {
+    const SIZE: u64 = (4 << 30) - (256 << 20);
+    let caches: Vec<Cache> = (0..4)
+        .map(|_| {
+            let cache = Cache::builder(SIZE)
+                .binary(TOUCH, 0x8000)
+                .build()
+                .expect("a cache");
+            cache.ensure(4).expect("four");
+            assert_eq!(touch(&cache, 3 << 30, 1), Exit::Exited);
+            cache
+        })
+        .collect();
+    let held = own_memory(SIZE);
+    assert!(
+        held > 4 * 4096,
+        "{held} bytes, so it does not look at the right mappings"
+    );
+    // Sixteen virtines of 4 GiB: tables, images and stacks, far below one eight of a megabyte each.
+    assert!(held < 16 * (128 << 10), "{held} bytes");
+    drop(caches);
+}

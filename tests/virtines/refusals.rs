@@ -1,0 +1,260 @@
+//! What the kernel may refuse comes out typed, leaves nothing behind, and is over when the refusal is.
+//!
+//! Each case runs in a process of its own, since limits and filters are the whole process's, and a filter
+//! cannot be taken off again.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule,
+};
+use wasp_core::{Cache, Error, Exit, Lease, Virtine};
+
+// ioctl numbers of /dev/kvm (include/uapi/linux/kvm.h).
+const KVM_CREATE_VM: u64 = 0xae01;
+const KVM_CREATE_VCPU: u64 = 0xae41;
+const KVM_SET_USER_MEMORY_REGION: u64 = 0x4020_ae46;
+const KVM_SET_SREGS: u64 = 0x4138_ae84;
+const KVM_SET_CPUID2: u64 = 0x4008_ae90;
+
+/// e6 fa: out 0xfa, al
+const EXITING: [u8; 2] = [0xe6, 0xfa];
+
+/// What is refused: a system call, an ioctl's number where it is one, and the answer.
+struct Refusal {
+    call: i64,
+    request: Option<u64>,
+    errno: i32,
+}
+
+/// Refusals, by name; the name is handed to the process that is to meet it.
+fn refusals() -> BTreeMap<String, Refusal> {
+    let ioctls = [
+        ("KVM_CREATE_VM", KVM_CREATE_VM),
+        ("KVM_CREATE_VCPU", KVM_CREATE_VCPU),
+        ("KVM_SET_USER_MEMORY_REGION", KVM_SET_USER_MEMORY_REGION),
+        ("KVM_SET_SREGS", KVM_SET_SREGS),
+        ("KVM_SET_CPUID2", KVM_SET_CPUID2),
+    ];
+    let calls = [
+        ("memfd_create", libc::SYS_memfd_create),
+        ("ftruncate", libc::SYS_ftruncate),
+        ("pwrite", libc::SYS_pwrite64),
+        ("F_ADD_SEALS", libc::SYS_fcntl),
+    ];
+    let ioctls = ioctls.map(|(name, request)| (name, libc::SYS_ioctl, Some(request)));
+    let calls = calls.map(|(name, call)| (name, call, None));
+    let errnos = [
+        libc::ENOMEM,
+        libc::EMFILE,
+        libc::EPERM,
+        libc::EAGAIN,
+        libc::EIO,
+    ];
+    let mut refusals = BTreeMap::new();
+    for (name, call, request) in ioctls.into_iter().chain(calls) {
+        for errno in errnos {
+            let refusal = Refusal {
+                call,
+                request,
+                errno,
+            };
+            refusals.insert(format!("{name}={errno}"), refusal);
+        }
+    }
+    refusals
+}
+
+impl Refusal {
+    /// Has the kernel answer so from now on, in all threads.
+    fn take_effect(&self) {
+        let request = self.request.map(|request| {
+            let equal = SeccompCmpOp::Eq;
+            SeccompCondition::new(1, SeccompCmpArgLen::Dword, equal, request).expect("a condition")
+        });
+        let rules = request
+            .map(|condition| SeccompRule::new(vec![condition]).expect("a rule"))
+            .into_iter()
+            .collect();
+        let filter = SeccompFilter::new(
+            BTreeMap::from([(self.call, rules)]),
+            SeccompAction::Allow,
+            SeccompAction::Errno(self.errno as u32),
+            env::consts::ARCH.try_into().expect("x86_64"),
+        );
+        let program: BpfProgram = filter.expect("a filter").try_into().expect("a program");
+        seccompiler::apply_filter_all_threads(&program).expect("the filter is in force");
+    }
+
+    fn is_typed(&self, error: &Error) -> bool {
+        match self.errno {
+            libc::ENOMEM => matches!(error, Error::HostOutOfMemory { .. }),
+            libc::EMFILE => matches!(error, Error::TooManyFiles { .. }),
+            libc::EPERM => matches!(error, Error::NotPermitted { .. }),
+            libc::EAGAIN => matches!(error, Error::TryAgain { .. }),
+            errno => {
+                matches!(error, Error::System { source, .. } if source.raw_os_error() == Some(errno))
+            }
+        }
+    }
+}
+
+fn cache() -> Cache {
+    let builder = Cache::builder(0x1_0000).binary(EXITING, 0x8000);
+    builder.build().expect("a cache")
+}
+
+fn exits(virtine: &mut Virtine) {
+    assert_eq!(virtine.run().expect("a run"), Exit::Exited);
+}
+
+/// Descriptors, and mappings of guests.
+fn holdings() -> [usize; 2] {
+    let descriptors = fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    let maps = fs::read_to_string("/proc/self/maps").expect("own mappings");
+    let guests = maps
+        .lines()
+        .filter(|line| line.contains("virtine") || line.contains("kvm"));
+    [descriptors, guests.count()]
+}
+
+const CHILD: &str = "VIRTINE_TEST_REFUSAL";
+
+/// Runs one of the tests below, which are not run otherwise, in a process of its own.
+fn alone(test: &str, case: &str) {
+    let output = Command::new(env::current_exe().expect("the test binary"))
+        .args([
+            "--exact",
+            &format!("refusals::{test}"),
+            "--ignored",
+            "--test-threads=1",
+        ])
+        .env(CHILD, case)
+        .output()
+        .expect("the child runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{case}: {text}"
+    );
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn every_refusal_is_typed_and_leaves_nothing() {
+    for case in refusals().keys() {
+        alone("child_is_refused", case);
+    }
+}
+
+#[test]
+#[ignore = "run alone, once for each refusal, by every_refusal_is_typed_and_leaves_nothing"]
+fn child_is_refused() {
+    let case = env::var(CHILD).expect("a case");
+    let refusal = &refusals()[&case];
+    let cache = cache();
+    exits(&mut cache.get().expect("a virtine"));
+    let mut held = cache.get().expect("the same one");
+    let before = holdings();
+    refusal.take_effect();
+    for _ in 0..50 {
+        let builder = Cache::builder(0x2_0000).binary(EXITING, 0x8000);
+        let error = builder.build().err().expect("refused");
+        assert!(refusal.is_typed(&error), "{case}: {error:?}");
+        if refusal.request.is_some() {
+            let error = cache.get().err().expect("refused");
+            assert!(refusal.is_typed(&error), "{case}: {error:?}");
+            let error = Virtine::builder().build().err().expect("refused");
+            assert!(refusal.is_typed(&error), "{case}: {error:?}");
+        }
+    }
+    // A VM's end takes the kernel a moment.
+    let returned = (0..100).any(|_| {
+        thread::sleep(Duration::from_millis(10));
+        holdings() == before
+    });
+    assert!(
+        returned,
+        "{case}: {before:?} before, {:?} after",
+        holdings()
+    );
+    // What was there goes on.
+    exits(&mut held);
+}
+
+fn limit(resource: libc::__rlimit_resource_t, value: u64) -> u64 {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is a valid place for the answer.
+    assert_eq!(unsafe { libc::getrlimit(resource, &raw mut limit) }, 0);
+    let before = limit.rlim_cur;
+    limit.rlim_cur = value;
+    // SAFETY: `limit` is initialised; the hard limit stays as it is.
+    assert_eq!(unsafe { libc::setrlimit(resource, &raw const limit) }, 0);
+    before
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn limits_are_met_and_left_again() {
+    alone("child_runs_out_of_descriptors", "");
+    alone("child_runs_out_of_address_space", "");
+}
+
+#[test]
+#[ignore = "run alone by limits_are_met_and_left_again"]
+fn child_runs_out_of_descriptors() {
+    let cache = Arc::new(cache());
+    exits(&mut cache.get().expect("a virtine"));
+    let before = limit(libc::RLIMIT_NOFILE, 40);
+    let mut leases: Vec<Lease> = Vec::new();
+    let error = loop {
+        match cache.get() {
+            Ok(lease) => leases.push(lease),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, Error::TooManyFiles { .. }), "{error:?}");
+    limit(libc::RLIMIT_NOFILE, before);
+    let held = holdings();
+    limit(libc::RLIMIT_NOFILE, 40);
+    for _ in 0..200 {
+        assert!(matches!(cache.get(), Err(Error::TooManyFiles { .. })));
+    }
+    // To look takes a descriptor itself.
+    limit(libc::RLIMIT_NOFILE, before);
+    assert_eq!(holdings(), held);
+    leases.iter_mut().for_each(|virtine| exits(virtine));
+    drop(leases);
+    exits(&mut cache.get().expect("a virtine"));
+}
+
+#[test]
+#[ignore = "run alone by limits_are_met_and_left_again"]
+fn child_runs_out_of_address_space() {
+    let cache = cache();
+    exits(&mut cache.get().expect("a virtine"));
+    let held = holdings();
+    let before = limit(libc::RLIMIT_AS, 1 << 30);
+    for _ in 0..200 {
+        let error = Virtine::builder().memory(2 << 30).build().err();
+        assert!(
+            matches!(error, Some(Error::HostOutOfMemory { .. })),
+            "{error:?}"
+        );
+    }
+    assert_eq!(holdings(), held);
+    exits(&mut cache.get().expect("a virtine"));
+    limit(libc::RLIMIT_AS, before);
+    assert!(Virtine::builder().memory(2 << 30).build().is_ok());
+}
