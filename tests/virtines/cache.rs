@@ -7,6 +7,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use crate::alone;
 use wasp_core::{Cache, CacheBuilder, Error, Exit, Lease, Mode};
 
 /// ```text
@@ -190,6 +191,36 @@ fn trimmed_cache_starts_anew() {
     assert_eq!((cache.hits(), cache.misses()), (0, 1));
 }
 
+/// A dropped cache's machines go to another one of the same size, which gives them an image of its own.
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn machines_move_between_images_of_one_size_and_take_nothing_along() {
+    const SIZE: u64 = 0x3_2000;
+    // 48 8b 04 25 00 20 00 00: mov rax, [0x2000]; e6 ff: out 0xff, al
+    let looking = [0x48, 0x8b, 4, 0x25, 0, 0x20, 0, 0, 0xe6, 0xff];
+    for mode in [Mode::Long64, Mode::User64] {
+        let build = |code: &[u8]| {
+            let builder = Cache::builder(SIZE).mode(mode).binary(code, 0x8000);
+            builder.build().expect("a cache")
+        };
+        let other = build(&looking);
+        for round in 0..5 {
+            let counting = build(&COUNTER);
+            let mut used: Vec<Lease> = (0..4).map(|_| counting.get().expect("a virtine")).collect();
+            used.iter_mut()
+                .for_each(|virtine| assert_eq!(count(virtine), 1));
+            drop(used);
+            drop(counting);
+            let mut moved: Vec<Lease> = (0..6).map(|_| other.get().expect("a virtine")).collect();
+            for virtine in &mut moved {
+                assert_eq!(count(virtine), 0, "{mode:?}, round {round}");
+            }
+            drop(moved);
+            other.trim(0);
+        }
+    }
+}
+
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn eight_threads_share_a_cache() {
@@ -282,21 +313,9 @@ fn holdings_return_to_what_they_were() {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn nothing_is_left_of_dropped_caches() {
-    let output = Command::new(env::current_exe().expect("the test binary"))
-        .args([
-            "--exact",
-            "cache::holdings_return_to_what_they_were",
-            "--ignored",
-            "--test-threads=1",
-        ])
-        .env("WASP_DUMP_CACHE_STATS", "1")
-        .output()
-        .expect("the child runs");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned()
-        + &String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}"
+    alone::run(
+        "cache::holdings_return_to_what_they_were",
+        &[("WASP_DUMP_CACHE_STATS", "1")],
     );
 }
 

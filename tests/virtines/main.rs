@@ -7,6 +7,7 @@
     reason = "hostile guests are machine code, of which no part is safer than another"
 )]
 
+mod alone;
 mod arguments;
 mod attacks;
 mod cache;

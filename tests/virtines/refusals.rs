@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use crate::alone;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule,
@@ -127,31 +127,11 @@ fn holdings() -> [usize; 2] {
 
 const CHILD: &str = "VIRTINE_TEST_REFUSAL";
 
-/// Runs one of the tests below, which are not run otherwise, in a process of its own.
-fn alone(test: &str, case: &str) {
-    let output = Command::new(env::current_exe().expect("the test binary"))
-        .args([
-            "--exact",
-            &format!("refusals::{test}"),
-            "--ignored",
-            "--test-threads=1",
-        ])
-        .env(CHILD, case)
-        .output()
-        .expect("the child runs");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned()
-        + &String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{case}: {text}"
-    );
-}
-
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn every_refusal_is_typed_and_leaves_nothing() {
     for case in refusals().keys() {
-        alone("child_is_refused", case);
+        alone::run("refusals::child_is_refused", &[(CHILD, case)]);
     }
 }
 
@@ -207,8 +187,8 @@ fn limit(resource: libc::__rlimit_resource_t, value: u64) -> u64 {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn limits_are_met_and_left_again() {
-    alone("child_runs_out_of_descriptors", "");
-    alone("child_runs_out_of_address_space", "");
+    alone::run("refusals::child_runs_out_of_descriptors", &[]);
+    alone::run("refusals::child_runs_out_of_address_space", &[]);
 }
 
 #[test]

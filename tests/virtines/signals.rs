@@ -1,38 +1,19 @@
 //! The signal by which runs are ended, chosen by the program. Each case in a process of its own, since the
 //! choice is made once.
 
-use std::env;
 use std::mem::MaybeUninit;
-use std::process::Command;
 use std::ptr;
 use std::time::Duration;
 
+use crate::alone;
 use wasp_core::{Error, Exit, Virtine, use_signal};
-
-fn alone(test: &str) {
-    let output = Command::new(env::current_exe().expect("the test binary"))
-        .args([
-            "--exact",
-            &format!("signals::{test}"),
-            "--ignored",
-            "--test-threads=1",
-        ])
-        .output()
-        .expect("the child runs");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned()
-        + &String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{test}: {text}"
-    );
-}
 
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn signal_is_the_programs_to_choose_and_never_taken_from_it() {
-    alone("child_chooses_its_signal");
-    alone("child_has_a_handler");
-    alone("child_chooses_too_late");
+    alone::run("signals::child_chooses_its_signal", &[]);
+    alone::run("signals::child_has_a_handler", &[]);
+    alone::run("signals::child_chooses_too_late", &[]);
 }
 
 /// A guest that spins is ended.

@@ -61,10 +61,9 @@ impl Virtine {
     ) -> Result<Exit, Error> {
         loop {
             let exit = self.run()?;
-            if !is_hypercall(&exit) {
+            let Some(call) = hypercall(self, &exit)? else {
                 return Ok(exit);
-            }
-            let call = asked(&self.registers()?);
+            };
             match handler(self, call)? {
                 ControlFlow::Continue(answer) => answer_with(self, answer)?,
                 ControlFlow::Break(()) => return Ok(exit),
@@ -93,10 +92,9 @@ impl Cache {
     ) -> Result<Exit, Error> {
         loop {
             let exit = virtine.run()?;
-            if !is_hypercall(&exit) {
+            let Some(call) = hypercall(virtine, &exit)? else {
                 return Ok(exit);
-            }
-            let call = asked(&virtine.registers()?);
+            };
             if call.number == SNAPSHOT_HYPERCALL {
                 self.answer_snapshot(virtine, call.arguments)?;
                 continue;
@@ -130,22 +128,21 @@ impl Cache {
     }
 }
 
-fn is_hypercall(exit: &Exit) -> bool {
-    matches!(
-        exit,
-        Exit::Hypercall {
-            port: HYPERCALL_PORT,
-            direction: Direction::Out,
-            ..
-        }
-    )
-}
-
-fn asked(registers: &Registers) -> Hypercall {
-    Hypercall {
+/// What the guest asks for, if it has stopped for that.
+fn hypercall(virtine: &mut Virtine, exit: &Exit) -> Result<Option<Hypercall>, Error> {
+    let Exit::Hypercall {
+        port: HYPERCALL_PORT,
+        direction: Direction::Out,
+        ..
+    } = exit
+    else {
+        return Ok(None);
+    };
+    let registers = virtine.registers()?;
+    Ok(Some(Hypercall {
         number: registers.rdi,
         arguments: [registers.rsi, registers.rdx, registers.rcx],
-    }
+    }))
 }
 
 fn answer_with(virtine: &mut Virtine, answer: u64) -> Result<(), Error> {
