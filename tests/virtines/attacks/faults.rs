@@ -4,8 +4,9 @@ use wasp_core::Mode;
 
 use super::{attack, vector};
 
-/// Code, the vectors that it may end with, and what it tries. Hosts differ in two: where ring 3
-/// runs on the bare processor, `int` is an unknown instruction, and `int3` passes a gate that is ring 0's.
+/// Code, the vectors that it may end with, and what it tries. Hosts differ in three: where ring 3
+/// runs on the bare processor, `int` is an unknown instruction and `int3` passes a gate that is ring 0's; and
+/// an emulated processor takes a bad stack for a general protection fault.
 const FAULTS: [(&[u8], &[u8], &str); 29] = [
     // xor ecx, ecx; div ecx
     (&[0x31, 0xc9, 0xf7, 0xf1], &[0], "division by zero"),
@@ -98,7 +99,7 @@ const FAULTS: [(&[u8], &[u8], &str); 29] = [
     // mov rsp, 0x8000000000000000; push rax
     (
         &[0x48, 0xbc, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x50],
-        &[12],
+        &[12, 13],
         "a stack that cannot be",
     ),
     // xor esp, esp; ud2

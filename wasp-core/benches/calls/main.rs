@@ -13,6 +13,7 @@ use floor::Floor;
 use kvm_ioctls::Kvm;
 use report::Report;
 
+mod cleaning;
 mod compare;
 mod deadline;
 mod floor;
@@ -40,6 +41,7 @@ fn main() {
     raw_calls(&mut report, &floor);
     sizes(&mut report, &floor);
     cold(&mut report, &floor);
+    cleaning::measure(&mut report);
     threads::measure(&mut report, "two bare machines", None, || {
         let mut floor = floor();
         move || floor.call()

@@ -40,6 +40,28 @@ pub(crate) fn run(virtine: &mut Virtine) {
     );
 }
 
+/// Writes to a page every 4 KiB from 1 MiB on, 1,024 of them.
+///
+/// ```text
+/// bf 00 00 10 00         mov edi, 0x100000
+/// b9 00 04 00 00         mov ecx, 1024
+/// 89 3f                  mov [rdi], edi
+/// 81 c7 00 10 00 00      add edi, 4096
+/// ff c9                  dec ecx
+/// 75 f4                  jnz back
+/// e6 ff                  out 0xff, al
+/// ```
+const WRITER: [u8; 24] = [
+    0xbf, 0, 0, 0x10, 0, 0xb9, 0, 4, 0, 0, 0x89, 0x3f, 0x81, 0xc7, 0, 0x10, 0, 0, 0xff, 0xc9, 0x75,
+    0xf4, 0xe6, 0xff,
+];
+
+/// A cache of virtines that write 1,024 pages each.
+pub(crate) fn writers() -> Cache {
+    let builder = Cache::builder(8 << 20).binary(WRITER, START);
+    builder.build().expect("a cache")
+}
+
 /// Takes, runs and gives back.
 pub(crate) fn call(cache: &Cache) {
     let mut virtine: Lease = cache.get().expect("a virtine");
