@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use virtine_rt::abi::PAGE_SIZE;
+
 use crate::Error;
 use crate::address::GuestAddress;
 use crate::exit::{Direction, Exit, Fault, PortAccess};
@@ -109,7 +111,9 @@ impl Builder {
         let layout = RawLayout::new(self.mode, self.memory)?;
         let blueprint = layout.blueprint();
         let mut memory = GuestMemory::anonymous(blueprint.size)?;
-        for (address, bytes) in blueprint.hidden() {
+        let hidden = blueprint.hidden();
+        memory.populate(&pages_of(&hidden));
+        for (address, bytes) in hidden {
             memory
                 .put(address, &bytes)
                 .expect("the blueprint's size holds all of its parts");
@@ -427,6 +431,16 @@ impl Virtine {
         }
         self.settle()
     }
+}
+
+/// The pages that these contents lie in, in ascending order.
+fn pages_of(contents: &[(u64, Vec<u8>)]) -> Vec<u64> {
+    let pages = contents.iter().flat_map(|(address, bytes)| {
+        (*address..*address + bytes.len() as u64).step_by(PAGE_SIZE as usize)
+    });
+    let mut pages: Vec<u64> = pages.collect();
+    pages.sort_unstable();
+    pages
 }
 
 /// Reads a flat image from a file.

@@ -9,6 +9,8 @@
 
 use virtine_rt::abi::PAGE_SIZE;
 
+use super::paging;
+
 const ENTRIES: u64 = 512;
 const PD_SPAN: u64 = PAGE_SIZE * ENTRIES;
 const PDPT_SPAN: u64 = PD_SPAN * ENTRIES;
@@ -76,7 +78,7 @@ impl IdentityMap {
         for page in 0..pages {
             set(self.rest(), page, whole * PD_SPAN + page * PAGE_SIZE);
         }
-        words.iter().flat_map(|word| word.to_le_bytes()).collect()
+        paging::to_bytes(&words)
     }
 }
 

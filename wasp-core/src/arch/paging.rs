@@ -257,8 +257,13 @@ fn eager_tables(mapping: &Mapping) -> impl Iterator<Item = u64> {
     (start / PD_SPAN..eager_end).chain([last])
 }
 
-fn to_bytes(words: &[u64]) -> Vec<u8> {
-    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+/// By chunks, which the compiler makes a copy of.
+pub(super) fn to_bytes(words: &[u64]) -> Vec<u8> {
+    let mut bytes = vec![0; 8 * words.len()];
+    for (to, word) in bytes.as_chunks_mut().0.iter_mut().zip(words) {
+        *to = word.to_le_bytes();
+    }
+    bytes
 }
 
 #[cfg(test)]
