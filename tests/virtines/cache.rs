@@ -227,6 +227,20 @@ fn waiting_caller_gets_what_comes_back() {
 
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn statistics_count_from_nothing() {
+    let cache = counter(Mode::User64).build().expect("a cache");
+    let statistics = || (cache.hits(), cache.misses(), cache.size());
+    assert_eq!(statistics(), (0, 0, 0));
+    let virtine = cache.get().expect("a virtine");
+    assert_eq!(statistics(), (0, 1, 0));
+    drop(virtine);
+    assert_eq!(statistics(), (0, 1, 1));
+    drop(cache.get().expect("a virtine"));
+    assert_eq!(statistics(), (1, 1, 1));
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn trimmed_cache_starts_anew() {
     let cache = counter(Mode::User64).build().expect("a cache");
     cache.ensure(5).expect("five");

@@ -125,7 +125,7 @@ impl CacheBuilder {
         self
     }
 
-    /// Lays the image out and makes the first virtine; others are made when they are wanted.
+    /// Lays the image out. Virtines are made when they are wanted.
     ///
     /// # Errors
     ///
@@ -148,7 +148,8 @@ impl CacheBuilder {
     }
 }
 
-/// The state of a guest of this image before its first instruction, and a machine that is in it.
+/// The state of a guest of this image before its first instruction, and the machine that this was learnt
+/// from.
 fn lay_out(
     layout: &RawLayout,
     image: &[u8],
@@ -161,7 +162,7 @@ fn lay_out(
     }
     file.write(address.0, image)?;
     let memory = GuestMemory::map(file.descriptor(), blueprint.size)?;
-    let mut machine = Machine::new(memory, &blueprint)?;
+    let machine = Machine::new(memory, &blueprint)?;
     let state = match blueprint.watched() {
         Some(_) => VcpuState::of_ring3(&machine)?,
         None => VcpuState::of_ring0(&machine)?,
@@ -170,7 +171,6 @@ fn lay_out(
         rip: address.0,
         ..layout.general()
     };
-    machine.set_general(general);
     Ok((Snapshot::new(file, blueprint, general, state)?, machine))
 }
 

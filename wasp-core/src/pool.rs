@@ -57,17 +57,15 @@ impl Instance {
 }
 
 impl Pool {
-    /// A pool of at most `limit` machines that start from `snapshot`, with one that is clean already.
-    pub(crate) fn new(snapshot: Snapshot, first: Machine, limit: usize) -> Arc<Self> {
+    /// A pool of at most `limit` machines that start from `snapshot`. `shell` is a first one, which it need
+    /// not make any more; until somebody wants it, it does not count.
+    pub(crate) fn new(snapshot: Snapshot, shell: Machine, limit: usize) -> Arc<Self> {
         let shelf = Shelf::of(snapshot.blueprint());
-        let pool = Self {
+        drop(shelf.put(vec![shell]));
+        Arc::new(Self {
             stock: Stock::new(limit, Pattern(Arc::new(snapshot))),
             shelf,
-        };
-        if let Ok(Some(pattern)) = pool.stock.reserve(1) {
-            pool.put_clean(first, pattern);
-        }
-        Arc::new(pool)
+        })
     }
 
     /// A clean machine, waiting at most `patience` for one.
@@ -110,9 +108,10 @@ impl Pool {
         replaced
     }
 
-    /// Tears clean machines down until at most `count` are left.
+    /// Tears clean machines down until at most `count` are left, and shells of this size.
     pub(crate) fn trim(&self, count: usize) {
         drop(self.stock.trim(count));
+        drop(self.shelf.take_all());
     }
 
     pub(crate) fn statistics(&self) -> Statistics {

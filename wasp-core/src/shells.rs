@@ -5,6 +5,7 @@
 //! last such pool, all that lies on it goes.
 
 use std::collections::HashMap;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::blueprint::Blueprint;
@@ -37,6 +38,11 @@ impl Shelf {
     /// A machine, if there is one.
     pub(crate) fn take(&self) -> Option<Machine> {
         self.lock().pop()
+    }
+
+    /// All machines that are there.
+    pub(crate) fn take_all(&self) -> Vec<Machine> {
+        mem::take(&mut *self.lock())
     }
 
     /// Keeps clean machines; gives back those for which there is no room.

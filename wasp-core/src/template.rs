@@ -32,7 +32,7 @@ pub(crate) struct Template {
 
 impl Template {
     /// Lays out `image` and, with `snapshot`, boots it once, for at most `limit`. The machine that this
-    /// takes is the first one of the snapshot.
+    /// takes is left over, to be made one of the snapshot's.
     pub(crate) fn new(
         image: &Image<'_>,
         snapshot: bool,
@@ -60,7 +60,6 @@ impl Template {
             copy_dirty(&machine, ring3, &mut file)?;
         }
         let snapshot = Snapshot::new(file, blueprint, Default::default(), state)?;
-        let machine = snapshot.adopt(machine)?;
         Ok((template, snapshot, machine))
     }
 
