@@ -65,3 +65,11 @@ fn derived_types_travel_both_ways() {
     let expected = format!("Ok({report})\nErr(\"no scale\")\n");
     assert_eq!(package.run(), expected);
 }
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn code_that_is_reached_by_name_alone_need_not_compile_in_the_guest() {
+    let package = Package::copy("prunes");
+    let expected = "20.0 degrees are 68.0 F\nSome(2) None\nOk(()) 0\ntrue\n";
+    assert_eq!(package.run(), expected);
+}

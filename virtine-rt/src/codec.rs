@@ -13,8 +13,10 @@ use bincode::enc::write::Writer;
 use bincode::error::EncodeError;
 use serde::{Deserialize, Serialize};
 
+mod array;
 mod untrusted;
 
+pub use array::{Array, ArrayForm, ArrayRef};
 pub use untrusted::{MAX_DEPTH, MAX_EMPTY_ELEMENTS, decode_untrusted};
 
 const CONFIG: Configuration<LittleEndian, Fixint, NoLimit> =

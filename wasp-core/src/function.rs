@@ -56,15 +56,16 @@ impl Function {
     }
 
     /// Calls the function in a machine of its own. `encode` is handed a place in the guest's memory
-    /// for the arguments, in their order.
+    /// for the arguments, in their order. Behind the result, of type `R`, the guest returns what it
+    /// has changed of them, of type `C`.
     ///
     /// # Errors
     ///
     /// Whatever kept the guest from returning a result: see [`Error`].
-    pub fn call<T: DeserializeOwned>(
+    pub fn call<R: DeserializeOwned, C: DeserializeOwned>(
         &self,
         encode: impl FnOnce(&mut Arguments<'_>),
-    ) -> Result<T, Error> {
+    ) -> Result<(R, C), Error> {
         process::check()?;
         let limit = self.definition.timeout;
         let pool = self.pool()?;
@@ -161,6 +162,11 @@ impl<'a> Arguments<'a> {
         self.push(&codec::Bytes(argument));
     }
 
+    /// Appends the next argument, an array of any length.
+    pub fn push_array<T: Serialize, const N: usize>(&mut self, argument: &[T; N]) {
+        self.push(&codec::ArrayRef(argument));
+    }
+
     fn finish(self, memory: u64) -> Result<u64, Error> {
         let available = self.end - self.start;
         if let Some(reason) = self.invalid {
@@ -186,6 +192,23 @@ impl Sink for Arguments<'_> {
             return self.memory.write(address, bytes).is_some();
         }
         true
+    }
+}
+
+/// Checks that a slice came back as long as it went.
+///
+/// # Errors
+///
+/// [`Error::CorruptResult`] where it did not.
+pub fn check_length<T>(found: &[T], expected: usize) -> Result<(), Error> {
+    match found.len() == expected {
+        true => Ok(()),
+        false => Err(Error::CorruptResult {
+            reason: format!(
+                "expected {expected} elements of a slice back, found {}",
+                found.len()
+            ),
+        }),
     }
 }
 

@@ -69,5 +69,9 @@ pub use wasp_macros::virtine;
 /// What the expansion of [`virtine`] refers to; no part of the public surface.
 #[doc(hidden)]
 pub mod expansion {
-    pub use crate::function::{Arguments, Definition, Function};
+    pub use std::vec::Vec;
+
+    pub use virtine_rt::codec::ArrayForm;
+
+    pub use crate::function::{Arguments, Definition, Function, check_length};
 }

@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Attribute, Ident, ItemFn, ReturnType, Visibility};
+use syn::{Attribute, Ident, ItemFn, ReturnType, Type, Visibility};
 use virtine_build::syntax::{Function, Parameter, Passing, Settings};
 
 use crate::lookup;
@@ -146,8 +146,23 @@ fn fallible(function: &ItemFn, parts: &Function, handle: &Ident, try_call: &Iden
         ReturnType::Default => (quote!(()), function.sig.ident.span()),
         ReturnType::Type(_, ty) => (ty.to_token_stream(), ty.span()),
     };
+    let (travelling, array) = match &function.sig.output {
+        ReturnType::Type(_, ty) if parts.returns_array => (array(ty), Some(quote!(.0))),
+        _ => (result.clone(), None),
+    };
+    let changes: Vec<Change> = parts.parameters.iter().filter_map(Change::of).collect();
+    let changed = parts.parameters.iter().rev().fold(quote!(()), |rest, one| {
+        let ty = Change::of(one).map_or(quote!(()), |change| change.travelling);
+        quote!((#ty, #rest))
+    });
+    let pattern = parts.parameters.iter().rev().fold(quote!(()), |rest, one| {
+        let name = Change::of(one).map_or(quote!(()), |change| change.name.to_token_stream());
+        quote!((#name, #rest))
+    });
+    let checks = changes.iter().filter_map(Change::check);
+    let copies = changes.iter().map(Change::copy);
     // On the result's type, where the compiler then says that it lacks `Deserialize`.
-    let call = quote_spanned! { span => #handle.call::<#result> };
+    let call = quote_spanned! { span => #handle.call::<#travelling, #changed> };
     let about = format!(
         "Calls `{}` in a virtual machine of its own.\n\n# Errors\n\nWhatever kept it from \
          returning: see [`Error`](::wasp_core::Error).",
@@ -159,8 +174,77 @@ fn fallible(function: &ItemFn, parts: &Function, handle: &Ident, try_call: &Iden
         #vis fn #try_call #generics(#parameters) -> ::core::result::Result<#result, ::wasp_core::Error>
         #where_clause
         {
-            #call(|arguments| { #(#pushes)* })
+            let (result, #pattern) = #call(|arguments| { #(#pushes)* })?;
+            #(#checks)*
+            #(#copies)*
+            ::core::result::Result::Ok(result #array)
         }
+    }
+}
+
+/// A parameter that comes back changed.
+struct Change<'a> {
+    parameter: &'a Parameter,
+    /// What its new value is bound to.
+    name: Ident,
+    /// The type that it travels as.
+    travelling: TokenStream,
+}
+
+impl<'a> Change<'a> {
+    fn of(parameter: &'a Parameter) -> Option<Self> {
+        let Type::Reference(reference) = ungrouped(&parameter.ty) else {
+            return None;
+        };
+        let element = &reference.elem;
+        let travelling = match (parameter.passing, &**element) {
+            (Passing::Mutable, _) => element.to_token_stream(),
+            (Passing::MutableArray, _) => array(element),
+            (Passing::MutableSlice, Type::Slice(slice)) => {
+                let element = &slice.elem;
+                quote_spanned! { element.span() => ::wasp_core::expansion::Vec<#element> }
+            }
+            _ => return None,
+        };
+        Some(Self {
+            parameter,
+            name: format_ident!("__changed_{}", parameter.name, span = Span::call_site()),
+            travelling,
+        })
+    }
+
+    /// Before anything is copied, so that a failure leaves all as it was.
+    fn check(&self) -> Option<TokenStream> {
+        let (name, original) = (&self.name, &self.parameter.name);
+        (self.parameter.passing == Passing::MutableSlice).then(|| {
+            quote! { ::wasp_core::expansion::check_length(&#name, #original.len())?; }
+        })
+    }
+
+    fn copy(&self) -> TokenStream {
+        let (name, original) = (&self.name, &self.parameter.name);
+        match self.parameter.passing {
+            Passing::MutableSlice => quote! {
+                for (old, new) in #original.iter_mut().zip(#name) {
+                    *old = new;
+                }
+            },
+            Passing::MutableArray => quote! { *#original = #name.0; },
+            _ => quote! { *#original = #name; },
+        }
+    }
+}
+
+/// By way of a trait, so that the array's length is quoted nowhere but in its own type.
+fn array(ty: &Type) -> TokenStream {
+    quote_spanned! { ty.span() => <#ty as ::wasp_core::expansion::ArrayForm>::Form }
+}
+
+fn ungrouped(ty: &Type) -> &Type {
+    match ty {
+        Type::Paren(inner) => ungrouped(&inner.elem),
+        Type::Group(inner) => ungrouped(&inner.elem),
+        _ => ty,
     }
 }
 
@@ -170,8 +254,14 @@ fn push(parameter: &Parameter) -> TokenStream {
     match passing {
         Passing::Value => quote_spanned! { ty.span() => arguments.push(&#name); },
         Passing::Bytes => quote_spanned! { ty.span() => arguments.push_bytes(#name); },
+        Passing::Array => quote_spanned! { ty.span() => arguments.push_array(&#name); },
+        Passing::ArrayReference => quote_spanned! { ty.span() => arguments.push_array(#name); },
+        Passing::MutableArray => quote_spanned! { ty.span() => arguments.push_array(&*#name); },
         Passing::Reference | Passing::Slice => {
             quote_spanned! { ty.span() => arguments.push(#name); }
+        }
+        Passing::Mutable | Passing::MutableSlice => {
+            quote_spanned! { ty.span() => arguments.push(&*#name); }
         }
     }
 }

@@ -9,6 +9,8 @@ use syn::{FnArg, GenericParam, Ident, ItemFn, Pat, PatType, ReturnType, Type};
 pub struct Function {
     /// The parameters, in order.
     pub parameters: Vec<Parameter>,
+    /// Whether the result is an array, which serde alone takes up to 32 elements only.
+    pub returns_array: bool,
 }
 
 /// One parameter of a virtine.
@@ -33,6 +35,33 @@ pub enum Passing {
     Reference,
     /// `&[T]`: as `&T`, by way of a `Vec`.
     Slice,
+    /// `&mut T`: as `&T`, and back where the call succeeds.
+    Mutable,
+    /// `&mut [T]`: as `&[T]`, and back where the call succeeds.
+    MutableSlice,
+    /// `[T; N]`, of any length.
+    Array,
+    /// `&[T; N]`, of any length.
+    ArrayReference,
+    /// `&mut [T; N]`, of any length.
+    MutableArray,
+}
+
+impl Passing {
+    /// Its name among the guest's macros.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Value | Self::Bytes => "value",
+            Self::Reference => "reference",
+            Self::Slice => "slice",
+            Self::Mutable => "mutable",
+            Self::MutableSlice => "mutable_slice",
+            Self::Array => "array",
+            Self::ArrayReference => "array_reference",
+            Self::MutableArray => "mutable_array",
+        }
+    }
 }
 
 impl Function {
@@ -58,9 +87,16 @@ impl Function {
             all
         }) {
             Some(error) => Err(error),
-            None => Ok(Self { parameters }),
+            None => Ok(Self {
+                parameters,
+                returns_array: returns_array(&function.sig.output),
+            }),
         }
     }
+}
+
+fn returns_array(output: &ReturnType) -> bool {
+    matches!(output, ReturnType::Type(_, ty) if matches!(**ty, Type::Array(_)))
 }
 
 fn refusals(function: &ItemFn) -> Vec<syn::Error> {
@@ -169,21 +205,26 @@ fn passing(ty: &Type) -> syn::Result<Passing> {
         Type::Paren(inner) => return passing(&inner.elem),
         Type::Group(inner) => return passing(&inner.elem),
         Type::Reference(reference) => reference,
+        Type::Array(_) => return Ok(Passing::Array),
         _ => return Ok(Passing::Value),
     };
-    if let Some(token) = &reference.mutability {
-        let reason =
-            "a virtine cannot take `&mut` yet: it works on a copy; return the changed value";
-        return Err(syn::Error::new_spanned(token, reason));
-    }
+    let is_mutable = reference.mutability.is_some();
     match &*reference.elem {
         Type::TraitObject(_) => {
             let reason = "a virtine cannot take a trait object: its code is the host's";
             Err(syn::Error::new_spanned(&reference.elem, reason))
         }
+        Type::Array(_) if is_mutable => Ok(Passing::MutableArray),
+        Type::Array(_) => Ok(Passing::ArrayReference),
+        Type::Slice(_) if is_mutable => Ok(Passing::MutableSlice),
         Type::Slice(slice) if is_named(&slice.elem, "u8") => Ok(Passing::Bytes),
         Type::Slice(_) => Ok(Passing::Slice),
+        elem if is_named(elem, "str") && is_mutable => {
+            let reason = "a virtine cannot take `&mut str`: take `&mut String`";
+            Err(syn::Error::new_spanned(&reference.elem, reason))
+        }
         elem if is_named(elem, "str") => Ok(Passing::Value),
+        _ if is_mutable => Ok(Passing::Mutable),
         _ => Ok(Passing::Reference),
     }
 }
@@ -210,14 +251,21 @@ mod tests {
 
     #[test]
     fn parameters_travel_by_their_type() {
-        let parameters =
-            check("fn f(a: u8, mut b: &str, c: &'a [u8], d: &[u32], e: &Vec<u8>) -> u8 { 0 }");
+        let parameters = check(
+            "fn f(a: u8, mut b: &str, c: &'a [u8], d: &[u32], e: &Vec<u8>, f: &mut Vec<u8>, \
+             g: &mut [u8], h: [u8; 9], i: &[u8; 9], j: &mut [u8; 9]) -> u8 { 0 }",
+        );
         let expected = [
             ("a", Passing::Value),
             ("b", Passing::Value),
             ("c", Passing::Bytes),
             ("d", Passing::Slice),
             ("e", Passing::Reference),
+            ("f", Passing::Mutable),
+            ("g", Passing::MutableSlice),
+            ("h", Passing::Array),
+            ("i", Passing::ArrayReference),
+            ("j", Passing::MutableArray),
         ];
         assert_eq!(
             parameters,
@@ -245,12 +293,12 @@ mod tests {
             ("fn f<const N: usize>() {}", 1),
             ("fn f(&self) {}", 1),
             ("fn f(self, a: impl Copy) {}", 2),
-            ("fn f(a: &mut u8) {}", 1),
+            ("fn f(a: &mut str) {}", 1),
             ("fn f(a: &dyn Copy) {}", 1),
             ("fn f(a: &str) -> &str { a }", 1),
             ("fn f(a: &str) -> Option<&str> { None }", 1),
             ("fn f() -> impl Copy { 0 }", 1),
-            ("async unsafe fn f<T>(a: &mut T) -> &T { a }", 5),
+            ("async unsafe fn f<T>(a: &mut T) -> &T { a }", 4),
         ] {
             assert_eq!(check(source).expect_err(source).len(), count, "{source}");
         }
