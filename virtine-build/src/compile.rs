@@ -117,7 +117,8 @@ fn is_kept(name: &str) -> bool {
         || KEPT_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Guests are always optimised; what changes the program's meaning follows the host's profile.
+/// Guests are always optimised; what changes the program's meaning follows the host's profile, and so
+/// does whether a rebuild is to be quick.
 fn profile(environment: &Environment) -> Vec<String> {
     let checks = environment.debug_assertions;
     let settings = [
@@ -127,7 +128,7 @@ fn profile(environment: &Environment) -> Vec<String> {
         "strip=false".to_owned(),
         "lto=false".to_owned(),
         "codegen-units=16".to_owned(),
-        "incremental=false".to_owned(),
+        format!("incremental={}", environment.incremental),
         format!("debug-assertions={checks}"),
         format!("overflow-checks={checks}"),
     ];

@@ -86,7 +86,7 @@ impl<'a> Guest<'a> {
             slice: Slice::default(),
             refused: Vec::new(),
         };
-        for (number, (item, syntax, attribute)) in of.index.virtines().enumerate() {
+        for (item, syntax, attribute) in of.index.virtines() {
             match check(syntax, attribute) {
                 Ok((function, settings)) => guest.virtines.push(Virtine {
                     item,
@@ -94,7 +94,7 @@ impl<'a> Guest<'a> {
                     function,
                     settings,
                     slice: Slice::of(&of.index, item),
-                    symbol: format!("virtine_body_{number}"),
+                    symbol: symbol(of, item),
                 }),
                 // The macro finds the same errors and reports them in their places.
                 Err(_) => guest
@@ -165,6 +165,15 @@ impl<'a> Guest<'a> {
         }
         changed
     }
+}
+
+/// Of the path and not of a number, so that one function more does not change all others' programs.
+fn symbol(of: &Crate<'_>, item: usize) -> String {
+    let item = &of.index.items[item];
+    let path = of.index.modules[item.module].path.iter().chain(&item.names);
+    path.fold("virtine_body".to_owned(), |symbol, name| {
+        symbol + "." + name
+    })
 }
 
 fn check(function: &ItemFn, attribute: &Attribute) -> syn::Result<(Function, Settings)> {

@@ -70,7 +70,15 @@ pub(crate) enum Kind {
         of_trait: Vec<Mention>,
     },
     /// `macro_rules!`, which is found from everywhere in the crate.
-    Macro,
+    Macro {
+        /// Names of items in it.
+        defines: Vec<String>,
+    },
+    /// A macro call that makes items. Which ones cannot be known: its names are all that stand in its
+    /// arguments, and those of the items in the macro's definition.
+    Invocation {
+        definition: Option<String>,
+    },
     Other,
 }
 
@@ -144,7 +152,25 @@ impl Index {
                 },
             );
         }
+        index.name_what_macros_define();
         index
+    }
+
+    fn name_what_macros_define(&mut self) {
+        let definitions = self.items.iter().filter_map(|item| match &item.kind {
+            Kind::Macro { defines } => Some((item.names.first()?.clone(), defines.clone())),
+            _ => None,
+        });
+        let definitions: Vec<(String, Vec<String>)> = definitions.collect();
+        for item in &mut self.items {
+            if let Kind::Invocation { definition } = &item.kind {
+                let own = definitions
+                    .iter()
+                    .filter(|(name, _)| Some(name) == definition.as_ref());
+                item.names
+                    .extend(own.flat_map(|(_, defines)| defines.iter().cloned()));
+            }
+        }
     }
 
     /// The functions that are virtines, with their attribute.
@@ -405,8 +431,17 @@ fn classify(item: &syn::Item) -> (Vec<String>, Kind) {
             )
         }
         syn::Item::Macro(item) => match &item.ident {
-            Some(name) => named(name, Kind::Macro),
-            None => (defined_in(item.mac.tokens.clone()), Kind::Other),
+            Some(name) => {
+                let defines = defined_in(item.mac.tokens.clone());
+                named(name, Kind::Macro { defines })
+            }
+            None => {
+                let mut names = Vec::new();
+                every_name(item.mac.tokens.clone(), &mut names);
+                let definition = item.mac.path.segments.last();
+                let definition = definition.map(|last| last.ident.to_string());
+                (names, Kind::Invocation { definition })
+            }
         },
         syn::Item::Const(item) => named(&item.ident, Kind::Other),
         syn::Item::Static(item) => named(&item.ident, Kind::Other),
@@ -421,7 +456,17 @@ fn classify(item: &syn::Item) -> (Vec<String>, Kind) {
     }
 }
 
-/// What an item-making macro's arguments seem to define: the name behind each item keyword.
+fn every_name(tokens: TokenStream, names: &mut Vec<String>) {
+    for token in tokens {
+        match token {
+            proc_macro2::TokenTree::Ident(name) => names.push(name.to_string()),
+            proc_macro2::TokenTree::Group(group) => every_name(group.stream(), names),
+            _ => {}
+        }
+    }
+}
+
+/// What a macro's definition seems to define: the name behind each item keyword.
 fn defined_in(tokens: TokenStream) -> Vec<String> {
     const KEYWORDS: [&str; 8] = [
         "fn", "struct", "enum", "static", "const", "type", "trait", "ref",

@@ -43,6 +43,7 @@ mod image;
 mod index;
 mod link;
 mod mask;
+mod members;
 mod mentions;
 mod package;
 mod parts;

@@ -11,7 +11,8 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::guests::{Guest, Virtine};
 use crate::image::{self, Refusal};
-use crate::link;
+use crate::link::{self, Linking};
+use crate::members::Members;
 use crate::pipeline::Crate;
 use crate::report;
 use crate::syntax::Settings;
@@ -42,8 +43,14 @@ pub(crate) fn make(
     folder: &Path,
     environment: &Environment,
 ) -> Result<Vec<Program>, Error> {
-    let script = link::script(folder)?;
-    let jobs: Vec<Job> = guest
+    let linking = Linking {
+        library,
+        script: link::script(folder)?,
+        linker: link::linker(environment)?,
+    };
+    let copy = format!("{}.previous.a", guest.of.root.target.folder);
+    let members = Members::compare(library, folder.join(copy))?;
+    let jobs: Vec<Job<'_>> = guest
         .virtines
         .iter()
         .map(|virtine| Job::new(guest, virtine, folder))
@@ -54,7 +61,7 @@ pub(crate) fn make(
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(job) = jobs.get(number) else { return };
-            let program = job.run(library, &script, environment);
+            let program = job.run(&linking, &members);
             let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
             done.push((number, program));
         }
@@ -67,7 +74,11 @@ pub(crate) fn make(
     });
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(number, _)| *number);
-    done.into_iter().map(|(_, program)| program).collect()
+    let programs: Result<Vec<Program>, Error> =
+        done.into_iter().map(|(_, program)| program).collect();
+    let programs = programs?;
+    members.settle()?;
+    Ok(programs)
 }
 
 /// As many as cargo runs compilers at a time.
@@ -95,28 +106,61 @@ impl<'a> Job<'a> {
         }
     }
 
-    fn run(
-        &self,
-        library: &Path,
-        script: &Path,
-        environment: &Environment,
-    ) -> Result<Program, Error> {
+    fn run(&self, linking: &Linking<'_>, members: &Members) -> Result<Program, Error> {
         if let Some(error) = self.gone {
             return Ok(Program::Incomplete(Missing::Itself(error)));
+        }
+        if self.is_made_of(members) {
+            return Ok(Program::Fit);
         }
         let program = self.image.with_extension("elf");
         if let Some(parent) = program.parent() {
             fs::create_dir_all(parent).map_err(Error::file("create", parent))?;
         }
-        link::link(library, self.symbol, &program, script, environment)?;
+        // Whatever fails from here on must not leave the old record beside a new program.
+        remove(&self.record())?;
+        let used = link::link(linking, self.symbol, &program)?;
         match image::convert(&program, self.settings) {
             Ok(converted) if !converted.absent.is_empty() => {
                 Ok(Program::Incomplete(Missing::Parts(converted.absent)))
             }
-            Ok(converted) => write_if_changed(&self.image, &converted.image).map(|()| Program::Fit),
+            Ok(converted) => {
+                write_if_changed(&self.image, &converted.image)?;
+                let record = self.recipe() + &used.join("\n");
+                write_if_changed(&self.record(), record.as_bytes())?;
+                Ok(Program::Fit)
+            }
             Err(Refusal::Unfit(reason)) => Ok(Program::Unfit(reason.to_string())),
             Err(Refusal::Broken(error)) => Err(error),
         }
+    }
+
+    /// Whether the image is there, made in the same way of members that have not changed since.
+    fn is_made_of(&self, members: &Members) -> bool {
+        let record = fs::read_to_string(self.record()).unwrap_or_default();
+        let used = record.strip_prefix(&self.recipe());
+        used.is_some_and(|used| members.are_unchanged(used.lines())) && self.image.is_file()
+    }
+
+    /// Where it is written what the image was made of.
+    fn record(&self) -> PathBuf {
+        self.image.with_extension("made")
+    }
+
+    /// All that an image is made of beside the library.
+    fn recipe(&self) -> String {
+        let version = env!("CARGO_PKG_VERSION");
+        let length = virtine_rt::LINKER_SCRIPT.len();
+        format!("{version} {length} {} {:?}\n", self.symbol, self.settings)
+    }
+}
+
+fn remove(file: &Path) -> Result<(), Error> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::file("remove", file)(error))
+        }
+        _ => Ok(()),
     }
 }
 

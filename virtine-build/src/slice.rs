@@ -294,7 +294,7 @@ impl Slicer<'_> {
 
     fn declared(&self, module: usize, name: &str) -> BTreeSet<Target> {
         let items = self.index.items.iter().enumerate().filter(|(_, item)| {
-            let in_scope = item.module == module || matches!(item.kind, Kind::Macro);
+            let in_scope = item.module == module || matches!(item.kind, Kind::Macro { .. });
             in_scope && item.names.iter().any(|other| other == name)
         });
         let modules = self.index.modules.iter().enumerate().filter(|(_, other)| {
