@@ -102,3 +102,17 @@ fn virtine_in_an_impossible_place_is_told_where_it_may_stand() {
         assert_eq!(errors.matches(&message).count(), 1, "{name} in {errors}");
     }
 }
+
+#[test]
+fn dependency_that_needs_std_is_named() {
+    let package = Package::copy("dependencies");
+    package.write(
+        "parts/units/src/lib.rs",
+        "pub fn kilometres(miles: f64) -> f64 { miles.sqrt() }",
+    );
+    let errors = package.cargo("build").fails().stderr;
+    assert!(
+        errors.contains("`units` needs the standard library"),
+        "{errors}"
+    );
+}

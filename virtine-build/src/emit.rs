@@ -1,4 +1,4 @@
-//! The guest crates on disk: masked copies of the user's files, and manifests.
+//! The guest crates on disk: masked copies of the user's files, and the workspace around them.
 //!
 //! ```text
 //! OUT_DIR/virtine/crate/Cargo.toml            a workspace of its own
@@ -11,7 +11,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use crate::environment::Environment;
 use crate::error::Error;
 use crate::mask::Mask;
 use crate::package::{Package, TargetRoot};
@@ -53,52 +52,6 @@ fn mirrored(folder: &Path, file: &Path) -> PathBuf {
         }
     }
     copy
-}
-
-/// Writes the manifest of one target's guest crate.
-pub(crate) fn write_manifest(
-    folder: &Path,
-    target: &TargetRoot,
-    environment: &Environment,
-    with_serde: bool,
-) -> Result<(), Error> {
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let root = target.file.strip_prefix("/").unwrap_or(&target.file);
-    let serde = match with_serde {
-        true => {
-            "serde = { version = \"1\", default-features = false, features = [\"alloc\", \"derive\"] }\n"
-        }
-        false => "",
-    };
-    let features: String = environment
-        .features
-        .iter()
-        .filter(|feature| *feature != "default")
-        .map(|feature| format!("{} = []\n", quoted(feature)))
-        .collect();
-    let enabled: Vec<String> = environment
-        .features
-        .iter()
-        .map(|feature| quoted(feature))
-        .collect();
-    let manifest = format!(
-        "[package]\nname = {name}\nversion = \"0.0.0\"\nedition = {edition}\n\n\
-         [lib]\npath = {path}\ncrate-type = [\"staticlib\"]\n\n\
-         [features]\ndefault = [{enabled}]\n{features}\n\
-         [dependencies]\n{serde}\
-         std = {{ package = \"virtine-rt\", path = {runtime}, features = [\"guest\"] }}\n",
-        name = quoted(&guest_name(target)),
-        edition = quoted(&target.edition),
-        path = quoted(&root.to_string_lossy()),
-        enabled = enabled
-            .iter()
-            .filter(|name| *name != "\"default\"")
-            .cloned()
-            .collect::<Vec<_>>()
-            .join(", "),
-        runtime = quoted(virtine_rt::MANIFEST_DIR),
-    );
-    write_if_changed(&folder.join("Cargo.toml"), manifest.as_bytes())
 }
 
 /// Writes what all guest crates of a package share.

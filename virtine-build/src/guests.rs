@@ -10,12 +10,13 @@ use crate::emit;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::failure;
+use crate::manifest;
 use crate::mask::{self, Mask};
-use crate::package::Package;
+use crate::package::{Dependency, Package};
 use crate::pipeline::{Crate, entry};
 use crate::programs::{self, Program};
 use crate::prune::Pruned;
-use crate::report::{self, Outcome, Report};
+use crate::report::{self, Outcome};
 use crate::slice::Slice;
 use crate::syntax::{self, Function, Settings};
 
@@ -48,18 +49,17 @@ pub(crate) fn build(
     crates: &[Crate<'_>],
     package: &Package,
     environment: &Environment,
-) -> Result<Report, Error> {
+) -> Result<Vec<report::Entry>, Error> {
     let mut guests: Vec<Guest<'_>> = crates.iter().map(Guest::new).collect();
     let functions = attempt(&mut guests, package, environment)?;
     let failed = functions
         .iter()
         .any(|entry| matches!(entry.outcome, Outcome::Failed(_)));
     if !failed || !guests.iter().any(|guest| guest.pruned.misses_something()) {
-        return Ok(Report { functions });
+        return Ok(functions);
     }
     guests.iter_mut().for_each(Guest::widen);
-    let functions = attempt(&mut guests, package, environment)?;
-    Ok(Report { functions })
+    attempt(&mut guests, package, environment)
 }
 
 fn attempt(
@@ -129,7 +129,12 @@ impl<'a> Guest<'a> {
         .collect()
     }
 
-    fn emit(&self, workspace: &Path, environment: &Environment) -> Result<Mask, Error> {
+    fn emit(
+        &self,
+        workspace: &Path,
+        package: &Package,
+        environment: &Environment,
+    ) -> Result<Mask, Error> {
         let Crate {
             root,
             sources,
@@ -138,19 +143,25 @@ impl<'a> Guest<'a> {
         let mask = Mask::new(index, &self.slice, &self.pruned, &self.entries());
         let folder = workspace.join(&root.target.folder);
         emit::write_crate(&folder, sources, &mask)?;
-        emit::write_manifest(&folder, root, environment, self.mentions_serde())?;
+        let dependencies: Vec<&Dependency> = package
+            .dependencies
+            .iter()
+            .filter(|dependency| self.mentions(dependency))
+            .collect();
+        manifest::write(&folder, root, environment, package, &dependencies)?;
         Ok(mask)
     }
 
-    /// Whether the guest needs the crate `serde` itself, which costs its derive macro's build.
-    fn mentions_serde(&self) -> bool {
-        let serde = |name: &String| matches!(name.as_str(), "serde" | "Serialize" | "Deserialize");
-        self.slice.items.iter().any(|&item| {
-            self.of.index.items[item]
-                .mentions
-                .iter()
-                .any(|mention| mention.path.iter().any(serde))
-        })
+    /// Whether the guest needs a crate, which costs that crate's build.
+    fn mentions(&self, dependency: &Dependency) -> bool {
+        let index = &self.of.index;
+        let named = |path: &[String]| path.iter().any(|name| names(dependency, name));
+        let mut items = self.slice.items.iter();
+        let mut imports = self.slice.imports.iter();
+        items.any(|&item| {
+            let mut mentions = index.items[item].mentions.iter();
+            mentions.any(|mention| named(&mention.path))
+        }) || imports.any(|&import| named(&index.imports[import].path))
     }
 
     /// Takes out what does not compile; returns whether that changed anything.
@@ -164,6 +175,16 @@ impl<'a> Guest<'a> {
                 .take(error, sources, index, &self.slice, &mask.additions);
         }
         changed
+    }
+}
+
+fn names(dependency: &Dependency, name: &str) -> bool {
+    let derives = ["Serialize", "Deserialize"];
+    match dependency.package.as_str() {
+        // The host's half, of which nothing belongs into a guest.
+        "wasp-core" => false,
+        "serde" => name == dependency.name || derives.contains(&name),
+        _ => name == dependency.name,
     }
 }
 
@@ -206,7 +227,7 @@ fn compile(
     loop {
         let masks = guests
             .iter()
-            .map(|guest| guest.emit(&workspace, environment));
+            .map(|guest| guest.emit(&workspace, package, environment));
         let masks: Vec<Mask> = masks.collect::<Result<_, _>>()?;
         let compiled = compile::compile(&workspace, &target_dir, environment, package, &members)?;
         let mut changed = false;

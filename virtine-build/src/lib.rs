@@ -42,6 +42,7 @@ mod guests;
 mod image;
 mod index;
 mod link;
+mod manifest;
 mod mask;
 mod members;
 mod mentions;

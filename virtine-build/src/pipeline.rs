@@ -21,11 +21,13 @@ pub(crate) fn run() -> Result<(), Error> {
     let cfg = Cfg::new(environment.cfg.clone());
     let crates = load_crates(&package, &cfg)?;
     tell_cargo_what_was_read(&package, &environment, &crates);
-    let report = match environment.docs_rs {
-        true => Report {
-            functions: crates.iter().flat_map(left_out).collect(),
-        },
+    let functions = match environment.docs_rs {
+        true => crates.iter().flat_map(left_out).collect(),
         false => guests::build(&crates, &package, &environment)?,
+    };
+    let report = Report {
+        host: host(&package),
+        functions,
     };
     report.write(&environment.out_dir)
 }
@@ -76,6 +78,13 @@ fn tell_cargo_what_was_read(package: &Package, environment: &Environment, crates
     for name in Environment::watched() {
         println!("cargo::rerun-if-env-changed={name}");
     }
+}
+
+/// What the macro's expansion refers to, which `package =` may have renamed.
+fn host(package: &Package) -> String {
+    let mut dependencies = package.dependencies.iter();
+    let host = dependencies.find(|one| one.package == "wasp-core");
+    host.map_or("wasp_core".to_owned(), |one| one.name.clone())
 }
 
 fn left_out(one: &Crate<'_>) -> Vec<report::Entry> {

@@ -39,7 +39,8 @@ fn checked(arguments: TokenStream, function: &ItemFn) -> syn::Result<TokenStream
         (Err(error), _) | (_, Err(error)) => return Err(error),
     };
     let image = lookup::image(&function.sig.ident)?;
-    Ok(expand(function, &parts, &settings, &image))
+    let host = lookup::host();
+    Ok(expand(function, &parts, &settings, &image, &host))
 }
 
 /// ```text
@@ -53,14 +54,15 @@ fn expand(
     parts: &Function,
     settings: &Settings,
     image: &TokenStream,
+    host: &TokenStream,
 ) -> TokenStream {
     let name = &function.sig.ident;
     let handle = format_ident!("__virtine_{name}", span = Span::call_site());
     let try_call = format_ident!("__virtine_try_{name}", span = Span::call_site());
     let cfgs: Vec<&Attribute> = attributes(function, &["cfg"]);
     let stub = stub(function, parts, &handle, &try_call);
-    let definition = definition(name, settings, image);
-    let fallible = fallible(function, parts, &handle, &try_call);
+    let definition = definition(name, settings, image, host);
+    let fallible = fallible(function, parts, &handle, &try_call, host);
     let (vis, inner_vis) = (&function.vis, from_child(&function.vis));
     let about = format!("Calls [`{name}()`] so that a failure is an error.");
     quote! {
@@ -68,7 +70,7 @@ fn expand(
         #(#cfgs)*
         #[doc(hidden)]
         #[allow(non_upper_case_globals)]
-        static #handle: ::wasp_core::expansion::Function = #definition;
+        static #handle: #host::expansion::Function = #definition;
         #(#cfgs)*
         #fallible
         #(#cfgs)*
@@ -122,12 +124,17 @@ fn stub(function: &ItemFn, parts: &Function, handle: &Ident, try_call: &Ident) -
     }
 }
 
-fn definition(name: &Ident, settings: &Settings, image: &TokenStream) -> TokenStream {
+fn definition(
+    name: &Ident,
+    settings: &Settings,
+    image: &TokenStream,
+    host: &TokenStream,
+) -> TokenStream {
     let name = name.to_string();
     let (seconds, nanoseconds) = (settings.timeout.as_secs(), settings.timeout.subsec_nanos());
     let snapshot = settings.snapshot;
     quote! {
-        ::wasp_core::expansion::Function::new(::wasp_core::expansion::Definition {
+        #host::expansion::Function::new(#host::expansion::Definition {
             name: #name,
             image: #image,
             timeout: ::core::time::Duration::new(#seconds, #nanoseconds),
@@ -136,7 +143,13 @@ fn definition(name: &Ident, settings: &Settings, image: &TokenStream) -> TokenSt
     }
 }
 
-fn fallible(function: &ItemFn, parts: &Function, handle: &Ident, try_call: &Ident) -> TokenStream {
+fn fallible(
+    function: &ItemFn,
+    parts: &Function,
+    handle: &Ident,
+    try_call: &Ident,
+    host: &TokenStream,
+) -> TokenStream {
     let generics = &function.sig.generics;
     let where_clause = &generics.where_clause;
     let vis = &function.vis;
@@ -147,31 +160,35 @@ fn fallible(function: &ItemFn, parts: &Function, handle: &Ident, try_call: &Iden
         ReturnType::Type(_, ty) => (ty.to_token_stream(), ty.span()),
     };
     let (travelling, array) = match &function.sig.output {
-        ReturnType::Type(_, ty) if parts.returns_array => (array(ty), Some(quote!(.0))),
+        ReturnType::Type(_, ty) if parts.returns_array => (array(ty, host), Some(quote!(.0))),
         _ => (result.clone(), None),
     };
-    let changes: Vec<Change> = parts.parameters.iter().filter_map(Change::of).collect();
+    let changes: Vec<Change> = parts
+        .parameters
+        .iter()
+        .filter_map(|one| Change::of(one, host))
+        .collect();
     let changed = parts.parameters.iter().rev().fold(quote!(()), |rest, one| {
-        let ty = Change::of(one).map_or(quote!(()), |change| change.travelling);
+        let ty = Change::of(one, host).map_or(quote!(()), |change| change.travelling);
         quote!((#ty, #rest))
     });
     let pattern = parts.parameters.iter().rev().fold(quote!(()), |rest, one| {
-        let name = Change::of(one).map_or(quote!(()), |change| change.name.to_token_stream());
+        let name = Change::of(one, host).map_or(quote!(()), |change| change.name.to_token_stream());
         quote!((#name, #rest))
     });
-    let checks = changes.iter().filter_map(Change::check);
+    let checks = changes.iter().filter_map(|change| change.check(host));
     let copies = changes.iter().map(Change::copy);
     // On the result's type, where the compiler then says that it lacks `Deserialize`.
     let call = quote_spanned! { span => #handle.call::<#travelling, #changed> };
     let about = format!(
         "Calls `{}` in a virtual machine of its own.\n\n# Errors\n\nWhatever kept it from \
-         returning: see [`Error`](::wasp_core::Error).",
+         returning: see `wasp_core::Error`.",
         function.sig.ident
     );
     quote! {
         #[doc = #about]
         #[allow(dead_code, clippy::all)]
-        #vis fn #try_call #generics(#parameters) -> ::core::result::Result<#result, ::wasp_core::Error>
+        #vis fn #try_call #generics(#parameters) -> ::core::result::Result<#result, #host::Error>
         #where_clause
         {
             let (result, #pattern) = #call(|arguments| { #(#pushes)* })?;
@@ -192,17 +209,17 @@ struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
-    fn of(parameter: &'a Parameter) -> Option<Self> {
+    fn of(parameter: &'a Parameter, host: &TokenStream) -> Option<Self> {
         let Type::Reference(reference) = ungrouped(&parameter.ty) else {
             return None;
         };
         let element = &reference.elem;
         let travelling = match (parameter.passing, &**element) {
             (Passing::Mutable, _) => element.to_token_stream(),
-            (Passing::MutableArray, _) => array(element),
+            (Passing::MutableArray, _) => array(element, host),
             (Passing::MutableSlice, Type::Slice(slice)) => {
                 let element = &slice.elem;
-                quote_spanned! { element.span() => ::wasp_core::expansion::Vec<#element> }
+                quote_spanned! { element.span() => #host::expansion::Vec<#element> }
             }
             _ => return None,
         };
@@ -214,10 +231,10 @@ impl<'a> Change<'a> {
     }
 
     /// Before anything is copied, so that a failure leaves all as it was.
-    fn check(&self) -> Option<TokenStream> {
+    fn check(&self, host: &TokenStream) -> Option<TokenStream> {
         let (name, original) = (&self.name, &self.parameter.name);
         (self.parameter.passing == Passing::MutableSlice).then(|| {
-            quote! { ::wasp_core::expansion::check_length(&#name, #original.len())?; }
+            quote! { #host::expansion::check_length(&#name, #original.len())?; }
         })
     }
 
@@ -236,8 +253,8 @@ impl<'a> Change<'a> {
 }
 
 /// By way of a trait, so that the array's length is quoted nowhere but in its own type.
-fn array(ty: &Type) -> TokenStream {
-    quote_spanned! { ty.span() => <#ty as ::wasp_core::expansion::ArrayForm>::Form }
+fn array(ty: &Type, host: &TokenStream) -> TokenStream {
+    quote_spanned! { ty.span() => <#ty as #host::expansion::ArrayForm>::Form }
 }
 
 fn ungrouped(ty: &Type) -> &Type {
