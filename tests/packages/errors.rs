@@ -104,15 +104,17 @@ fn virtine_in_an_impossible_place_is_told_where_it_may_stand() {
 }
 
 #[test]
-fn dependency_that_needs_std_is_named() {
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn dependency_that_needs_std_is_named_where_it_is_used() {
     let package = Package::copy("dependencies");
-    package.write(
-        "parts/units/src/lib.rs",
-        "pub fn kilometres(miles: f64) -> f64 { miles.sqrt() }",
-    );
+    let file = "parts/units/src/lib.rs";
+    package.edit(file, "#![no_std]", "");
+    package.edit(file, "1.609344", "std::env::args().count() as f64");
+    let line = package.line_of("src/main.rs", "fn distance");
+
     let errors = package.cargo("build").fails().stderr;
-    assert!(
-        errors.contains("`units` needs the standard library"),
-        "{errors}"
-    );
+
+    let message = "the crate `units` needs the standard library";
+    assert_eq!(errors.matches(message).count(), 1, "{errors}");
+    assert!(errors.contains(&format!("src/main.rs:{line}:")), "{errors}");
 }

@@ -77,7 +77,7 @@ fn code_that_is_reached_by_name_alone_need_not_compile_in_the_guest() {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn guests_use_other_crates_and_a_renamed_host_crate() {
-    let package = Package::copy("dependencies");
+    let package = Package::copy_as("dependencies", "dependencies-work");
     let expected = "Ok(Order { item: \"tea\", count: 2 })\n\
                     Err(\"missing field `count` at line 1 column 15\")\n\
                     ba7816bf 160.9344\n\

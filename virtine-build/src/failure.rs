@@ -122,13 +122,20 @@ pub(crate) fn uncompiled(guest: &Guest<'_>, compiled: &Compiled) -> Result<Vec<O
 fn blame(guest: &Guest<'_>, errors: &[Diagnostic]) -> Vec<String> {
     let mut blame = vec![String::new(); guest.virtines.len()];
     for error in errors {
-        let concerns = |virtine: &Virtine<'_>| {
-            let mut spots = error.spots.iter();
-            spots.any(|spot| holds(guest.of, &virtine.slice, spot))
+        let needs_std = crate_with_std(error);
+        let concerns = |virtine: &Virtine<'_>| match needs_std {
+            Some(name) => mentions(guest.of, &virtine.slice, name),
+            None => {
+                let mut spots = error.spots.iter();
+                spots.any(|spot| holds(guest.of, &virtine.slice, spot))
+            }
         };
         let culprit = guest.virtines.iter().position(concerns).unwrap_or(0);
         if let Some(text) = blame.get_mut(culprit) {
-            text.push_str(&error.rendered);
+            match needs_std {
+                Some(name) => text.push_str(&without_std(name)),
+                None => text.push_str(&error.rendered),
+            }
         }
     }
     blame
@@ -142,4 +149,29 @@ fn holds(one: &Crate<'_>, slice: &Slice, spot: &Spot) -> bool {
         let lines = line_of(place.bytes.start)..=line_of(place.bytes.end);
         file.path == spot.file && lines.contains(&spot.line)
     })
+}
+
+/// The dependency that brought std along, which clashes with the guest's own runtime.
+fn crate_with_std(error: &Diagnostic) -> Option<&str> {
+    let (_, rest) = error.message.split_once("in crate `std` (which `")?;
+    rest.split_once('`').map(|(name, _)| name)
+}
+
+fn without_std(name: &str) -> String {
+    format!(
+        "the crate `{name}` needs the standard library, which guests have not\n\
+         = help: if it can do without, say which of its features to take in \
+         [package.metadata.virtine.dependencies]; if not, use it on the host, and pass its results to \
+         the function\n"
+    )
+}
+
+fn mentions(one: &Crate<'_>, slice: &Slice, name: &str) -> bool {
+    let named = |path: &[String]| path.iter().any(|part| part == name);
+    let mut items = slice.items.iter();
+    let mut imports = slice.imports.iter();
+    items.any(|&item| {
+        let mut mentions = one.index.items[item].mentions.iter();
+        mentions.any(|mention| named(&mention.path))
+    }) || imports.any(|&import| named(&one.index.imports[import].path))
 }
