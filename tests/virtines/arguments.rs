@@ -277,3 +277,36 @@ fn arrays_of_any_length_travel() {
     let numbers = std::array::from_fn(|at| at as u32);
     assert_eq!(long_arrays(numbers, &[1; 33]), [100; 50]);
 }
+
+#[virtine]
+fn static_texts(number: i32) -> (&'static str, Option<&'static str>, Result<u8, &'static str>) {
+    let sign = match number {
+        0 => "zero",
+        1.. => "positive",
+        _ => "negative",
+    };
+    let even = (number % 2 == 0).then_some("even");
+    (sign, even, u8::try_from(number).map_err(|_| "no byte"))
+}
+
+#[virtine]
+fn leaked_text(number: u32) -> &'static str {
+    number.to_string().leak()
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn static_texts_are_returned_from_the_image() {
+    assert_eq!(static_texts(4), ("positive", Some("even"), Ok(4)));
+    assert_eq!(static_texts(-1), ("negative", None, Err("no byte")));
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn static_text_that_is_none_of_the_image_is_an_error() {
+    let error = leaked_text::try_call(987_654_321).expect_err("not in the image");
+    assert!(
+        matches!(error, wasp_core::Error::CorruptResult { .. }),
+        "{error}"
+    );
+}

@@ -4,8 +4,7 @@ use std::env;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use virtine_rt::abi::hypercall;
 use virtine_rt::abi::image::Image;
 use virtine_rt::codec::{self, CodecError, Sink};
@@ -34,6 +33,8 @@ pub struct Definition {
     pub timeout: Duration,
     /// Whether calls start from a snapshot or boot from the image.
     pub snapshot: bool,
+    /// Whether the result may hold a `&'static str`, which is then one of the image's.
+    pub borrows_statics: bool,
 }
 
 /// The handle behind a `#[virtine]` function.
@@ -62,7 +63,7 @@ impl Function {
     /// # Errors
     ///
     /// Whatever kept the guest from returning a result: see [`Error`].
-    pub fn call<R: DeserializeOwned, C: DeserializeOwned>(
+    pub fn call<R: Deserialize<'static>, C: Deserialize<'static>>(
         &self,
         encode: impl FnOnce(&mut Arguments<'_>),
     ) -> Result<(R, C), Error> {
@@ -81,7 +82,11 @@ impl Function {
                 number: hypercall::DONE,
                 arguments: [address, size, _],
             } => {
-                let result = decode(&machine, template.layout(), address, size)?;
+                let statics: &'static [u8] = match self.definition.borrows_statics {
+                    true => self.definition.image,
+                    false => &[],
+                };
+                let result = decode(&machine, template.layout(), address, size, statics)?;
                 machine.give_back(start, length);
                 Ok(result)
             }
@@ -119,6 +124,7 @@ impl Function {
             image,
             timeout,
             snapshot,
+            ..
         } = self.definition;
         if image.is_empty() {
             return Err(Error::NotBuilt { function: name });
@@ -212,14 +218,15 @@ pub fn check_length<T>(found: &[T], expected: usize) -> Result<(), Error> {
     }
 }
 
-fn decode<T: DeserializeOwned>(
+fn decode<T: Deserialize<'static>>(
     machine: &Machine,
     layout: &Layout,
     address: u64,
     length: u64,
+    statics: &'static [u8],
 ) -> Result<T, Error> {
     let bytes = guest::bytes(machine, layout, address, length)?;
-    codec::decode_untrusted(bytes).map_err(|error| Error::CorruptResult {
+    codec::decode_untrusted_with(bytes, statics).map_err(|error| Error::CorruptResult {
         reason: error.to_string(),
     })
 }

@@ -61,7 +61,7 @@ fn expand(
     let try_call = format_ident!("__virtine_try_{name}", span = Span::call_site());
     let cfgs: Vec<&Attribute> = attributes(function, &["cfg"]);
     let stub = stub(function, parts, &handle, &try_call);
-    let definition = definition(name, settings, image, host);
+    let definition = definition(name, parts, settings, image, host);
     let fallible = fallible(function, parts, &handle, &try_call, host);
     let (vis, inner_vis) = (&function.vis, from_child(&function.vis));
     let about = format!("Calls [`{name}()`] so that a failure is an error.");
@@ -126,6 +126,7 @@ fn stub(function: &ItemFn, parts: &Function, handle: &Ident, try_call: &Ident) -
 
 fn definition(
     name: &Ident,
+    parts: &Function,
     settings: &Settings,
     image: &TokenStream,
     host: &TokenStream,
@@ -133,12 +134,14 @@ fn definition(
     let name = name.to_string();
     let (seconds, nanoseconds) = (settings.timeout.as_secs(), settings.timeout.subsec_nanos());
     let snapshot = settings.snapshot;
+    let borrows_statics = parts.returns_static;
     quote! {
         #host::expansion::Function::new(#host::expansion::Definition {
             name: #name,
             image: #image,
             timeout: ::core::time::Duration::new(#seconds, #nanoseconds),
             snapshot: #snapshot,
+            borrows_statics: #borrows_statics,
         })
     }
 }

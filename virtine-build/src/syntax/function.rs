@@ -2,7 +2,7 @@
 
 use quote::ToTokens;
 use syn::spanned::Spanned as _;
-use syn::{FnArg, GenericParam, Ident, ItemFn, Pat, PatType, ReturnType, Type};
+use syn::{FnArg, GenericParam, Ident, ItemFn, Pat, PatType, ReturnType, Type, TypeReference};
 
 /// A function that can be a virtine.
 #[derive(Clone)]
@@ -11,6 +11,8 @@ pub struct Function {
     pub parameters: Vec<Parameter>,
     /// Whether the result is an array, which serde alone takes up to 32 elements only.
     pub returns_array: bool,
+    /// Whether the result holds a `&'static str`, which the host has in the image as well.
+    pub returns_static: bool,
 }
 
 /// One parameter of a virtine.
@@ -90,6 +92,7 @@ impl Function {
             None => Ok(Self {
                 parameters,
                 returns_array: returns_array(&function.sig.output),
+                returns_static: returns_static(&function.sig.output),
             }),
         }
     }
@@ -97,6 +100,21 @@ impl Function {
 
 fn returns_array(output: &ReturnType) -> bool {
     matches!(output, ReturnType::Type(_, ty) if matches!(**ty, Type::Array(_)))
+}
+
+fn returns_static(output: &ReturnType) -> bool {
+    let ReturnType::Type(_, ty) = output else {
+        return false;
+    };
+    references(ty).iter().any(is_static_text)
+}
+
+/// `&'static str`
+fn is_static_text(reference: &TypeReference) -> bool {
+    let is_static = |lifetime: &syn::Lifetime| lifetime.ident == "static";
+    reference.lifetime.as_ref().is_some_and(is_static)
+        && reference.mutability.is_none()
+        && is_named(&reference.elem, "str")
 }
 
 fn refusals(function: &ItemFn) -> Vec<syn::Error> {
@@ -149,25 +167,27 @@ fn result_refusal(ty: &Type) -> Option<syn::Error> {
     let refusal = |ty: &Type, reason| Some(syn::Error::new_spanned(ty, reason));
     match ty {
         Type::ImplTrait(_) => refusal(ty, "a virtine's result must have a named type to travel by"),
-        _ => find_reference(ty).and_then(|reference| {
-            refusal(
-                &reference,
-                "a virtine's result cannot borrow: the memory it would point to is the virtual \
-                 machine's; return an owned value, such as String or Vec",
-            )
-        }),
+        _ => {
+            let reference = references(ty)
+                .into_iter()
+                .find(|one| !is_static_text(one))?;
+            let reason = "a virtine's result cannot borrow: the memory it would point to is the \
+                          virtual machine's; return an owned value, such as String or Vec";
+            Some(syn::Error::new_spanned(&reference, reason))
+        }
     }
 }
 
-/// The first reference in a type.
-fn find_reference(ty: &Type) -> Option<Type> {
-    struct Finder(Option<Type>);
+/// All references in a type.
+fn references(ty: &Type) -> Vec<TypeReference> {
+    struct Finder(Vec<TypeReference>);
     impl<'a> syn::visit::Visit<'a> for Finder {
-        fn visit_type_reference(&mut self, reference: &'a syn::TypeReference) {
-            self.0.get_or_insert(Type::Reference(reference.clone()));
+        fn visit_type_reference(&mut self, reference: &'a TypeReference) {
+            self.0.push(reference.clone());
+            syn::visit::visit_type_reference(self, reference);
         }
     }
-    let mut finder = Finder(None);
+    let mut finder = Finder(Vec::new());
     syn::visit::Visit::visit_type(&mut finder, ty);
     finder.0
 }
@@ -297,11 +317,17 @@ mod tests {
             ("fn f(a: &dyn Copy) {}", 1),
             ("fn f(a: &str) -> &str { a }", 1),
             ("fn f(a: &str) -> Option<&str> { None }", 1),
+            ("fn f() -> &'static [u8] { &[] }", 1),
             ("fn f() -> impl Copy { 0 }", 1),
             ("async unsafe fn f<T>(a: &mut T) -> &T { a }", 4),
         ] {
             assert_eq!(check(source).expect_err(source).len(), count, "{source}");
         }
+    }
+
+    #[test]
+    fn static_texts_may_be_returned() {
+        assert!(check("fn f(a: u8) -> Option<&'static str> { None }").is_ok());
     }
 
     #[test]
