@@ -8,6 +8,7 @@ pub mod floats;
 pub mod graphs;
 pub mod hashing;
 pub mod input_output;
+pub mod kinds;
 pub mod macros;
 pub mod matrix;
 pub mod memory;

@@ -5,6 +5,45 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::{changed, sorted, words};
 
 same! {
+    kinds {
+        area(Shape::Circle { radius: 2.0 });
+        area(Shape::Circle { radius: -2.0 });
+        area(Shape::Triangle(3.0, 4.0, 5.0));
+        (area(Shape::Rectangle { width: 2.0, height: 1.5 }), area(Shape::Point));
+        fizz_buzz(15);
+        [95, 85, 75, 5, 101].map(grade);
+        weekday(2024, 2, 29);
+        weekday(2023, 2, 29);
+        days_between(Date { year: 2000, month: 1, day: 1 }, &Date { year: 2024, month: 3, day: 1 });
+        next_days(Date { year: 1999, month: 12, day: 30 }, 4);
+        durations(3600, std::time::Duration::from_millis(61_500));
+        std_types(1..5, -3..=7, "10.0.0.1".parse().unwrap(), 7.try_into().unwrap());
+        parse_address("::1");
+        parse_address("1.2.3");
+        state_machine("sfrs".chars().collect());
+        state_machine("ff".chars().collect());
+        changed(Account { owner: "A".into(), balance: 10, history: vec![] }, |a| transact(a, vec![Entry::Deposit(5), Entry::Withdrawal { amount: 3, fee: 1 }]));
+        changed(Account { owner: "A".into(), balance: 1, history: vec![] }, |a| transact(a, vec![Entry::Withdrawal { amount: 3, fee: 1 }]));
+        generic_types(Pair { first: "a".into(), second: vec![1] }, Pair { first: 6, second: 7 });
+        const_generics([1, 2, 3, 4, 5], [5, 4, 3, 2, 1]);
+        optional_text(None, &Some("x".into()));
+        optional_text(Some("y"), &None);
+        let_else_and_labels(vec![vec![1, 2], vec![3, 4]], 4);
+        let_else_and_labels(vec![], 4);
+        tower_of_hanoi(10);
+        permutations(vec!['a', 'b', 'c']);
+        queens(6);
+        ackermann(2, 3);
+        subsets(&[1, 2, 3]);
+        gray_code(3);
+        merge_intervals(vec![(8, 10), (1, 3), (2, 6)]);
+        convex_hull(vec![(0, 0), (2, 2), (1, 1), (2, 0), (0, 2), (1, 0)]);
+        invoice(&BTreeMap::from([("tea".into(), (3, 2.5)), ("milk".into(), (1, 0.99))]), 19.0);
+        many_parameters(1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6.5, 7.5, true, 'x', "o", "p".into(), &[1], vec![2], Some(3), (4, 5), [6, 7, 8], Box::new(9), (), 10, -10, Err("z".into()));
+        nothing();
+        diverges_on_zero(7);
+    }
+
     modules {
         areas();
         fresh_every_time();
