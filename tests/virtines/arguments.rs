@@ -310,3 +310,14 @@ fn static_text_that_is_none_of_the_image_is_an_error() {
         "{error}"
     );
 }
+
+#[virtine]
+fn reversed_order(order: std::cmp::Ordering) -> std::cmp::Ordering {
+    order.reverse()
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn orderings_travel() {
+    assert_eq!(reversed_order(1.cmp(&2)), 2.cmp(&1));
+}

@@ -14,7 +14,7 @@ use crate::parts::PartKind;
 use crate::prune::{Pruned, Taken};
 use crate::slice::Slice;
 use crate::source::SourceFile;
-use crate::syntax::{Function, Passing};
+use crate::syntax::Function;
 
 /// One function's place in a guest crate.
 pub(crate) struct Entry<'a> {
@@ -238,15 +238,11 @@ fn shim(entry: &Entry<'_>) -> String {
     let parameters: Vec<String> = parameters
         .map(|(number, parameter)| format!("(argument{number} {})", parameter.passing.name()))
         .collect();
-    let result = match entry.function.returns_array {
-        true => Passing::Array,
-        false => Passing::Value,
-    };
     format!(
         " ::std::__virtine_entry! {{ {} {:?} {} -> {} }}",
         entry.name,
         entry.symbol,
         parameters.join(" "),
-        result.name(),
+        entry.function.result.name(),
     )
 }

@@ -14,9 +14,11 @@ use bincode::error::EncodeError;
 use serde::{Deserialize, Serialize};
 
 mod array;
+mod ordering;
 mod untrusted;
 
 pub use array::{Array, ArrayForm, ArrayRef};
+pub use ordering::Ordered;
 pub use untrusted::{
     MAX_DEPTH, MAX_EMPTY_ELEMENTS, MAX_SEARCHED, decode_untrusted, decode_untrusted_with,
 };

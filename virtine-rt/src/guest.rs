@@ -22,7 +22,8 @@ pub use entry::arguments;
 /// * `value`: decoded by value (also `&str` and `&[u8]`, which borrow from the argument area);
 /// * `reference`, `mutable`: decoded by value, passed by reference;
 /// * `slice`, `mutable_slice`: decoded as a `Vec`, passed as a slice;
-/// * `array`, `array_reference`, `mutable_array`: arrays, of any length.
+/// * `array`, `array_reference`, `mutable_array`: arrays, of any length;
+/// * `ordering`: `std::cmp::Ordering`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __virtine_entry {
@@ -66,6 +67,9 @@ macro_rules! __virtine_argument {
     ($arguments:ident mutable_array) => {
         $arguments.next::<$crate::codec::Array<_, _>>().0
     };
+    ($arguments:ident ordering) => {
+        $arguments.next::<$crate::codec::Ordered>().0
+    };
     ($arguments:ident $other:ident) => {
         $arguments.next()
     };
@@ -79,6 +83,9 @@ macro_rules! __virtine_passed {
         $name
     };
     ($name:ident array) => {
+        $name
+    };
+    ($name:ident ordering) => {
         $name
     };
     ($name:ident reference) => {
@@ -134,6 +141,9 @@ macro_rules! __virtine_nested {
 macro_rules! __virtine_result {
     ($name:ident array) => {
         $crate::codec::ArrayRef(&$name)
+    };
+    ($name:ident ordering) => {
+        $crate::codec::Ordered($name)
     };
     ($name:ident value) => {
         &$name

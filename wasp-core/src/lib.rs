@@ -71,7 +71,7 @@ pub use wasp_macros::virtine;
 pub mod expansion {
     pub use std::vec::Vec;
 
-    pub use virtine_rt::codec::ArrayForm;
+    pub use virtine_rt::codec::{ArrayForm, Ordered};
 
     pub use crate::function::{Arguments, Definition, Function, check_length};
 }

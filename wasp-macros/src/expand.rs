@@ -157,13 +157,14 @@ fn fallible(
     let where_clause = &generics.where_clause;
     let vis = &function.vis;
     let parameters = parameters(parts);
-    let pushes = parts.parameters.iter().map(push);
+    let pushes = parts.parameters.iter().map(|one| push(one, host));
     let (result, span) = match &function.sig.output {
         ReturnType::Default => (quote!(()), function.sig.ident.span()),
         ReturnType::Type(_, ty) => (ty.to_token_stream(), ty.span()),
     };
-    let (travelling, array) = match &function.sig.output {
-        ReturnType::Type(_, ty) if parts.returns_array => (array(ty, host), Some(quote!(.0))),
+    let (travelling, inner) = match (parts.result, &function.sig.output) {
+        (Passing::Array, ReturnType::Type(_, ty)) => (array(ty, host), Some(quote!(.0))),
+        (Passing::Ordering, _) => (quote!(#host::expansion::Ordered), Some(quote!(.0))),
         _ => (result.clone(), None),
     };
     let changes: Vec<Change> = parts
@@ -197,7 +198,7 @@ fn fallible(
             let (result, #pattern) = #call(|arguments| { #(#pushes)* })?;
             #(#checks)*
             #(#copies)*
-            ::core::result::Result::Ok(result #array)
+            ::core::result::Result::Ok(result #inner)
         }
     }
 }
@@ -269,7 +270,7 @@ fn ungrouped(ty: &Type) -> &Type {
 }
 
 /// On the parameter's type, where the compiler then says that it lacks `Serialize`.
-fn push(parameter: &Parameter) -> TokenStream {
+fn push(parameter: &Parameter, host: &TokenStream) -> TokenStream {
     let Parameter { name, ty, passing } = parameter;
     match passing {
         Passing::Value => quote_spanned! { ty.span() => arguments.push(&#name); },
@@ -277,6 +278,9 @@ fn push(parameter: &Parameter) -> TokenStream {
         Passing::Array => quote_spanned! { ty.span() => arguments.push_array(&#name); },
         Passing::ArrayReference => quote_spanned! { ty.span() => arguments.push_array(#name); },
         Passing::MutableArray => quote_spanned! { ty.span() => arguments.push_array(&*#name); },
+        Passing::Ordering => quote_spanned! { ty.span() =>
+            arguments.push(&#host::expansion::Ordered(#name));
+        },
         Passing::Reference | Passing::Slice => {
             quote_spanned! { ty.span() => arguments.push(#name); }
         }

@@ -9,8 +9,8 @@ use syn::{FnArg, GenericParam, Ident, ItemFn, Pat, PatType, ReturnType, Type, Ty
 pub struct Function {
     /// The parameters, in order.
     pub parameters: Vec<Parameter>,
-    /// Whether the result is an array, which serde alone takes up to 32 elements only.
-    pub returns_array: bool,
+    /// How the result travels: as [`Passing::Value`], [`Passing::Array`] or [`Passing::Ordering`].
+    pub result: Passing,
     /// Whether the result holds a `&'static str`, which the host has in the image as well.
     pub returns_static: bool,
 }
@@ -47,6 +47,8 @@ pub enum Passing {
     ArrayReference,
     /// `&mut [T; N]`, of any length.
     MutableArray,
+    /// `std::cmp::Ordering`.
+    Ordering,
 }
 
 impl Passing {
@@ -62,6 +64,7 @@ impl Passing {
             Self::Array => "array",
             Self::ArrayReference => "array_reference",
             Self::MutableArray => "mutable_array",
+            Self::Ordering => "ordering",
         }
     }
 }
@@ -91,15 +94,34 @@ impl Function {
             Some(error) => Err(error),
             None => Ok(Self {
                 parameters,
-                returns_array: returns_array(&function.sig.output),
+                result: result(&function.sig.output),
                 returns_static: returns_static(&function.sig.output),
             }),
         }
     }
 }
 
-fn returns_array(output: &ReturnType) -> bool {
-    matches!(output, ReturnType::Type(_, ty) if matches!(**ty, Type::Array(_)))
+fn result(output: &ReturnType) -> Passing {
+    match output {
+        ReturnType::Type(_, ty) => by_value(ty),
+        ReturnType::Default => Passing::Value,
+    }
+}
+
+/// How a type travels by value: serde has nothing for arrays beyond 32 elements and for orderings.
+fn by_value(ty: &Type) -> Passing {
+    match ty {
+        Type::Array(_) => Passing::Array,
+        Type::Path(path) if path.qself.is_none() && is_ordering(&path.path) => Passing::Ordering,
+        _ => Passing::Value,
+    }
+}
+
+/// `Ordering`, `cmp::Ordering`, `std::cmp::Ordering`, but not `atomic::Ordering`.
+fn is_ordering(path: &syn::Path) -> bool {
+    let mut names = path.segments.iter().rev().map(|segment| &segment.ident);
+    names.next().is_some_and(|name| name == "Ordering")
+        && names.next().is_none_or(|module| module == "cmp")
 }
 
 fn returns_static(output: &ReturnType) -> bool {
@@ -225,8 +247,7 @@ fn passing(ty: &Type) -> syn::Result<Passing> {
         Type::Paren(inner) => return passing(&inner.elem),
         Type::Group(inner) => return passing(&inner.elem),
         Type::Reference(reference) => reference,
-        Type::Array(_) => return Ok(Passing::Array),
-        _ => return Ok(Passing::Value),
+        _ => return Ok(by_value(ty)),
     };
     let is_mutable = reference.mutability.is_some();
     match &*reference.elem {
@@ -323,6 +344,17 @@ mod tests {
         ] {
             assert_eq!(check(source).expect_err(source).len(), count, "{source}");
         }
+    }
+
+    #[test]
+    fn orderings_are_told_by_their_path() {
+        let parameters = check("fn f(a: Ordering, b: std::cmp::Ordering, c: atomic::Ordering) {}");
+        let passings = parameters
+            .expect("valid")
+            .into_iter()
+            .map(|(_, passing)| passing);
+        let expected = [Passing::Ordering, Passing::Ordering, Passing::Value];
+        assert_eq!(passings.collect::<Vec<_>>(), expected);
     }
 
     #[test]
