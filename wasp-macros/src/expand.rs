@@ -131,7 +131,7 @@ fn definition(
     image: &TokenStream,
     host: &TokenStream,
 ) -> TokenStream {
-    let name = name.to_string();
+    let name = settings.name.clone().unwrap_or_else(|| name.to_string());
     let (seconds, nanoseconds) = (settings.timeout.as_secs(), settings.timeout.subsec_nanos());
     let snapshot = settings.snapshot;
     let borrows_statics = parts.returns_static;
