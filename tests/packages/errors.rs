@@ -42,6 +42,9 @@ fn guest_error_names_the_users_line_once_and_goes_with_its_cause() {
     let place = format!("src/main.rs:{line}:");
     assert_eq!(errors.matches(&place).count(), 1, "{errors}");
     assert!(errors.contains("does not compile as a virtine"), "{errors}");
+    let path = "reached by: `answer` -> `configured` -> `std::fs::read`";
+    assert!(errors.contains(path), "{errors}");
+    assert!(errors.contains("a virtine has no files"), "{errors}");
     // As before: the error does not go by itself, and is not forgotten.
     assert_eq!(
         package
@@ -98,4 +101,20 @@ fn virtine_in_an_impossible_place_is_told_where_it_may_stand() {
             format!("no function `{name}` here: #[virtine] may stand on functions at module level");
         assert_eq!(errors.matches(&message).count(), 1, "{name} in {errors}");
     }
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn dependency_that_needs_std_is_named_where_it_is_used() {
+    let package = Package::copy("dependencies");
+    let file = "parts/units/src/lib.rs";
+    package.edit(file, "#![no_std]", "");
+    package.edit(file, "1.609344", "std::env::args().count() as f64");
+    let line = package.line_of("src/main.rs", "fn distance");
+
+    let errors = package.cargo("build").fails().stderr;
+
+    let message = "the crate `units` needs the standard library";
+    assert_eq!(errors.matches(message).count(), 1, "{errors}");
+    assert!(errors.contains(&format!("src/main.rs:{line}:")), "{errors}");
 }

@@ -65,3 +65,22 @@ fn derived_types_travel_both_ways() {
     let expected = format!("Ok({report})\nErr(\"no scale\")\n");
     assert_eq!(package.run(), expected);
 }
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn code_that_is_reached_by_name_alone_need_not_compile_in_the_guest() {
+    let package = Package::copy("prunes");
+    let expected = "20.0 degrees are 68.0 F\nSome(2) None\nOk(()) 0\ntrue\n";
+    assert_eq!(package.run(), expected);
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn guests_use_other_crates_and_a_renamed_host_crate() {
+    let package = Package::copy_as("dependencies", "dependencies-work");
+    let expected = "Ok(Order { item: \"tea\", count: 2 })\n\
+                    Err(\"missing field `count` at line 1 column 15\")\n\
+                    ba7816bf 160.9344\n\
+                    1.2.3 41\n";
+    assert_eq!(package.run(), expected);
+}

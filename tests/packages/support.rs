@@ -57,6 +57,11 @@ impl Package {
         Self::copy_to(case, case)
     }
 
+    /// The package in the folder `case`, in a folder of another name, for a test beside others of it.
+    pub(crate) fn copy_as(case: &str, folder: &str) -> Self {
+        Self::copy_to(case, folder)
+    }
+
     /// The package `plain` under another name. Cargo tells packages of different folders apart by
     /// nothing else, and would mix up their files in the shared target directory.
     pub(crate) fn plain(name: &str) -> Self {

@@ -225,3 +225,99 @@ fn sets_travel() {
         BTreeSet::from(["a!".to_owned(), "b!".to_owned()])
     );
 }
+
+#[virtine]
+fn changes(
+    count: &mut u32,
+    words: &mut Vec<String>,
+    cells: &mut [u16],
+    table: &mut [u8; 40],
+) -> u32 {
+    *count += 1;
+    words.push(format!("{count}"));
+    cells.reverse();
+    table[39] = 7;
+    *count * 2
+}
+
+#[virtine]
+fn changes_and_fails(count: &mut u32, cells: &mut [u16]) {
+    *count += 1;
+    cells.fill(9);
+    panic!("after the change");
+}
+
+#[virtine]
+fn long_arrays(numbers: [u32; 100], by_reference: &[u8; 33]) -> [u64; 50] {
+    let last = u64::from(by_reference[32]);
+    std::array::from_fn(|at| u64::from(numbers[at]) + u64::from(numbers[99 - at]) + last)
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn mutable_references_come_back_changed() {
+    let (mut count, mut words) = (4, vec!["a".to_owned()]);
+    let (mut cells, mut table) = ([1, 2, 3], [0; 40]);
+    assert_eq!(changes(&mut count, &mut words, &mut cells, &mut table), 10);
+    assert_eq!((count, words), (5, vec!["a".to_owned(), "5".to_owned()]));
+    assert_eq!((cells, table[39]), ([3, 2, 1], 7));
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn mutable_references_stay_as_they_are_where_the_call_fails() {
+    let (mut count, mut cells) = (4, [1, 2, 3]);
+    assert!(changes_and_fails::try_call(&mut count, &mut cells).is_err());
+    assert_eq!((count, cells), (4, [1, 2, 3]));
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn arrays_of_any_length_travel() {
+    let numbers = std::array::from_fn(|at| at as u32);
+    assert_eq!(long_arrays(numbers, &[1; 33]), [100; 50]);
+}
+
+#[virtine]
+fn static_texts(number: i32) -> (&'static str, Option<&'static str>, Result<u8, &'static str>) {
+    let sign = match number {
+        0 => "zero",
+        1.. => "positive",
+        _ => "negative",
+    };
+    let even = (number % 2 == 0).then_some("even");
+    (sign, even, u8::try_from(number).map_err(|_| "no byte"))
+}
+
+#[virtine]
+fn leaked_text(number: u32) -> &'static str {
+    number.to_string().leak()
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn static_texts_are_returned_from_the_image() {
+    assert_eq!(static_texts(4), ("positive", Some("even"), Ok(4)));
+    assert_eq!(static_texts(-1), ("negative", None, Err("no byte")));
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn static_text_that_is_none_of_the_image_is_an_error() {
+    let error = leaked_text::try_call(987_654_321).expect_err("not in the image");
+    assert!(
+        matches!(error, wasp_core::Error::CorruptResult { .. }),
+        "{error}"
+    );
+}
+
+#[virtine]
+fn reversed_order(order: std::cmp::Ordering) -> std::cmp::Ordering {
+    order.reverse()
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn orderings_travel() {
+    assert_eq!(reversed_order(1.cmp(&2)), 2.cmp(&1));
+}

@@ -85,3 +85,19 @@ fn next_call_is_right_again() {
         assert_eq!(checked_index(&[1, 2], 1), 2);
     }
 }
+
+#[virtine(name = "the second reader")]
+fn named() -> u8 {
+    panic!("on purpose")
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn failure_calls_the_virtine_by_its_name() {
+    let panic = std::panic::catch_unwind(named).expect_err("it panics");
+    let message = panic.downcast_ref::<String>().expect("a text");
+    assert!(
+        message.starts_with("virtine `the second reader` failed"),
+        "{message}"
+    );
+}

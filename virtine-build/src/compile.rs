@@ -26,12 +26,24 @@ pub(crate) struct Compiled {
 }
 
 /// One error of the compiler.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Diagnostic {
     /// As rustc would print it.
     pub(crate) rendered: String,
-    /// The user's source lines that it points to: file as rustc names it, and line.
-    pub(crate) places: Vec<(PathBuf, usize)>,
+    /// Its first line, without the code.
+    pub(crate) message: String,
+    /// Where it points to, what matters most first.
+    pub(crate) spots: Vec<Spot>,
+}
+
+/// A place in the guest's sources. Lines are those of the user's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Spot {
+    /// As rustc names it, which is the user's file.
+    pub(crate) file: PathBuf,
+    pub(crate) line: usize,
+    /// In characters, from 1.
+    pub(crate) column: usize,
 }
 
 /// Environment variables that a nested cargo needs and that say nothing of the outer build.
@@ -105,7 +117,8 @@ fn is_kept(name: &str) -> bool {
         || KEPT_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Guests are always optimised; what changes the program's meaning follows the host's profile.
+/// Guests are always optimised; what changes the program's meaning follows the host's profile, and so
+/// does whether a rebuild is to be quick.
 fn profile(environment: &Environment) -> Vec<String> {
     let checks = environment.debug_assertions;
     let settings = [
@@ -115,7 +128,7 @@ fn profile(environment: &Environment) -> Vec<String> {
         "strip=false".to_owned(),
         "lto=false".to_owned(),
         "codegen-units=16".to_owned(),
-        "incremental=false".to_owned(),
+        format!("incremental={}", environment.incremental),
         format!("debug-assertions={checks}"),
         format!("overflow-checks={checks}"),
     ];
@@ -248,14 +261,33 @@ fn diagnostic(message: &Value, package: &Package) -> Option<Diagnostic> {
     {
         return None;
     }
-    let places = spans.iter().filter_map(|span| {
-        let file = package.workspace_root.join(span["file_name"].as_str()?);
-        Some((file, usize::try_from(span["line_start"].as_u64()?).ok()?))
-    });
+    let is_primary = |span: &&Value| span["is_primary"].as_bool() == Some(true);
+    let (primary, other): (Vec<&Value>, Vec<&Value>) = spans.iter().partition(is_primary);
+    let spans = primary.into_iter().chain(other);
     Some(Diagnostic {
         rendered: message["rendered"].as_str()?.to_owned(),
-        places: places.collect(),
+        message: message["message"].as_str()?.to_owned(),
+        spots: spans.flat_map(|span| spots(span, package)).collect(),
     })
+}
+
+/// A span's places: first where the outermost macro that it came of is called.
+fn spots(span: &Value, package: &Package) -> Vec<Spot> {
+    let calls = std::iter::successors(Some(span), |span| {
+        let outer = &span["expansion"]["span"];
+        outer.is_object().then_some(outer)
+    });
+    let number = |value: &Value| usize::try_from(value.as_u64()?).ok();
+    let spots = calls.filter_map(|span| {
+        Some(Spot {
+            file: package.workspace_root.join(span["file_name"].as_str()?),
+            line: number(&span["line_start"])?,
+            column: number(&span["column_start"])?,
+        })
+    });
+    let mut spots: Vec<Spot> = spots.collect();
+    spots.reverse();
+    spots
 }
 
 fn run(command: &mut Command) -> Result<Output, Error> {

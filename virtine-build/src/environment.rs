@@ -22,6 +22,8 @@ pub(crate) struct Environment {
     /// `CARGO_CFG_*` as cfg predicates: name, and values where it has any.
     pub(crate) cfg: Vec<(String, Option<String>)>,
     pub(crate) debug_assertions: bool,
+    /// Whether the host's profile is made for rebuilding often: cargo's own default for `dev`.
+    pub(crate) incremental: bool,
     /// docs.rs has no use for guests and does not let build scripts build them.
     pub(crate) docs_rs: bool,
 }
@@ -47,6 +49,7 @@ impl Environment {
             target,
             features: values(&cfg, "feature"),
             debug_assertions: cfg.iter().any(|(name, _)| name == "debug_assertions"),
+            incremental: env::var("PROFILE").is_ok_and(|profile| profile == "debug"),
             docs_rs: env::var_os(DOCS_RS).is_some(),
             cfg,
         })

@@ -11,6 +11,7 @@ use virtine_rt::abi::image::{Access, Image, ImageError, Segment};
 
 use crate::error::Error;
 use crate::link::{CALL, START};
+use crate::prune::MARK;
 use crate::syntax::Settings;
 
 /// Why a program is no image.
@@ -21,8 +22,15 @@ pub(crate) enum Refusal {
     Unfit(ImageError),
 }
 
+/// What a program comes to.
+pub(crate) struct Converted {
+    pub(crate) image: Vec<u8>,
+    /// The parts, by number, that it needs and that were taken out of the guest.
+    pub(crate) absent: Vec<usize>,
+}
+
 /// Reads a linked program and writes it as an image.
-pub(crate) fn convert(program: &Path, settings: &Settings) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn convert(program: &Path, settings: &Settings) -> Result<Converted, Refusal> {
     let file = fs::read(program)
         .map_err(Error::file("read", program))
         .map_err(Refusal::Broken)?;
@@ -39,7 +47,19 @@ pub(crate) fn convert(program: &Path, settings: &Settings) -> Result<Vec<u8>, Re
     };
     image.check().map_err(Refusal::Unfit)?;
     image.hash = Sha256::digest(image.to_bytes()).into();
-    Ok(image.to_bytes())
+    Ok(Converted {
+        image: image.to_bytes(),
+        absent: absent(&elf),
+    })
+}
+
+fn absent(elf: &Elf<'_>) -> Vec<usize> {
+    let marks = elf
+        .symbols()
+        .filter_map(|symbol| symbol.name().ok()?.strip_prefix(MARK)?.parse().ok());
+    let mut marks: Vec<usize> = marks.collect();
+    marks.sort_unstable();
+    marks
 }
 
 type Elf<'a> = ElfFile64<'a, Endianness>;

@@ -1,5 +1,6 @@
 //! A crate's modules, items and imports, with the bytes that each takes up.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use proc_macro2::TokenStream;
@@ -9,6 +10,7 @@ use syn::{Attribute, UseTree};
 
 use crate::cfg::Cfg;
 use crate::mentions::{self, Mention};
+use crate::parts::{self, Part};
 use crate::source::Sources;
 use crate::syntax;
 
@@ -46,8 +48,12 @@ pub(crate) struct Item {
     pub(crate) names: Vec<String>,
     pub(crate) kind: Kind,
     pub(crate) mentions: Vec<Mention>,
+    /// Names that may be those of methods.
+    pub(crate) members: BTreeSet<String>,
     /// `#[virtine]` attributes, which are no part of the guest.
     pub(crate) attributes: Vec<Range<usize>>,
+    /// What of it can be taken out by itself.
+    pub(crate) parts: Vec<Part>,
 }
 
 pub(crate) enum Kind {
@@ -55,13 +61,24 @@ pub(crate) enum Kind {
     Enum {
         variants: Vec<String>,
     },
-    Trait,
+    Trait {
+        /// Its methods and associated constants.
+        members: Vec<String>,
+    },
     Impl {
         subject: Vec<Mention>,
         of_trait: Vec<Mention>,
     },
     /// `macro_rules!`, which is found from everywhere in the crate.
-    Macro,
+    Macro {
+        /// Names of items in it.
+        defines: Vec<String>,
+    },
+    /// A macro call that makes items. Which ones cannot be known: its names are all that stand in its
+    /// arguments, and those of the items in the macro's definition.
+    Invocation {
+        definition: Option<String>,
+    },
     Other,
 }
 
@@ -80,6 +97,36 @@ pub(crate) struct Use {
     pub(crate) place: Place,
     pub(crate) tree: UseTree,
     pub(crate) imports: Range<usize>,
+}
+
+impl Use {
+    /// The imports that an error at a byte of it concerns: the one that stands there, or all that
+    /// share the piece of path that does.
+    pub(crate) fn imports_at(&self, offset: usize) -> Range<usize> {
+        let mut next = self.imports.start;
+        covered(&self.tree, offset, &mut next).unwrap_or(self.imports.clone())
+    }
+}
+
+/// The imports of the smallest part of `tree` that holds the byte; `next` is the number of its first.
+fn covered(tree: &UseTree, offset: usize, next: &mut usize) -> Option<Range<usize>> {
+    let first = *next;
+    let inner = match tree {
+        UseTree::Path(path) => covered(&path.tree, offset, next),
+        UseTree::Group(group) => group.items.iter().fold(None, |found, tree| {
+            let inner = covered(tree, offset, next);
+            found.or(inner)
+        }),
+        UseTree::Name(_) | UseTree::Rename(_) | UseTree::Glob(_) => {
+            *next += 1;
+            None
+        }
+    };
+    let whole = || {
+        let here = tree.span().byte_range().contains(&offset);
+        here.then_some(first..*next)
+    };
+    inner.or_else(whole)
 }
 
 impl Index {
@@ -105,7 +152,25 @@ impl Index {
                 },
             );
         }
+        index.name_what_macros_define();
         index
+    }
+
+    fn name_what_macros_define(&mut self) {
+        let definitions = self.items.iter().filter_map(|item| match &item.kind {
+            Kind::Macro { defines } => Some((item.names.first()?.clone(), defines.clone())),
+            _ => None,
+        });
+        let definitions: Vec<(String, Vec<String>)> = definitions.collect();
+        for item in &mut self.items {
+            if let Kind::Invocation { definition } = &item.kind {
+                let own = definitions
+                    .iter()
+                    .filter(|(name, _)| Some(name) == definition.as_ref());
+                item.names
+                    .extend(own.flat_map(|(_, defines)| defines.iter().cloned()));
+            }
+        }
     }
 
     /// The functions that are virtines, with their attribute.
@@ -273,7 +338,9 @@ impl Builder<'_> {
             },
             names,
             kind,
+            parts: parts::of(item),
             mentions: mentions::of(without_virtine(item)),
+            members: mentions::members(without_virtine(item)),
             attributes,
         });
     }
@@ -340,7 +407,15 @@ fn classify(item: &syn::Item) -> (Vec<String>, Kind) {
                 .collect();
             named(&item.ident, Kind::Enum { variants })
         }
-        syn::Item::Trait(item) => named(&item.ident, Kind::Trait),
+        syn::Item::Trait(item) => {
+            let members = item.items.iter().filter_map(|item| match item {
+                syn::TraitItem::Fn(item) => Some(item.sig.ident.to_string()),
+                syn::TraitItem::Const(item) => Some(item.ident.to_string()),
+                _ => None,
+            });
+            let members = members.collect();
+            named(&item.ident, Kind::Trait { members })
+        }
         syn::Item::Impl(item) => {
             let subject = mentions::of(item.self_ty.to_token_stream());
             let of_trait = item
@@ -356,8 +431,17 @@ fn classify(item: &syn::Item) -> (Vec<String>, Kind) {
             )
         }
         syn::Item::Macro(item) => match &item.ident {
-            Some(name) => named(name, Kind::Macro),
-            None => (defined_in(item.mac.tokens.clone()), Kind::Other),
+            Some(name) => {
+                let defines = defined_in(item.mac.tokens.clone());
+                named(name, Kind::Macro { defines })
+            }
+            None => {
+                let mut names = Vec::new();
+                every_name(item.mac.tokens.clone(), &mut names);
+                let definition = item.mac.path.segments.last();
+                let definition = definition.map(|last| last.ident.to_string());
+                (names, Kind::Invocation { definition })
+            }
         },
         syn::Item::Const(item) => named(&item.ident, Kind::Other),
         syn::Item::Static(item) => named(&item.ident, Kind::Other),
@@ -372,7 +456,17 @@ fn classify(item: &syn::Item) -> (Vec<String>, Kind) {
     }
 }
 
-/// What an item-making macro's arguments seem to define: the name behind each item keyword.
+fn every_name(tokens: TokenStream, names: &mut Vec<String>) {
+    for token in tokens {
+        match token {
+            proc_macro2::TokenTree::Ident(name) => names.push(name.to_string()),
+            proc_macro2::TokenTree::Group(group) => every_name(group.stream(), names),
+            _ => {}
+        }
+    }
+}
+
+/// What a macro's definition seems to define: the name behind each item keyword.
 fn defined_in(tokens: TokenStream) -> Vec<String> {
     const KEYWORDS: [&str; 8] = [
         "fn", "struct", "enum", "static", "const", "type", "trait", "ref",

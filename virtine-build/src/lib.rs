@@ -17,11 +17,11 @@
 //! | 3 | `source` | a target's root file -> all its source files, by following `mod` |
 //! | 4 | `index` | source files -> modules, items, imports |
 //! | 5 | `slice` | a `#[virtine]` function -> all items that it may reach |
-//! | 6 | `emit` | the user's files with everything else blanked, and a manifest |
-//! | 7 | `compile` | cargo -> a static library |
-//! | 8 | `link` | one ELF file per function |
+//! | 6 | `mask`, `emit` | the user's files with everything else blanked, and a manifest |
+//! | 7 | `compile`, `prune` | cargo -> a static library, without what does not compile |
+//! | 8 | `link`, `programs` | one ELF file per function; refused where it needs what was taken out |
 //! | 9 | `image` | ELF -> flat image |
-//! | 10 | `report` | what the macro needs to know, errors included |
+//! | 10 | `report`, `failure` | what the macro needs to know, errors included |
 //!
 //! All that is written lies under OUT_DIR. A guest that does not compile is no failure of the build
 //! script: the error goes into the report, and `#[virtine]` shows it on the function itself.
@@ -31,17 +31,26 @@
 //! * `DOCS_RS`: no guests are built; their calls fail with `Error::NotBuilt`.
 #![deny(unsafe_code)]
 
+mod absent;
 mod cfg;
 mod compile;
 mod emit;
 mod environment;
 mod error;
+mod failure;
+mod guests;
 mod image;
 mod index;
 mod link;
+mod manifest;
+mod mask;
+mod members;
 mod mentions;
 mod package;
+mod parts;
 mod pipeline;
+mod programs;
+mod prune;
 pub mod report;
 mod slice;
 mod source;

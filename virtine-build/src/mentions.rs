@@ -4,6 +4,8 @@
 //! `name::name::..` is a mention; whatever is none in truth (a local variable, a field) resolves to
 //! nothing or keeps an item too many, which the linker drops again.
 
+use std::collections::BTreeSet;
+
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// One path, as written.
@@ -13,6 +15,44 @@ pub(crate) struct Mention {
     pub(crate) path: Vec<String>,
     /// `path::*`
     pub(crate) glob: bool,
+}
+
+/// Every name that stands behind a `.` or a `::`: what may be a method of whatever stands before it.
+pub(crate) fn members(tokens: TokenStream) -> BTreeSet<String> {
+    let mut members = BTreeSet::new();
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    for (at, token) in tokens.iter().enumerate() {
+        match token {
+            TokenTree::Ident(name)
+                if at > 0 && (is_punct(&tokens, at - 1, '.') || is_punct(&tokens, at - 1, ':')) =>
+            {
+                members.insert(name.to_string());
+            }
+            TokenTree::Group(group) => members.extend(self::members(group.stream())),
+            _ => {}
+        }
+    }
+    members
+}
+
+/// The files that `include_str!` and its kin name.
+pub(crate) fn included(tokens: TokenStream) -> Vec<String> {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let mut files = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        let TokenTree::Group(group) = token else {
+            continue;
+        };
+        let names_a_file = at >= 2
+            && is_punct(&tokens, at - 1, '!')
+            && matches!(&tokens[at - 2], TokenTree::Ident(name)
+                if ["include", "include_str", "include_bytes"].iter().any(|known| name == known));
+        match names_a_file.then(|| syn::parse2::<syn::LitStr>(group.stream())) {
+            Some(Ok(file)) => files.push(file.value()),
+            _ => files.extend(included(group.stream())),
+        }
+    }
+    files
 }
 
 /// Every path mentioned in `tokens`, sorted, each once.
@@ -134,6 +174,18 @@ mod tests {
             ["a::b::c", "x", "y"]
         );
         assert_eq!(mentioned("0..LAST"), ["LAST"]);
+    }
+
+    #[test]
+    fn members_are_what_follows_a_dot_or_a_path() {
+        let tokens = "a.b(c::d(e), f.g)".parse().expect("tokens");
+        assert_eq!(members(tokens).into_iter().collect::<String>(), "bdg");
+    }
+
+    #[test]
+    fn included_files_are_those_named_by_a_literal() {
+        let tokens = r#"f(include_str!("a.txt"), include_bytes!(concat!("b")), str!("c"))"#;
+        assert_eq!(included(tokens.parse().expect("tokens")), ["a.txt"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::environment::Environment;
 use crate::error::Error;
@@ -15,6 +15,27 @@ pub(crate) struct Package {
     /// Where the Cargo.lock is, and what rustc's file names are relative to.
     pub(crate) workspace_root: PathBuf,
     pub(crate) targets: Vec<TargetRoot>,
+    pub(crate) version: String,
+    /// What it depends on, build scripts' dependencies left out.
+    pub(crate) dependencies: Vec<Dependency>,
+    /// `[package.metadata.virtine.dependencies]`, by the name that the source uses: what guests take
+    /// of a dependency beside its version.
+    pub(crate) guest_settings: Map<String, Value>,
+}
+
+/// One entry of `[dependencies]` or `[dev-dependencies]`.
+#[derive(Debug)]
+pub(crate) struct Dependency {
+    /// The name of the package.
+    pub(crate) package: String,
+    /// The name that the source uses.
+    pub(crate) name: String,
+    /// The versions asked for.
+    pub(crate) requirement: String,
+    /// Where it lies, if not in a registry.
+    pub(crate) path: Option<PathBuf>,
+    /// Where it comes from, as cargo writes it: `registry+..`, `git+..`.
+    pub(crate) source: Option<String>,
 }
 
 /// One crate of the package.
@@ -61,8 +82,31 @@ impl Package {
         Some(Self {
             workspace_root: metadata["workspace_root"].as_str()?.into(),
             targets: targets.iter().filter_map(target).collect(),
+            version: package["version"].as_str()?.to_owned(),
+            dependencies: package["dependencies"]
+                .as_array()?
+                .iter()
+                .filter(|one| one["kind"] != "build")
+                .filter_map(dependency)
+                .collect(),
+            guest_settings: package["metadata"]["virtine"]["dependencies"]
+                .as_object()
+                .cloned()
+                .unwrap_or_default(),
         })
     }
+}
+
+fn dependency(dependency: &Value) -> Option<Dependency> {
+    let package = dependency["name"].as_str()?.to_owned();
+    let name = dependency["rename"].as_str().unwrap_or(&package);
+    Some(Dependency {
+        name: name.replace('-', "_"),
+        package,
+        requirement: dependency["req"].as_str()?.to_owned(),
+        path: dependency["path"].as_str().map(PathBuf::from),
+        source: dependency["source"].as_str().map(str::to_owned),
+    })
 }
 
 /// `None` for the build script itself and for proc macros, which are no place for virtines.

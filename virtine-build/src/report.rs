@@ -19,6 +19,8 @@ const FILE: &str = "report.json";
 /// Everything that one run of the build script found.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
+    /// The name by which the package's source knows `wasp-core`.
+    pub host: String,
     /// In order of targets and source files.
     pub functions: Vec<Entry>,
 }

@@ -5,7 +5,7 @@
 //! the rest; an item too few would be an error in code that is right, an item too many costs a
 //! little time.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::index::{Import, Index, Item, Kind};
 use crate::mentions::Mention;
@@ -15,9 +15,28 @@ use crate::mentions::Mention;
 pub(crate) struct Slice {
     pub(crate) items: BTreeSet<usize>,
     pub(crate) imports: BTreeSet<usize>,
+    /// For each item, the one that it was first reached from.
+    reached_from: BTreeMap<usize, usize>,
 }
 
 impl Slice {
+    /// Everything that there is.
+    pub(crate) fn all(index: &Index) -> Self {
+        Self {
+            items: (0..index.items.len()).collect(),
+            imports: (0..index.imports.len()).collect(),
+            reached_from: BTreeMap::new(),
+        }
+    }
+
+    /// The items between the one that the slice was made for and `item`, both included.
+    pub(crate) fn path_to(&self, item: usize) -> Vec<usize> {
+        let back = std::iter::successors(Some(item), |item| self.reached_from.get(item).copied());
+        let mut path: Vec<usize> = back.collect();
+        path.reverse();
+        path
+    }
+
     /// What the item `entry` reaches, itself included.
     pub(crate) fn of(index: &Index, entry: usize) -> Self {
         let mut slicer = Slicer {
@@ -25,7 +44,7 @@ impl Slice {
             slice: Self::default(),
             open: VecDeque::new(),
         };
-        slicer.keep(entry);
+        slicer.keep(entry, None);
         slicer.run();
         slicer.slice
     }
@@ -59,6 +78,7 @@ impl Slicer<'_> {
             while let Some(item) = self.open.pop_front() {
                 self.look_into(item);
             }
+            self.keep_traits();
             self.keep_impls();
             if self.open.is_empty() {
                 self.keep_trait_imports();
@@ -67,8 +87,11 @@ impl Slicer<'_> {
         }
     }
 
-    fn keep(&mut self, item: usize) {
+    fn keep(&mut self, item: usize, from: Option<usize>) {
         if self.slice.items.insert(item) {
+            self.slice
+                .reached_from
+                .extend(from.map(|from| (item, from)));
             self.open.push_back(item);
         }
     }
@@ -81,8 +104,8 @@ impl Slicer<'_> {
         for mention in mentions {
             for target in self.resolve(*module, &mention.path) {
                 match target {
-                    Target::Item(item) => self.keep(item),
-                    Target::Module(module) if mention.glob => self.keep_module(module),
+                    Target::Item(target) => self.keep(target, Some(item)),
+                    Target::Module(module) if mention.glob => self.keep_module(module, item),
                     Target::Module(_) | Target::Outside => {}
                 }
             }
@@ -90,10 +113,29 @@ impl Slicer<'_> {
     }
 
     /// `use m::*` inside a body: any of the module's items may be meant.
-    fn keep_module(&mut self, module: usize) {
+    fn keep_module(&mut self, module: usize, from: usize) {
         for (number, item) in self.index.items.iter().enumerate() {
             if item.module == module && !item.names.is_empty() {
-                self.keep(number);
+                self.keep(number, Some(from));
+            }
+        }
+    }
+
+    /// Traits with a method of a name that is called somewhere: they may be implemented for types
+    /// that are not this crate's, and nothing else need name them.
+    fn keep_traits(&mut self) {
+        let index = self.index;
+        let mut called: BTreeMap<&str, usize> = BTreeMap::new();
+        for &item in &self.slice.items {
+            for name in &index.items[item].members {
+                called.entry(name).or_insert(item);
+            }
+        }
+        for (number, item) in index.items.iter().enumerate() {
+            if let Kind::Trait { members } = &item.kind
+                && let Some(&from) = members.iter().find_map(|name| called.get(name.as_str()))
+            {
+                self.keep(number, Some(from));
             }
         }
     }
@@ -113,8 +155,11 @@ impl Slicer<'_> {
                 true => self.items_of(item.module, of_trait),
                 false => subjects,
             };
-            if wanted.iter().any(|item| self.slice.items.contains(item)) {
-                self.keep(number);
+            let kept = wanted
+                .into_iter()
+                .find(|item| self.slice.items.contains(item));
+            if let Some(from) = kept {
+                self.keep(number, Some(from));
             }
         }
     }
@@ -174,7 +219,7 @@ impl Slicer<'_> {
     fn brings_trait(&self, import: &Import, target: Target) -> bool {
         let kept_trait = |number: usize| {
             self.slice.items.contains(&number)
-                && matches!(self.index.items[number].kind, Kind::Trait)
+                && matches!(self.index.items[number].kind, Kind::Trait { .. })
         };
         match target {
             Target::Outside => may_be_std_trait(import),
@@ -249,7 +294,7 @@ impl Slicer<'_> {
 
     fn declared(&self, module: usize, name: &str) -> BTreeSet<Target> {
         let items = self.index.items.iter().enumerate().filter(|(_, item)| {
-            let in_scope = item.module == module || matches!(item.kind, Kind::Macro);
+            let in_scope = item.module == module || matches!(item.kind, Kind::Macro { .. });
             in_scope && item.names.iter().any(|other| other == name)
         });
         let modules = self.index.modules.iter().enumerate().filter(|(_, other)| {
@@ -338,7 +383,7 @@ fn is_std(root: &str) -> bool {
 }
 
 /// The traits that `std` has besides those of its prelude. There are too few to need a look at std.
-const STD_TRAITS: [&str; 37] = [
+const STD_TRAITS: [&str; 40] = [
     "Add",
     "AddAssign",
     "Any",
@@ -348,6 +393,7 @@ const STD_TRAITS: [&str; 37] = [
     "BitXor",
     "Borrow",
     "BorrowMut",
+    "BufRead",
     "BuildHasher",
     "Debug",
     "Deref",
@@ -366,8 +412,10 @@ const STD_TRAITS: [&str; 37] = [
     "Neg",
     "Not",
     "Product",
+    "Read",
     "RangeBounds",
     "Rem",
+    "Seek",
     "Shl",
     "Shr",
     "SliceIndex",
@@ -381,10 +429,8 @@ const STD_TRAITS: [&str; 37] = [
 /// Whether an import that leads out of the crate may be there for a trait's methods.
 fn may_be_std_trait(import: &Import) -> bool {
     let from_std = import.path.first().is_some_and(|root| is_std(root));
-    // `std::io` is not in the guest, so its `Write` cannot be meant by anything that compiles.
-    let absent = import.path.get(1).is_some_and(|module| module == "io");
     let last = import.path.last().map(String::as_str).unwrap_or_default();
-    from_std && !absent && (import.glob || STD_TRAITS.contains(&last))
+    from_std && (import.glob || STD_TRAITS.contains(&last))
 }
 
 #[cfg(test)]

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use quote::ToTokens as _;
 use syn::{Attribute, Expr, ExprLit, Item, ItemMod, Lit, Meta};
 
 use crate::cfg::Cfg;
 use crate::error::Error;
+use crate::mentions;
 
 /// One source file.
 pub(crate) struct SourceFile {
@@ -18,6 +20,8 @@ pub(crate) struct SourceFile {
     /// For each out-of-line `mod` in it, in source order: the file, by number, unless it is
     /// excluded, missing or not Rust.
     pub(crate) modules: Vec<Option<usize>>,
+    /// The files that it includes, by `include_str!` and its kin.
+    pub(crate) included: Vec<PathBuf>,
 }
 
 /// The files of one crate; number 0 is its root.
@@ -61,6 +65,7 @@ impl Sources {
         self.files.push(SourceFile {
             path: path.to_owned(),
             text,
+            included: included(&syntax, path),
             syntax,
             modules: Vec::new(),
         });
@@ -74,6 +79,16 @@ impl Sources {
         open.remove(path);
         Ok(Some(number))
     }
+}
+
+/// Relative to the file that includes them. One that is not there is left to the compiler.
+fn included(syntax: &syn::File, path: &Path) -> Vec<PathBuf> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    mentions::included(syntax.to_token_stream())
+        .into_iter()
+        .map(|name| folder.join(name))
+        .filter(|file| file.is_file())
+        .collect()
 }
 
 /// Adds all Rust files in a folder and below it. A folder that cannot be read has none.

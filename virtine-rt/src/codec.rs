@@ -13,9 +13,15 @@ use bincode::enc::write::Writer;
 use bincode::error::EncodeError;
 use serde::{Deserialize, Serialize};
 
+mod array;
+mod ordering;
 mod untrusted;
 
-pub use untrusted::{MAX_DEPTH, MAX_EMPTY_ELEMENTS, decode_untrusted};
+pub use array::{Array, ArrayForm, ArrayRef};
+pub use ordering::Ordered;
+pub use untrusted::{
+    MAX_DEPTH, MAX_EMPTY_ELEMENTS, MAX_SEARCHED, decode_untrusted, decode_untrusted_with,
+};
 
 const CONFIG: Configuration<LittleEndian, Fixint, NoLimit> =
     bincode::config::standard().with_fixed_int_encoding();
@@ -186,6 +192,30 @@ mod tests {
             decode_untrusted::<String>(&bytes),
             Err(CodecError::Invalid(_))
         ));
+    }
+
+    #[test]
+    fn static_texts_are_those_of_the_image_and_no_others() {
+        const IMAGE: &[u8] = b"onetwothree";
+        let decode = |value: &Option<&str>| {
+            decode_untrusted_with::<Option<&'static str>>(&encoded(value), IMAGE)
+        };
+        assert_eq!(decode(&Some("two")), Ok(Some("two")));
+        assert_eq!(decode(&Some("")), Ok(Some("")));
+        assert_eq!(decode(&None), Ok(None));
+        assert!(matches!(decode(&Some("four")), Err(CodecError::Invalid(_))));
+    }
+
+    #[test]
+    fn search_for_static_texts_is_bounded() {
+        let mut image = vec![0; 1 << 20];
+        image.push(b'a');
+        let texts = encoded(&vec!["a"; 70]);
+        let decoded = decode_untrusted_with::<Vec<&str>>(&texts, &image);
+        let Err(CodecError::Invalid(reason)) = decoded else {
+            panic!("{decoded:?}");
+        };
+        assert!(reason.starts_with("too many texts"), "{reason}");
     }
 
     #[test]

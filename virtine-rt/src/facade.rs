@@ -1,16 +1,26 @@
-//! `std` for a guest: what `core` and `alloc` have, under the paths that `std` gives it.
+//! `std` for a guest: what `core` and `alloc` have, under the paths that `std` gives it, and what
+//! `std` adds to them that needs no operating system.
 //!
-//! What would need an operating system (`fs`, `net`, `thread`, `process`, `env`, `io`) is absent, so
-//! its use is an error of the compiler at the user's own line.
+//! What would need one is absent (`fs`), or there and not to be called (`thread::spawn`): its use is
+//! an error of the compiler at the user's own line.
 
 pub mod collections;
+pub mod env;
+mod float;
+pub mod hash;
+pub mod io;
+mod macros;
 pub mod prelude;
+pub mod process;
+pub mod sync;
+pub mod thread;
+pub mod time;
 
-pub use alloc_crate::{alloc, borrow, boxed, ffi, fmt, rc, slice, str, string, task, vec};
+pub use alloc_crate::{alloc, borrow, boxed, fmt, rc, slice, str, string, vec};
 pub use core::{
     any, arch, array, ascii, cell, char, clone, cmp, convert, default, error, f32, f64, future,
-    hash, hint, i8, i16, i32, i64, i128, isize, iter, marker, mem, net, num, ops, option, panic,
-    pin, primitive, ptr, result, time, u8, u16, u32, u64, u128, usize,
+    hint, i8, i16, i32, i64, i128, isize, iter, marker, mem, net, num, ops, option, panic, pin,
+    primitive, ptr, result, u8, u16, u32, u64, u128, usize,
 };
 
 pub use alloc_crate::format;
@@ -21,8 +31,14 @@ pub use core::{
     writeln,
 };
 
-/// Shared ownership and atomics; locks are not there yet.
-pub mod sync {
-    pub use alloc_crate::sync::{Arc, Weak};
-    pub use core::sync::atomic;
+/// `std::ffi`: C's types and strings.
+pub mod ffi {
+    pub use alloc_crate::ffi::{CString, FromVecWithNulError, IntoStringError, NulError};
+    pub use core::ffi::*;
+}
+
+/// `std::task`.
+pub mod task {
+    pub use alloc_crate::task::*;
+    pub use core::task::*;
 }

@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use virtine_rt::abi::hypercall;
 use virtine_rt::abi::image::Image;
 use virtine_rt::codec::{self, CodecError, Sink};
@@ -35,6 +34,8 @@ pub struct Definition {
     pub timeout: Duration,
     /// Whether calls start from a snapshot or boot from the image.
     pub snapshot: bool,
+    /// Whether the result may hold a `&'static str`, which is then one of the image's.
+    pub borrows_statics: bool,
 }
 
 /// The handle behind a `#[virtine]` function.
@@ -63,15 +64,16 @@ impl Function {
     }
 
     /// Calls the function in a machine of its own. `encode` is handed a place in the guest's memory
-    /// for the arguments, in their order.
+    /// for the arguments, in their order. Behind the result, of type `R`, the guest returns what it
+    /// has changed of them, of type `C`.
     ///
     /// # Errors
     ///
     /// Whatever kept the guest from returning a result: see [`Error`].
-    pub fn call<T: DeserializeOwned>(
+    pub fn call<R: Deserialize<'static>, C: Deserialize<'static>>(
         &self,
         encode: impl FnOnce(&mut Arguments<'_>),
-    ) -> Result<T, Error> {
+    ) -> Result<(R, C), Error> {
         process::check()?;
         let limit = self.definition.timeout;
         let Ready { template, pool } = self.ready()?;
@@ -87,7 +89,11 @@ impl Function {
                 number: hypercall::DONE,
                 arguments: [address, size, _],
             } => {
-                let result = decode(machine, template.layout(), address, size)?;
+                let statics: &'static [u8] = match self.definition.borrows_statics {
+                    true => self.definition.image,
+                    false => &[],
+                };
+                let result = decode(machine, template.layout(), address, size, statics)?;
                 loan.give_back();
                 Ok(result)
             }
@@ -125,6 +131,7 @@ impl Function {
             image,
             timeout,
             snapshot,
+            ..
         } = self.definition;
         if image.is_empty() {
             return Err(Error::NotBuilt { function: name });
@@ -175,6 +182,11 @@ impl<'a> Arguments<'a> {
         self.push(&codec::Bytes(argument));
     }
 
+    /// Appends the next argument, an array of any length.
+    pub fn push_array<T: Serialize, const N: usize>(&mut self, argument: &[T; N]) {
+        self.push(&codec::ArrayRef(argument));
+    }
+
     fn finish(self, memory: u64) -> Result<u64, Error> {
         let available = self.end - self.start;
         if let Some(reason) = self.invalid {
@@ -203,14 +215,32 @@ impl Sink for Arguments<'_> {
     }
 }
 
-fn decode<T: DeserializeOwned>(
+/// Checks that a slice came back as long as it went.
+///
+/// # Errors
+///
+/// [`Error::CorruptResult`] where it did not.
+pub fn check_length<T>(found: &[T], expected: usize) -> Result<(), Error> {
+    match found.len() == expected {
+        true => Ok(()),
+        false => Err(Error::CorruptResult {
+            reason: format!(
+                "expected {expected} elements of a slice back, found {}",
+                found.len()
+            ),
+        }),
+    }
+}
+
+fn decode<T: Deserialize<'static>>(
     machine: &Machine,
     layout: &Layout,
     address: u64,
     length: u64,
+    statics: &'static [u8],
 ) -> Result<T, Error> {
     let bytes = guest::bytes(machine, layout, address, length)?;
-    codec::decode_untrusted(bytes).map_err(|error| Error::CorruptResult {
+    codec::decode_untrusted_with(bytes, statics).map_err(|error| Error::CorruptResult {
         reason: error.to_string(),
     })
 }

@@ -82,5 +82,9 @@ pub use watchdog::use_signal;
 /// What the expansion of [`virtine`] refers to; no part of the public surface.
 #[doc(hidden)]
 pub mod expansion {
-    pub use crate::function::{Arguments, Definition, Function};
+    pub use std::vec::Vec;
+
+    pub use virtine_rt::codec::{ArrayForm, Ordered};
+
+    pub use crate::function::{Arguments, Definition, Function, check_length};
 }

@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Attribute, Ident, ItemFn, ReturnType, Visibility};
+use syn::{Attribute, Ident, ItemFn, ReturnType, Type, Visibility};
 use virtine_build::syntax::{Function, Parameter, Passing, Settings};
 
 use crate::lookup;
@@ -39,7 +39,8 @@ fn checked(arguments: TokenStream, function: &ItemFn) -> syn::Result<TokenStream
         (Err(error), _) | (_, Err(error)) => return Err(error),
     };
     let image = lookup::image(&function.sig.ident)?;
-    Ok(expand(function, &parts, &settings, &image))
+    let host = lookup::host();
+    Ok(expand(function, &parts, &settings, &image, &host))
 }
 
 /// ```text
@@ -53,14 +54,15 @@ fn expand(
     parts: &Function,
     settings: &Settings,
     image: &TokenStream,
+    host: &TokenStream,
 ) -> TokenStream {
     let name = &function.sig.ident;
     let handle = format_ident!("__virtine_{name}", span = Span::call_site());
     let try_call = format_ident!("__virtine_try_{name}", span = Span::call_site());
     let cfgs: Vec<&Attribute> = attributes(function, &["cfg"]);
     let stub = stub(function, parts, &handle, &try_call);
-    let definition = definition(name, settings, image);
-    let fallible = fallible(function, parts, &handle, &try_call);
+    let definition = definition(name, parts, settings, image, host);
+    let fallible = fallible(function, parts, &handle, &try_call, host);
     let (vis, inner_vis) = (&function.vis, from_child(&function.vis));
     let about = format!("Calls [`{name}()`] so that a failure is an error.");
     quote! {
@@ -68,7 +70,7 @@ fn expand(
         #(#cfgs)*
         #[doc(hidden)]
         #[allow(non_upper_case_globals)]
-        static #handle: ::wasp_core::expansion::Function = #definition;
+        static #handle: #host::expansion::Function = #definition;
         #(#cfgs)*
         #fallible
         #(#cfgs)*
@@ -122,56 +124,168 @@ fn stub(function: &ItemFn, parts: &Function, handle: &Ident, try_call: &Ident) -
     }
 }
 
-fn definition(name: &Ident, settings: &Settings, image: &TokenStream) -> TokenStream {
-    let name = name.to_string();
+fn definition(
+    name: &Ident,
+    parts: &Function,
+    settings: &Settings,
+    image: &TokenStream,
+    host: &TokenStream,
+) -> TokenStream {
+    let name = settings.name.clone().unwrap_or_else(|| name.to_string());
     let (seconds, nanoseconds) = (settings.timeout.as_secs(), settings.timeout.subsec_nanos());
     let snapshot = settings.snapshot;
+    let borrows_statics = parts.returns_static;
     quote! {
-        ::wasp_core::expansion::Function::new(::wasp_core::expansion::Definition {
+        #host::expansion::Function::new(#host::expansion::Definition {
             name: #name,
             image: #image,
             timeout: ::core::time::Duration::new(#seconds, #nanoseconds),
             snapshot: #snapshot,
+            borrows_statics: #borrows_statics,
         })
     }
 }
 
-fn fallible(function: &ItemFn, parts: &Function, handle: &Ident, try_call: &Ident) -> TokenStream {
+fn fallible(
+    function: &ItemFn,
+    parts: &Function,
+    handle: &Ident,
+    try_call: &Ident,
+    host: &TokenStream,
+) -> TokenStream {
     let generics = &function.sig.generics;
     let where_clause = &generics.where_clause;
     let vis = &function.vis;
     let parameters = parameters(parts);
-    let pushes = parts.parameters.iter().map(push);
+    let pushes = parts.parameters.iter().map(|one| push(one, host));
     let (result, span) = match &function.sig.output {
         ReturnType::Default => (quote!(()), function.sig.ident.span()),
         ReturnType::Type(_, ty) => (ty.to_token_stream(), ty.span()),
     };
+    let (travelling, inner) = match (parts.result, &function.sig.output) {
+        (Passing::Array, ReturnType::Type(_, ty)) => (array(ty, host), Some(quote!(.0))),
+        (Passing::Ordering, _) => (quote!(#host::expansion::Ordered), Some(quote!(.0))),
+        _ => (result.clone(), None),
+    };
+    let changes: Vec<Change> = parts
+        .parameters
+        .iter()
+        .filter_map(|one| Change::of(one, host))
+        .collect();
+    let changed = parts.parameters.iter().rev().fold(quote!(()), |rest, one| {
+        let ty = Change::of(one, host).map_or(quote!(()), |change| change.travelling);
+        quote!((#ty, #rest))
+    });
+    let pattern = parts.parameters.iter().rev().fold(quote!(()), |rest, one| {
+        let name = Change::of(one, host).map_or(quote!(()), |change| change.name.to_token_stream());
+        quote!((#name, #rest))
+    });
+    let checks = changes.iter().filter_map(|change| change.check(host));
+    let copies = changes.iter().map(Change::copy);
     // On the result's type, where the compiler then says that it lacks `Deserialize`.
-    let call = quote_spanned! { span => #handle.call::<#result> };
+    let call = quote_spanned! { span => #handle.call::<#travelling, #changed> };
     let about = format!(
         "Calls `{}` in a virtual machine of its own.\n\n# Errors\n\nWhatever kept it from \
-         returning: see [`Error`](::wasp_core::Error).",
+         returning: see `wasp_core::Error`.",
         function.sig.ident
     );
     quote! {
         #[doc = #about]
         #[allow(dead_code, clippy::all)]
-        #vis fn #try_call #generics(#parameters) -> ::core::result::Result<#result, ::wasp_core::Error>
+        #vis fn #try_call #generics(#parameters) -> ::core::result::Result<#result, #host::Error>
         #where_clause
         {
-            #call(|arguments| { #(#pushes)* })
+            let (result, #pattern) = #call(|arguments| { #(#pushes)* })?;
+            #(#checks)*
+            #(#copies)*
+            ::core::result::Result::Ok(result #inner)
         }
     }
 }
 
+/// A parameter that comes back changed.
+struct Change<'a> {
+    parameter: &'a Parameter,
+    /// What its new value is bound to.
+    name: Ident,
+    /// The type that it travels as.
+    travelling: TokenStream,
+}
+
+impl<'a> Change<'a> {
+    fn of(parameter: &'a Parameter, host: &TokenStream) -> Option<Self> {
+        let Type::Reference(reference) = ungrouped(&parameter.ty) else {
+            return None;
+        };
+        let element = &reference.elem;
+        let travelling = match (parameter.passing, &**element) {
+            (Passing::Mutable, _) => element.to_token_stream(),
+            (Passing::MutableArray, _) => array(element, host),
+            (Passing::MutableSlice, Type::Slice(slice)) => {
+                let element = &slice.elem;
+                quote_spanned! { element.span() => #host::expansion::Vec<#element> }
+            }
+            _ => return None,
+        };
+        Some(Self {
+            parameter,
+            name: format_ident!("__changed_{}", parameter.name, span = Span::call_site()),
+            travelling,
+        })
+    }
+
+    /// Before anything is copied, so that a failure leaves all as it was.
+    fn check(&self, host: &TokenStream) -> Option<TokenStream> {
+        let (name, original) = (&self.name, &self.parameter.name);
+        (self.parameter.passing == Passing::MutableSlice).then(|| {
+            quote! { #host::expansion::check_length(&#name, #original.len())?; }
+        })
+    }
+
+    fn copy(&self) -> TokenStream {
+        let (name, original) = (&self.name, &self.parameter.name);
+        match self.parameter.passing {
+            Passing::MutableSlice => quote! {
+                for (old, new) in #original.iter_mut().zip(#name) {
+                    *old = new;
+                }
+            },
+            Passing::MutableArray => quote! { *#original = #name.0; },
+            _ => quote! { *#original = #name; },
+        }
+    }
+}
+
+/// By way of a trait, so that the array's length is quoted nowhere but in its own type.
+fn array(ty: &Type, host: &TokenStream) -> TokenStream {
+    quote_spanned! { ty.span() => <#ty as #host::expansion::ArrayForm>::Form }
+}
+
+fn ungrouped(ty: &Type) -> &Type {
+    match ty {
+        Type::Paren(inner) => ungrouped(&inner.elem),
+        Type::Group(inner) => ungrouped(&inner.elem),
+        _ => ty,
+    }
+}
+
 /// On the parameter's type, where the compiler then says that it lacks `Serialize`.
-fn push(parameter: &Parameter) -> TokenStream {
+fn push(parameter: &Parameter, host: &TokenStream) -> TokenStream {
     let Parameter { name, ty, passing } = parameter;
     match passing {
         Passing::Value => quote_spanned! { ty.span() => arguments.push(&#name); },
         Passing::Bytes => quote_spanned! { ty.span() => arguments.push_bytes(#name); },
+        Passing::Array => quote_spanned! { ty.span() => arguments.push_array(&#name); },
+        Passing::ArrayReference => quote_spanned! { ty.span() => arguments.push_array(#name); },
+        Passing::MutableArray => quote_spanned! { ty.span() => arguments.push_array(&*#name); },
+        Passing::Ordering => quote_spanned! { ty.span() =>
+            arguments.push(&#host::expansion::Ordered(#name));
+        },
         Passing::Reference | Passing::Slice => {
             quote_spanned! { ty.span() => arguments.push(#name); }
+        }
+        Passing::Mutable | Passing::MutableSlice => {
+            quote_spanned! { ty.span() => arguments.push(&*#name); }
         }
     }
 }

@@ -25,9 +25,11 @@ use proc_macro::TokenStream;
 /// | `memory` | `"16MiB"` | code, stack, arguments and heap together (`KiB`, `MiB`, `GiB`; at most 4 GiB); costs nothing until it is touched |
 /// | `stack` | `"1MiB"` | the part of it that is stack |
 /// | `snapshot` | `true` | start calls from a snapshot of the initialised guest, not from its image |
+/// | `name` | the function's | what the virtine is called in messages |
 ///
-/// A virtine may ask the host for nothing. Parameters are passed by value or as `&str`, `&[T]` or
-/// `&T`; their types, and the result's, are serde's `Serialize` and `Deserialize`.
+/// A virtine may ask the host for nothing. Parameters are passed by value, as `&str`, `&[T]` or `&T`, or
+/// as `&mut T` or `&mut [T]`, which are changed where the call succeeds; their types, and the result's,
+/// are serde's `Serialize` and `Deserialize`. The result may hold `&'static str`.
 #[proc_macro_attribute]
 pub fn virtine(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand::virtine(arguments.into(), item.into()).into()

@@ -3,7 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 use virtine_build::report::{Entry, FOLDER, IMAGES, Outcome, Report};
 
@@ -13,6 +13,14 @@ const NO_BUILD_SCRIPT: &str = "#[virtine] needs a build script: add `virtine-bui
 
 const NOT_CALLED: &str = "#[virtine] found no guest images: call `virtine_build::build()` in the \
      `main` of build.rs, and list `virtine-build` in [build-dependencies]";
+
+/// The path by which the package's source knows `wasp-core`.
+pub(crate) fn host() -> TokenStream {
+    let report = env::var_os("OUT_DIR").and_then(|folder| Report::read(Path::new(&folder)));
+    let name = report.map_or("wasp_core".to_owned(), |report| report.host);
+    let name = Ident::new(&name, Span::call_site());
+    quote!(::#name)
+}
 
 /// An expression of type `&'static [u8]`, the function's image; or why there is none.
 pub(crate) fn image(name: &Ident) -> syn::Result<TokenStream> {

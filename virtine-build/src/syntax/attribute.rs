@@ -21,6 +21,8 @@ pub struct Settings {
     /// Whether calls start from a snapshot taken after the guest's initialisation (the default) or
     /// boot from the image.
     pub snapshot: bool,
+    /// What the virtine is called in messages; the function's own name unless said otherwise.
+    pub name: Option<String>,
 }
 
 impl Default for Settings {
@@ -30,6 +32,7 @@ impl Default for Settings {
             memory: 16 << 20,
             stack: 1 << 20,
             snapshot: true,
+            name: None,
         }
     }
 }
@@ -38,7 +41,7 @@ const MEMORY_MAX: u64 = 4 << 30;
 const MEMORY_MIN: u64 = 64 << 10;
 const STACK_MIN: u64 = PAGE_SIZE;
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
-const KNOWN: &str = "known keys are `timeout`, `memory`, `stack` and `snapshot`";
+const KNOWN: &str = "known keys are `timeout`, `memory`, `stack`, `snapshot` and `name`";
 
 impl Settings {
     /// Reads the tokens between the attribute's parentheses.
@@ -73,12 +76,13 @@ impl Settings {
             "memory" => self.memory = pair.size(MEMORY_MIN..=MEMORY_MAX)?,
             "stack" => self.stack = pair.size(STACK_MIN..=MEMORY_MAX)?,
             "snapshot" => self.snapshot = pair.flag()?,
+            "name" => self.name = Some(pair.name()?),
             "allow" => {
                 return Err(
                     pair.unknown("`allow` is not there yet: virtines may ask the host for nothing")
                 );
             }
-            "init" | "name" | "host" | "strict" | "std" => {
+            "init" | "host" | "strict" | "std" => {
                 return Err(pair.unknown(&format!("`{}` is not there yet; {KNOWN}", pair.key)));
             }
             other => return Err(pair.unknown(&format!("unknown key `{other}`; {KNOWN}"))),
@@ -158,6 +162,15 @@ impl Pair {
                 format!("expected a string, as in `{} = \"{example}\"`", self.key),
             )),
             None => Err(self.unknown(&format!("expected `{} = \"{example}\"`", self.key))),
+        }
+    }
+
+    fn name(&self) -> syn::Result<String> {
+        let text = self.text("parser")?;
+        let name = text.value();
+        match name.trim().is_empty() {
+            true => Err(syn::Error::new(text.span(), "expected a name, found none")),
+            false => Ok(name),
         }
     }
 
@@ -267,13 +280,15 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let settings =
-            parse(r#"timeout = "50ms", memory = "8MiB", stack = "256KiB", snapshot = false,"#);
+        let settings = parse(
+            r#"timeout = "50ms", memory = "8MiB", stack = "256KiB", snapshot = false, name = "n","#,
+        );
         let expected = Settings {
             timeout: Duration::from_millis(50),
             memory: 8 << 20,
             stack: 256 << 10,
             snapshot: false,
+            name: Some("n".to_owned()),
         };
         assert_eq!(settings, Ok(expected));
     }
@@ -295,6 +310,8 @@ mod tests {
             r#"stack = "5KiB""#,
             r#"memory = "1MiB", stack = "1MiB""#,
             r#"memory = "1MiB", memory = "1MiB""#,
+            r#"name = " ""#,
+            r#"name = parser"#,
             r#"allow(stdout)"#,
         ] {
             assert!(parse(text).is_err(), "{text}");

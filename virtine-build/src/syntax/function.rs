@@ -2,13 +2,17 @@
 
 use quote::ToTokens;
 use syn::spanned::Spanned as _;
-use syn::{FnArg, GenericParam, Ident, ItemFn, Pat, PatType, ReturnType, Type};
+use syn::{FnArg, GenericParam, Ident, ItemFn, Pat, PatType, ReturnType, Type, TypeReference};
 
 /// A function that can be a virtine.
 #[derive(Clone)]
 pub struct Function {
     /// The parameters, in order.
     pub parameters: Vec<Parameter>,
+    /// How the result travels: as [`Passing::Value`], [`Passing::Array`] or [`Passing::Ordering`].
+    pub result: Passing,
+    /// Whether the result holds a `&'static str`, which the host has in the image as well.
+    pub returns_static: bool,
 }
 
 /// One parameter of a virtine.
@@ -33,6 +37,36 @@ pub enum Passing {
     Reference,
     /// `&[T]`: as `&T`, by way of a `Vec`.
     Slice,
+    /// `&mut T`: as `&T`, and back where the call succeeds.
+    Mutable,
+    /// `&mut [T]`: as `&[T]`, and back where the call succeeds.
+    MutableSlice,
+    /// `[T; N]`, of any length.
+    Array,
+    /// `&[T; N]`, of any length.
+    ArrayReference,
+    /// `&mut [T; N]`, of any length.
+    MutableArray,
+    /// `std::cmp::Ordering`.
+    Ordering,
+}
+
+impl Passing {
+    /// Its name among the guest's macros.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Value | Self::Bytes => "value",
+            Self::Reference => "reference",
+            Self::Slice => "slice",
+            Self::Mutable => "mutable",
+            Self::MutableSlice => "mutable_slice",
+            Self::Array => "array",
+            Self::ArrayReference => "array_reference",
+            Self::MutableArray => "mutable_array",
+            Self::Ordering => "ordering",
+        }
+    }
 }
 
 impl Function {
@@ -58,9 +92,51 @@ impl Function {
             all
         }) {
             Some(error) => Err(error),
-            None => Ok(Self { parameters }),
+            None => Ok(Self {
+                parameters,
+                result: result(&function.sig.output),
+                returns_static: returns_static(&function.sig.output),
+            }),
         }
     }
+}
+
+fn result(output: &ReturnType) -> Passing {
+    match output {
+        ReturnType::Type(_, ty) => by_value(ty),
+        ReturnType::Default => Passing::Value,
+    }
+}
+
+/// How a type travels by value: serde has nothing for arrays beyond 32 elements and for orderings.
+fn by_value(ty: &Type) -> Passing {
+    match ty {
+        Type::Array(_) => Passing::Array,
+        Type::Path(path) if path.qself.is_none() && is_ordering(&path.path) => Passing::Ordering,
+        _ => Passing::Value,
+    }
+}
+
+/// `Ordering`, `cmp::Ordering`, `std::cmp::Ordering`, but not `atomic::Ordering`.
+fn is_ordering(path: &syn::Path) -> bool {
+    let mut names = path.segments.iter().rev().map(|segment| &segment.ident);
+    names.next().is_some_and(|name| name == "Ordering")
+        && names.next().is_none_or(|module| module == "cmp")
+}
+
+fn returns_static(output: &ReturnType) -> bool {
+    let ReturnType::Type(_, ty) = output else {
+        return false;
+    };
+    references(ty).iter().any(is_static_text)
+}
+
+/// `&'static str`
+fn is_static_text(reference: &TypeReference) -> bool {
+    let is_static = |lifetime: &syn::Lifetime| lifetime.ident == "static";
+    reference.lifetime.as_ref().is_some_and(is_static)
+        && reference.mutability.is_none()
+        && is_named(&reference.elem, "str")
 }
 
 fn refusals(function: &ItemFn) -> Vec<syn::Error> {
@@ -113,25 +189,27 @@ fn result_refusal(ty: &Type) -> Option<syn::Error> {
     let refusal = |ty: &Type, reason| Some(syn::Error::new_spanned(ty, reason));
     match ty {
         Type::ImplTrait(_) => refusal(ty, "a virtine's result must have a named type to travel by"),
-        _ => find_reference(ty).and_then(|reference| {
-            refusal(
-                &reference,
-                "a virtine's result cannot borrow: the memory it would point to is the virtual \
-                 machine's; return an owned value, such as String or Vec",
-            )
-        }),
+        _ => {
+            let reference = references(ty)
+                .into_iter()
+                .find(|one| !is_static_text(one))?;
+            let reason = "a virtine's result cannot borrow: the memory it would point to is the \
+                          virtual machine's; return an owned value, such as String or Vec";
+            Some(syn::Error::new_spanned(&reference, reason))
+        }
     }
 }
 
-/// The first reference in a type.
-fn find_reference(ty: &Type) -> Option<Type> {
-    struct Finder(Option<Type>);
+/// All references in a type.
+fn references(ty: &Type) -> Vec<TypeReference> {
+    struct Finder(Vec<TypeReference>);
     impl<'a> syn::visit::Visit<'a> for Finder {
-        fn visit_type_reference(&mut self, reference: &'a syn::TypeReference) {
-            self.0.get_or_insert(Type::Reference(reference.clone()));
+        fn visit_type_reference(&mut self, reference: &'a TypeReference) {
+            self.0.push(reference.clone());
+            syn::visit::visit_type_reference(self, reference);
         }
     }
-    let mut finder = Finder(None);
+    let mut finder = Finder(Vec::new());
     syn::visit::Visit::visit_type(&mut finder, ty);
     finder.0
 }
@@ -169,21 +247,25 @@ fn passing(ty: &Type) -> syn::Result<Passing> {
         Type::Paren(inner) => return passing(&inner.elem),
         Type::Group(inner) => return passing(&inner.elem),
         Type::Reference(reference) => reference,
-        _ => return Ok(Passing::Value),
+        _ => return Ok(by_value(ty)),
     };
-    if let Some(token) = &reference.mutability {
-        let reason =
-            "a virtine cannot take `&mut` yet: it works on a copy; return the changed value";
-        return Err(syn::Error::new_spanned(token, reason));
-    }
+    let is_mutable = reference.mutability.is_some();
     match &*reference.elem {
         Type::TraitObject(_) => {
             let reason = "a virtine cannot take a trait object: its code is the host's";
             Err(syn::Error::new_spanned(&reference.elem, reason))
         }
+        Type::Array(_) if is_mutable => Ok(Passing::MutableArray),
+        Type::Array(_) => Ok(Passing::ArrayReference),
+        Type::Slice(_) if is_mutable => Ok(Passing::MutableSlice),
         Type::Slice(slice) if is_named(&slice.elem, "u8") => Ok(Passing::Bytes),
         Type::Slice(_) => Ok(Passing::Slice),
+        elem if is_named(elem, "str") && is_mutable => {
+            let reason = "a virtine cannot take `&mut str`: take `&mut String`";
+            Err(syn::Error::new_spanned(&reference.elem, reason))
+        }
         elem if is_named(elem, "str") => Ok(Passing::Value),
+        _ if is_mutable => Ok(Passing::Mutable),
         _ => Ok(Passing::Reference),
     }
 }
@@ -210,14 +292,21 @@ mod tests {
 
     #[test]
     fn parameters_travel_by_their_type() {
-        let parameters =
-            check("fn f(a: u8, mut b: &str, c: &'a [u8], d: &[u32], e: &Vec<u8>) -> u8 { 0 }");
+        let parameters = check(
+            "fn f(a: u8, mut b: &str, c: &'a [u8], d: &[u32], e: &Vec<u8>, f: &mut Vec<u8>, \
+             g: &mut [u8], h: [u8; 9], i: &[u8; 9], j: &mut [u8; 9]) -> u8 { 0 }",
+        );
         let expected = [
             ("a", Passing::Value),
             ("b", Passing::Value),
             ("c", Passing::Bytes),
             ("d", Passing::Slice),
             ("e", Passing::Reference),
+            ("f", Passing::Mutable),
+            ("g", Passing::MutableSlice),
+            ("h", Passing::Array),
+            ("i", Passing::ArrayReference),
+            ("j", Passing::MutableArray),
         ];
         assert_eq!(
             parameters,
@@ -245,15 +334,32 @@ mod tests {
             ("fn f<const N: usize>() {}", 1),
             ("fn f(&self) {}", 1),
             ("fn f(self, a: impl Copy) {}", 2),
-            ("fn f(a: &mut u8) {}", 1),
+            ("fn f(a: &mut str) {}", 1),
             ("fn f(a: &dyn Copy) {}", 1),
             ("fn f(a: &str) -> &str { a }", 1),
             ("fn f(a: &str) -> Option<&str> { None }", 1),
+            ("fn f() -> &'static [u8] { &[] }", 1),
             ("fn f() -> impl Copy { 0 }", 1),
-            ("async unsafe fn f<T>(a: &mut T) -> &T { a }", 5),
+            ("async unsafe fn f<T>(a: &mut T) -> &T { a }", 4),
         ] {
             assert_eq!(check(source).expect_err(source).len(), count, "{source}");
         }
+    }
+
+    #[test]
+    fn orderings_are_told_by_their_path() {
+        let parameters = check("fn f(a: Ordering, b: std::cmp::Ordering, c: atomic::Ordering) {}");
+        let passings = parameters
+            .expect("valid")
+            .into_iter()
+            .map(|(_, passing)| passing);
+        let expected = [Passing::Ordering, Passing::Ordering, Passing::Value];
+        assert_eq!(passings.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn static_texts_may_be_returned() {
+        assert!(check("fn f(a: u8) -> Option<&'static str> { None }").is_ok());
     }
 
     #[test]

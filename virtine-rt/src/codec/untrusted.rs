@@ -9,7 +9,8 @@ use alloc_crate::vec::Vec;
 use core::fmt;
 
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer as _, Visitor,
+    self, Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer as _,
+    Visitor,
 };
 
 use super::CodecError;
@@ -20,6 +21,9 @@ pub const MAX_DEPTH: u32 = 256;
 /// How many elements of sequences and maps may take no bytes, such as those of a `Vec<()>`.
 pub const MAX_EMPTY_ELEMENTS: u32 = 1 << 16;
 
+/// How many bytes may be searched for the texts that one value borrows.
+pub const MAX_SEARCHED: usize = 64 << 20;
+
 /// Decodes exactly one value.
 ///
 /// Takes time and memory in proportion to `bytes`, whatever they claim.
@@ -29,10 +33,25 @@ pub const MAX_EMPTY_ELEMENTS: u32 = 1 << 16;
 /// [`CodecError::Invalid`] where the bytes are no value of the type or pass one of the bounds,
 /// [`CodecError::Trailing`] where more than one value is there.
 pub fn decode_untrusted<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    decode_untrusted_with(bytes, &[])
+}
+
+/// As [`decode_untrusted`], for a value that may borrow text from `statics`: a guest's `&'static str`
+/// lies in its image, which the host has as well.
+///
+/// # Errors
+///
+/// As [`decode_untrusted`], and where such a text is not there, or [`MAX_SEARCHED`] is passed.
+pub fn decode_untrusted_with<'s, T: Deserialize<'s>>(
+    bytes: &[u8],
+    statics: &'s [u8],
+) -> Result<T, CodecError> {
     let mut reader = Reader {
         rest: bytes,
         depth: MAX_DEPTH,
         empty: MAX_EMPTY_ELEMENTS,
+        statics,
+        search: MAX_SEARCHED,
     };
     let value =
         T::deserialize(&mut reader).map_err(|Invalid(reason)| CodecError::Invalid(reason))?;
@@ -64,15 +83,19 @@ fn invalid<T>(reason: &str) -> Result<T, Invalid> {
     Err(Invalid(reason.to_string()))
 }
 
-struct Reader<'b> {
+struct Reader<'b, 's> {
     rest: &'b [u8],
     /// Levels of nesting that are left.
     depth: u32,
     /// Elements without bytes that are left.
     empty: u32,
+    /// Where borrowed texts are.
+    statics: &'s [u8],
+    /// Bytes that may still be searched for them.
+    search: usize,
 }
 
-impl<'b> Reader<'b> {
+impl<'b, 's> Reader<'b, 's> {
     fn bytes(&mut self, count: usize) -> Result<&'b [u8], Invalid> {
         match self.rest.split_at_checked(count) {
             Some((bytes, rest)) => {
@@ -102,6 +125,23 @@ impl<'b> Reader<'b> {
             Ok(text) => Ok(text),
             Err(_) => invalid("a text is not UTF-8"),
         }
+    }
+
+    /// The same text among the statics, where there are any.
+    fn borrowed(&mut self, text: &str) -> Result<Option<&'s str>, Invalid> {
+        if self.statics.is_empty() {
+            return Ok(None);
+        }
+        self.search = match self.search.checked_sub(self.statics.len()) {
+            Some(left) => left,
+            None => return invalid("too many texts to look for in the image"),
+        };
+        if text.is_empty() {
+            return Ok(Some(""));
+        }
+        let mut places = self.statics.windows(text.len());
+        let found = places.find(|place| *place == text.as_bytes());
+        Ok(found.and_then(|found| str::from_utf8(found).ok()))
     }
 
     fn character(&mut self) -> Result<char, Invalid> {
@@ -137,13 +177,13 @@ impl<'b> Reader<'b> {
 }
 
 /// `count` values in a row: the elements of a sequence or tuple, the keys and values of a map.
-struct Elements<'r, 'b> {
-    reader: &'r mut Reader<'b>,
+struct Elements<'r, 'b, 's> {
+    reader: &'r mut Reader<'b, 's>,
     left: usize,
 }
 
-impl Elements<'_, '_> {
-    fn read<'de, S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Invalid> {
+impl<'s> Elements<'_, '_, 's> {
+    fn read<S: DeserializeSeed<'s>>(&mut self, seed: S) -> Result<S::Value, Invalid> {
         let before = self.reader.rest.len();
         let value = seed.deserialize(&mut *self.reader)?;
         if self.reader.rest.len() == before {
@@ -165,7 +205,7 @@ impl Elements<'_, '_> {
     }
 }
 
-impl<'de> de::SeqAccess<'de> for Elements<'_, '_> {
+impl<'de> de::SeqAccess<'de> for Elements<'_, '_, 'de> {
     type Error = Invalid;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(
@@ -186,7 +226,7 @@ impl<'de> de::SeqAccess<'de> for Elements<'_, '_> {
     }
 }
 
-impl<'de> de::MapAccess<'de> for Elements<'_, '_> {
+impl<'de> de::MapAccess<'de> for Elements<'_, '_, 'de> {
     type Error = Invalid;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(
@@ -205,7 +245,7 @@ impl<'de> de::MapAccess<'de> for Elements<'_, '_> {
     }
 }
 
-impl<'de> de::EnumAccess<'de> for &mut Reader<'_> {
+impl<'de> de::EnumAccess<'de> for &mut Reader<'_, 'de> {
     type Error = Invalid;
     type Variant = Self;
 
@@ -216,7 +256,7 @@ impl<'de> de::EnumAccess<'de> for &mut Reader<'_> {
     }
 }
 
-impl<'de> de::VariantAccess<'de> for &mut Reader<'_> {
+impl<'de> de::VariantAccess<'de> for &mut Reader<'_, 'de> {
     type Error = Invalid;
 
     fn unit_variant(self) -> Result<(), Invalid> {
@@ -253,7 +293,7 @@ macro_rules! numbers {
     };
 }
 
-impl<'de> Deserializer<'de> for &mut Reader<'_> {
+impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
     type Error = Invalid;
 
     numbers! {
@@ -284,7 +324,11 @@ impl<'de> Deserializer<'de> for &mut Reader<'_> {
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Invalid> {
-        visitor.visit_str(self.text()?)
+        let text = self.text()?;
+        match self.borrowed(text)? {
+            Some(text) => visitor.visit_borrowed_str(text),
+            None => visitor.visit_str(text),
+        }
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Invalid> {

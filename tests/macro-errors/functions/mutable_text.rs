@@ -1,6 +1,6 @@
 use wasp_core::virtine;
 
 #[virtine]
-fn f(value: &mut u8) {}
+fn f(value: &mut str) {}
 
 fn main() {}

@@ -1,0 +1,3 @@
+fn main() {
+    virtine_build::build()
+}

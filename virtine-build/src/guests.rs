@@ -1,0 +1,279 @@
+//! From a package's crates to the images of their virtines.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use syn::{Attribute, ItemFn};
+
+use crate::compile::{self, Compiled, Diagnostic};
+use crate::emit;
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::failure;
+use crate::manifest;
+use crate::mask::{self, Mask};
+use crate::package::{Dependency, Package};
+use crate::pipeline::{Crate, entry};
+use crate::programs::{self, Program};
+use crate::prune::Pruned;
+use crate::report::{self, Outcome};
+use crate::slice::Slice;
+use crate::syntax::{self, Function, Settings};
+
+/// A function on its way to an image.
+pub(crate) struct Virtine<'a> {
+    pub(crate) item: usize,
+    pub(crate) syntax: &'a ItemFn,
+    pub(crate) function: Function,
+    pub(crate) settings: Settings,
+    pub(crate) slice: Slice,
+    /// What the linker knows its shim by.
+    pub(crate) symbol: String,
+}
+
+/// A target's functions, once those are sorted out that the macro refuses.
+pub(crate) struct Guest<'a> {
+    pub(crate) of: &'a Crate<'a>,
+    pub(crate) virtines: Vec<Virtine<'a>>,
+    pub(crate) pruned: Pruned,
+    /// What the virtines reach, together.
+    slice: Slice,
+    refused: Vec<report::Entry>,
+}
+
+/// Builds all guests of a package.
+///
+/// Where a function fails for want of something that its crate may have, the slice may have missed
+/// it: then once more with everything in it.
+pub(crate) fn build(
+    crates: &[Crate<'_>],
+    package: &Package,
+    environment: &Environment,
+) -> Result<Vec<report::Entry>, Error> {
+    let mut guests: Vec<Guest<'_>> = crates.iter().map(Guest::new).collect();
+    let functions = attempt(&mut guests, package, environment)?;
+    let failed = functions
+        .iter()
+        .any(|entry| matches!(entry.outcome, Outcome::Failed(_)));
+    if !failed || !guests.iter().any(|guest| guest.pruned.misses_something()) {
+        return Ok(functions);
+    }
+    guests.iter_mut().for_each(Guest::widen);
+    attempt(&mut guests, package, environment)
+}
+
+fn attempt(
+    guests: &mut [Guest<'_>],
+    package: &Package,
+    environment: &Environment,
+) -> Result<Vec<report::Entry>, Error> {
+    let folder = environment.out_dir.join(report::FOLDER);
+    let compiled = compile(guests, &folder, package, environment)?;
+    let mut functions = Vec::new();
+    for guest in guests {
+        functions.extend(finish(guest, &compiled, &folder, environment)?);
+        functions.extend(guest.refused.iter().cloned());
+    }
+    Ok(functions)
+}
+
+impl<'a> Guest<'a> {
+    fn new(of: &'a Crate<'a>) -> Self {
+        let mut guest = Self {
+            of,
+            virtines: Vec::new(),
+            pruned: Pruned::default(),
+            slice: Slice::default(),
+            refused: Vec::new(),
+        };
+        for (item, syntax, attribute) in of.index.virtines() {
+            match check(syntax, attribute) {
+                Ok((function, settings)) => guest.virtines.push(Virtine {
+                    item,
+                    syntax,
+                    function,
+                    settings,
+                    slice: Slice::of(&of.index, item),
+                    symbol: symbol(of, item),
+                }),
+                // The macro finds the same errors and reports them in their places.
+                Err(_) => guest
+                    .refused
+                    .push(entry(of, item, syntax, Outcome::Blocked)),
+            }
+        }
+        for virtine in &guest.virtines {
+            guest.slice.extend(&virtine.slice);
+        }
+        guest
+    }
+
+    /// Puts everything that the crate has into the guest.
+    fn widen(&mut self) {
+        self.slice = Slice::all(&self.of.index);
+        self.pruned = Pruned::default();
+    }
+
+    /// The virtines that are still there, as far as it takes to make their shims.
+    fn entries(&self) -> Vec<mask::Entry<'_>> {
+        let left = self
+            .virtines
+            .iter()
+            .filter(|virtine| self.pruned.is_gone(virtine.item, &self.of.index).is_none());
+        left.map(|virtine| mask::Entry {
+            item: virtine.item,
+            name: virtine.syntax.sig.ident.to_string(),
+            function: &virtine.function,
+            symbol: virtine.symbol.clone(),
+        })
+        .collect()
+    }
+
+    fn emit(
+        &self,
+        workspace: &Path,
+        package: &Package,
+        environment: &Environment,
+    ) -> Result<Mask, Error> {
+        let Crate {
+            root,
+            sources,
+            index,
+        } = self.of;
+        let mask = Mask::new(index, &self.slice, &self.pruned, &self.entries());
+        let folder = workspace.join(&root.target.folder);
+        emit::write_crate(&folder, sources, &mask)?;
+        let dependencies: Vec<&Dependency> = package
+            .dependencies
+            .iter()
+            .filter(|dependency| self.mentions(dependency))
+            .collect();
+        manifest::write(&folder, root, environment, package, &dependencies)?;
+        Ok(mask)
+    }
+
+    /// Whether the guest needs a crate, which costs that crate's build.
+    fn mentions(&self, dependency: &Dependency) -> bool {
+        let index = &self.of.index;
+        let named = |path: &[String]| path.iter().any(|name| names(dependency, name));
+        let mut items = self.slice.items.iter();
+        let mut imports = self.slice.imports.iter();
+        items.any(|&item| {
+            let mut mentions = index.items[item].mentions.iter();
+            mentions.any(|mention| named(&mention.path))
+        }) || imports.any(|&import| named(&index.imports[import].path))
+    }
+
+    /// Takes out what does not compile; returns whether that changed anything.
+    fn prune(&mut self, errors: &[Diagnostic], mask: &Mask) -> bool {
+        let Crate { sources, index, .. } = self.of;
+        self.pruned.begin_round();
+        let mut changed = false;
+        for error in errors {
+            changed |= self
+                .pruned
+                .take(error, sources, index, &self.slice, &mask.additions);
+        }
+        changed
+    }
+}
+
+fn names(dependency: &Dependency, name: &str) -> bool {
+    let derives = ["Serialize", "Deserialize"];
+    match dependency.package.as_str() {
+        // The host's half, of which nothing belongs into a guest.
+        "wasp-core" => false,
+        "serde" => name == dependency.name || derives.contains(&name),
+        _ => name == dependency.name,
+    }
+}
+
+/// Of the path and not of a number, so that one function more does not change all others' programs.
+fn symbol(of: &Crate<'_>, item: usize) -> String {
+    let item = &of.index.items[item];
+    let path = of.index.modules[item.module].path.iter().chain(&item.names);
+    path.fold("virtine_body".to_owned(), |symbol, name| {
+        symbol + "." + name
+    })
+}
+
+fn check(function: &ItemFn, attribute: &Attribute) -> syn::Result<(Function, Settings)> {
+    let settings = Settings::parse(syntax::arguments(attribute)?)?;
+    Ok((Function::check(function)?, settings))
+}
+
+/// Compiles the guests, again and again without what does not compile in them, until what is left
+/// does.
+fn compile(
+    guests: &mut [Guest<'_>],
+    folder: &Path,
+    package: &Package,
+    environment: &Environment,
+) -> Result<Compiled, Error> {
+    let workspace = folder.join("crate");
+    let target_dir = folder.join("target");
+    let mut guests: Vec<&mut Guest<'_>> = guests
+        .iter_mut()
+        .filter(|guest| !guest.virtines.is_empty())
+        .collect();
+    if guests.is_empty() {
+        return Ok(Compiled::default());
+    }
+    let members: Vec<&str> = guests
+        .iter()
+        .map(|guest| guest.of.root.target.folder.as_str())
+        .collect();
+    emit::write_workspace(&workspace, &members, package)?;
+    loop {
+        let masks = guests
+            .iter()
+            .map(|guest| guest.emit(&workspace, package, environment));
+        let masks: Vec<Mask> = masks.collect::<Result<_, _>>()?;
+        let compiled = compile::compile(&workspace, &target_dir, environment, package, &members)?;
+        let mut changed = false;
+        for (guest, mask) in guests.iter_mut().zip(&masks) {
+            let errors = compiled.errors.get(&emit::guest_name(guest.of.root));
+            changed |= guest.prune(errors.map_or(&[], Vec::as_slice), mask);
+        }
+        if !changed {
+            return Ok(compiled);
+        }
+    }
+}
+
+/// Links and converts what compiled; tells why of what did not.
+fn finish(
+    guest: &Guest<'_>,
+    compiled: &Compiled,
+    folder: &Path,
+    environment: &Environment,
+) -> Result<Vec<report::Entry>, Error> {
+    let outcomes = match compiled.libraries.get(&emit::guest_name(guest.of.root)) {
+        Some(library) => linked(guest, library, folder, environment)?,
+        None => failure::uncompiled(guest, compiled)?,
+    };
+    let entries = guest.virtines.iter().zip(outcomes);
+    Ok(entries
+        .map(|(virtine, outcome)| entry(guest.of, virtine.item, virtine.syntax, outcome))
+        .collect())
+}
+
+fn linked(
+    guest: &Guest<'_>,
+    library: &Path,
+    folder: &Path,
+    environment: &Environment,
+) -> Result<Vec<Outcome>, Error> {
+    let programs = programs::make(guest, library, folder, environment)?;
+    let mut told = BTreeSet::new();
+    let outcomes = guest.virtines.iter().zip(programs);
+    Ok(outcomes
+        .map(|(virtine, program)| match program {
+            Program::Fit => Outcome::Built,
+            Program::Unfit(reason) => Outcome::Failed(reason),
+            Program::Incomplete(missing) => {
+                failure::incomplete(guest, virtine, &missing, &mut told)
+            }
+        })
+        .collect())
+}

@@ -1,0 +1,248 @@
+//! The user's source files with everything outside the slice blanked.
+//!
+//! Blanked, not printed anew: every kept byte stays on its line and column, so that with
+//! `--remap-path-prefix` the compiler's errors, panics and backtraces name the user's own files.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use syn::UseTree;
+use syn::spanned::Spanned as _;
+
+use crate::index::{Index, Place};
+use crate::parts::PartKind;
+use crate::prune::{Pruned, Taken};
+use crate::slice::Slice;
+use crate::source::SourceFile;
+use crate::syntax::Function;
+
+/// One function's place in a guest crate.
+pub(crate) struct Entry<'a> {
+    /// The function's number in the index.
+    pub(crate) item: usize,
+    pub(crate) name: String,
+    pub(crate) function: &'a Function,
+    /// What the linker knows the function's shim by.
+    pub(crate) symbol: String,
+}
+
+/// What stays of each file, and what is put in.
+pub(crate) struct Mask {
+    /// Kept bytes.
+    ranges: Vec<Place>,
+    /// Bytes inside those that go all the same.
+    blanks: Vec<Place>,
+    pub(crate) additions: Additions,
+}
+
+impl Mask {
+    pub(crate) fn new(
+        index: &Index,
+        slice: &Slice,
+        pruned: &Pruned,
+        entries: &[Entry<'_>],
+    ) -> Self {
+        let mut kept = Self {
+            ranges: Vec::new(),
+            blanks: Vec::new(),
+            additions: Additions::default(),
+        };
+        let mut modules = BTreeSet::new();
+        for &number in &slice.items {
+            let item = &index.items[number];
+            let file = item.place.file;
+            kept.ranges.push(item.place.clone());
+            kept.blanks
+                .extend(item.attributes.iter().map(|bytes| Place {
+                    file,
+                    bytes: bytes.clone(),
+                }));
+            modules.insert(item.module);
+        }
+        for (number, import) in index.imports.iter().enumerate() {
+            if slice.imports.contains(&number) {
+                modules.insert(import.module);
+            }
+        }
+        kept.frames(index, modules);
+        kept.uses(index, slice, pruned);
+        for entry in entries {
+            let place = &index.items[entry.item].place;
+            kept.additions.0.push(Addition {
+                file: place.file,
+                at: place.bytes.end,
+                text: shim(entry),
+                shim: Some(entry.item),
+            });
+        }
+        kept.prune(pruned);
+        kept
+    }
+
+    fn prune(&mut self, pruned: &Pruned) {
+        for (number, taken) in pruned.parts.iter().enumerate() {
+            let Taken { file, part, .. } = taken;
+            self.blanks.push(Place {
+                file: *file,
+                bytes: part.bytes.clone(),
+            });
+            // Text that went into what is now gone goes as well.
+            self.additions.0.retain(|one| {
+                let inside = (part.bytes.start..part.bytes.end).contains(&one.at);
+                one.shim.is_some() || one.file != *file || !inside
+            });
+            if part.kind == PartKind::Body {
+                let mark = Pruned::mark(number);
+                self.additions.0.push(Addition {
+                    file: *file,
+                    at: part.bytes.start,
+                    text: format!("{{ ::std::__virtine_absent! {{ {mark:?} }} }}"),
+                    shim: None,
+                });
+            }
+        }
+    }
+
+    fn frames(&mut self, index: &Index, modules: BTreeSet<usize>) {
+        let mut framed = BTreeSet::new();
+        for module in modules {
+            let mut next = Some(module);
+            while let Some(module) = next.filter(|&module| framed.insert(module)) {
+                self.ranges
+                    .extend(index.modules[module].frame.iter().cloned());
+                next = index.modules[module].parent;
+            }
+        }
+    }
+
+    fn uses(&mut self, index: &Index, slice: &Slice, pruned: &Pruned) {
+        for item in &index.uses {
+            let kept: Vec<bool> = item
+                .imports
+                .clone()
+                .map(|import| {
+                    slice.imports.contains(&import) && !pruned.imports.contains_key(&import)
+                })
+                .collect();
+            if !kept.contains(&true) {
+                continue;
+            }
+            self.ranges.push(item.place.clone());
+            let mut blanks = Vec::new();
+            unused(&item.tree, &mut kept.into_iter(), &mut blanks);
+            let file = item.place.file;
+            self.blanks
+                .extend(blanks.into_iter().map(|bytes| Place { file, bytes }));
+        }
+    }
+
+    /// The file's text with all but the kept bytes blanked, one space for each character.
+    pub(crate) fn apply(&self, file: usize, source: &SourceFile) -> String {
+        let mut keep = vec![false; source.text.len()];
+        let in_file = |places: &[Place]| -> Vec<Range<usize>> {
+            places
+                .iter()
+                .filter(|place| place.file == file)
+                .map(|place| place.bytes.clone())
+                .collect()
+        };
+        in_file(&self.ranges)
+            .into_iter()
+            .for_each(|range| keep[range].fill(true));
+        in_file(&self.blanks)
+            .into_iter()
+            .for_each(|range| keep[range].fill(false));
+        let mut text = String::with_capacity(source.text.len());
+        for (at, character) in source.text.char_indices() {
+            self.additions
+                .at(file, at)
+                .for_each(|addition| text.push_str(addition));
+            let stays = keep[at] || matches!(character, '\n' | '\r');
+            text.push(if stays { character } else { ' ' });
+        }
+        self.additions
+            .at(file, source.text.len())
+            .for_each(|addition| text.push_str(addition));
+        text
+    }
+}
+
+/// Text that is put in.
+#[derive(Default)]
+pub(crate) struct Additions(Vec<Addition>);
+
+/// One piece of it.
+pub(crate) struct Addition {
+    pub(crate) file: usize,
+    /// Before which byte of the file.
+    pub(crate) at: usize,
+    /// Without line breaks.
+    pub(crate) text: String,
+    /// Of which virtine it is the shim, by item; `None` for a stub.
+    pub(crate) shim: Option<usize>,
+}
+
+impl Additions {
+    fn at(&self, file: usize, at: usize) -> impl Iterator<Item = &str> {
+        let here = self
+            .0
+            .iter()
+            .filter(move |one| (one.file, one.at) == (file, at));
+        here.map(|one| one.text.as_str())
+    }
+
+    /// Those on the line of `text` that starts at byte `start`, from left to right.
+    pub(crate) fn on_line(&self, file: usize, text: &str, start: usize) -> Vec<&Addition> {
+        let end = text[start..]
+            .find('\n')
+            .map_or(text.len(), |length| start + length);
+        let mut found: Vec<&Addition> = self
+            .0
+            .iter()
+            .filter(|one| one.file == file && (start..=end).contains(&one.at))
+            .collect();
+        found.sort_by_key(|one| one.at);
+        found
+    }
+}
+
+/// Adds to `blanks` what must go of a `use` tree, given for each of its imports, in order, whether
+/// it stays. Returns whether any of the tree does.
+fn unused(
+    tree: &UseTree,
+    kept: &mut impl Iterator<Item = bool>,
+    blanks: &mut Vec<Range<usize>>,
+) -> bool {
+    match tree {
+        UseTree::Path(path) => unused(&path.tree, kept, blanks),
+        UseTree::Name(_) | UseTree::Rename(_) | UseTree::Glob(_) => kept.next().unwrap_or(false),
+        UseTree::Group(group) => {
+            let mut any = false;
+            for pair in group.items.pairs() {
+                let (tree, comma) = pair.into_tuple();
+                let stays = unused(tree, kept, blanks);
+                any |= stays;
+                if !stays {
+                    blanks.push(tree.span().byte_range());
+                    blanks.extend(comma.map(|comma| comma.span.byte_range()));
+                }
+            }
+            any
+        }
+    }
+}
+
+/// Goes on the function's last line, so no other line moves.
+fn shim(entry: &Entry<'_>) -> String {
+    let parameters = entry.function.parameters.iter().enumerate();
+    let parameters: Vec<String> = parameters
+        .map(|(number, parameter)| format!("(argument{number} {})", parameter.passing.name()))
+        .collect();
+    format!(
+        " ::std::__virtine_entry! {{ {} {:?} {} -> {} }}",
+        entry.name,
+        entry.symbol,
+        parameters.join(" "),
+        entry.function.result.name(),
+    )
+}

@@ -1,0 +1,189 @@
+//! `std::io::Error`, with std's words.
+
+use alloc_crate::boxed::Box;
+use core::{error, fmt, result};
+
+/// As std's.
+pub type Result<T> = result::Result<T, Error>;
+
+/// As std's.
+pub struct Error(Repr);
+
+enum Repr {
+    Simple(ErrorKind),
+    Message(ErrorKind, &'static str),
+    Custom(ErrorKind, Box<dyn error::Error + Send + Sync>),
+}
+
+macro_rules! kinds {
+    ($($kind:ident $text:literal,)*) => {
+        /// As std's.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        #[expect(missing_docs, reason = "std's documentation has them")]
+        pub enum ErrorKind {
+            $($kind,)*
+        }
+
+        impl ErrorKind {
+            const fn text(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $text,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    NotFound "entity not found",
+    PermissionDenied "permission denied",
+    ConnectionRefused "connection refused",
+    ConnectionReset "connection reset",
+    HostUnreachable "host unreachable",
+    NetworkUnreachable "network unreachable",
+    ConnectionAborted "connection aborted",
+    NotConnected "not connected",
+    AddrInUse "address in use",
+    AddrNotAvailable "address not available",
+    NetworkDown "network down",
+    BrokenPipe "broken pipe",
+    AlreadyExists "entity already exists",
+    WouldBlock "operation would block",
+    NotADirectory "not a directory",
+    IsADirectory "is a directory",
+    DirectoryNotEmpty "directory not empty",
+    ReadOnlyFilesystem "read-only filesystem or storage medium",
+    StaleNetworkFileHandle "stale network file handle",
+    InvalidInput "invalid input parameter",
+    InvalidData "invalid data",
+    TimedOut "timed out",
+    WriteZero "write zero",
+    StorageFull "no storage space",
+    NotSeekable "seek on unseekable file",
+    QuotaExceeded "quota exceeded",
+    FileTooLarge "file too large",
+    ResourceBusy "resource busy",
+    ExecutableFileBusy "executable file busy",
+    Deadlock "deadlock",
+    CrossesDevices "cross-device link or rename",
+    TooManyLinks "too many links",
+    InvalidFilename "invalid filename",
+    ArgumentListTooLong "argument list too long",
+    Interrupted "operation interrupted",
+    Unsupported "unsupported",
+    UnexpectedEof "unexpected end of file",
+    OutOfMemory "out of memory",
+    Other "other error",
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl Error {
+    /// As std's.
+    pub fn new<E: Into<Box<dyn error::Error + Send + Sync>>>(kind: ErrorKind, error: E) -> Self {
+        Self(Repr::Custom(kind, error.into()))
+    }
+
+    /// As std's.
+    pub fn other<E: Into<Box<dyn error::Error + Send + Sync>>>(error: E) -> Self {
+        Self::new(ErrorKind::Other, error)
+    }
+
+    pub(super) const fn message(kind: ErrorKind, message: &'static str) -> Self {
+        Self(Repr::Message(kind, message))
+    }
+
+    /// As std's.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        match self.0 {
+            Repr::Simple(kind) | Repr::Message(kind, _) | Repr::Custom(kind, _) => kind,
+        }
+    }
+
+    /// None: no error here comes from an operating system.
+    #[must_use]
+    pub const fn raw_os_error(&self) -> Option<i32> {
+        None
+    }
+
+    /// As std's.
+    #[must_use]
+    pub fn get_ref(&self) -> Option<&(dyn error::Error + Send + Sync + 'static)> {
+        match &self.0 {
+            Repr::Custom(_, error) => Some(&**error),
+            Repr::Simple(_) | Repr::Message(..) => None,
+        }
+    }
+
+    /// As std's.
+    pub fn get_mut(&mut self) -> Option<&mut (dyn error::Error + Send + Sync + 'static)> {
+        match &mut self.0 {
+            Repr::Custom(_, error) => Some(&mut **error),
+            Repr::Simple(_) | Repr::Message(..) => None,
+        }
+    }
+
+    /// As std's.
+    #[must_use]
+    pub fn into_inner(self) -> Option<Box<dyn error::Error + Send + Sync>> {
+        match self.0 {
+            Repr::Custom(_, error) => Some(error),
+            Repr::Simple(_) | Repr::Message(..) => None,
+        }
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Self(Repr::Simple(kind))
+    }
+}
+
+impl From<alloc_crate::ffi::NulError> for Error {
+    fn from(_: alloc_crate::ffi::NulError) -> Self {
+        Self::message(ErrorKind::InvalidInput, "data provided contains a nul byte")
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Repr::Simple(kind) => f.debug_tuple("Kind").field(kind).finish(),
+            Repr::Message(kind, message) => f
+                .debug_struct("Error")
+                .field("kind", kind)
+                .field("message", message)
+                .finish(),
+            Repr::Custom(kind, error) => f
+                .debug_struct("Custom")
+                .field("kind", kind)
+                .field("error", error)
+                .finish(),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Repr::Simple(kind) => kind.fmt(f),
+            Repr::Message(_, message) => f.write_str(message),
+            Repr::Custom(_, error) => error.fmt(f),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match &self.0 {
+            Repr::Custom(_, error) => error.source(),
+            Repr::Simple(_) | Repr::Message(..) => None,
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The readers and writers that are nothing: `empty`, `repeat`, `sink`; and `copy`.
+
+use super::{BufRead, Read, Result, Write};
+
+/// As std's.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Empty;
+
+/// Reads nothing.
+#[must_use]
+pub const fn empty() -> Empty {
+    Empty
+}
+
+impl Read for Empty {
+    fn read(&mut self, _: &mut [u8]) -> Result<usize> {
+        Ok(0)
+    }
+}
+
+impl BufRead for Empty {
+    fn fill_buf(&mut self) -> Result<&[u8]> {
+        Ok(&[])
+    }
+
+    fn consume(&mut self, _: usize) {}
+}
+
+/// As std's.
+#[derive(Clone, Copy, Debug)]
+pub struct Repeat(u8);
+
+/// Reads one byte without end.
+#[must_use]
+pub const fn repeat(byte: u8) -> Repeat {
+    Repeat(byte)
+}
+
+impl Read for Repeat {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        buffer.fill(self.0);
+        Ok(buffer.len())
+    }
+}
+
+/// As std's.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sink;
+
+/// Drops what is written.
+#[must_use]
+pub const fn sink() -> Sink {
+    Sink
+}
+
+macro_rules! dropping {
+    ($($writer:ty),*) => {
+        $(
+            impl Write for $writer {
+                fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+                    Ok(bytes.len())
+                }
+
+                fn flush(&mut self) -> Result<()> {
+                    Ok(())
+                }
+            }
+        )*
+    };
+}
+
+pub(super) use dropping;
+
+dropping! { Sink, Empty }
+
+/// Writes all that a reader has.
+///
+/// # Errors
+///
+/// The reader's or the writer's own.
+pub fn copy<R: Read + ?Sized, W: Write + ?Sized>(reader: &mut R, writer: &mut W) -> Result<u64> {
+    let mut buffer = [0; 1024];
+    let mut copied = 0;
+    loop {
+        match reader.read(&mut buffer)? {
+            0 => return Ok(copied),
+            count => {
+                writer.write_all(&buffer[..count])?;
+                copied += count as u64;
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! `RwLock`: a `RefCell` that the one thread may share with itself.
+
+use core::cell::{Ref, RefCell, RefMut};
+use core::fmt;
+use core::ops::{Deref, DerefMut};
+
+use super::{LockResult, TryLockError, TryLockResult};
+
+/// As std's.
+#[derive(Default)]
+pub struct RwLock<T: ?Sized>(RefCell<T>);
+
+// SAFETY: a virtine has one vCPU and takes no interrupts, so there is one thread.
+unsafe impl<T: ?Sized> Sync for RwLock<T> {}
+
+/// As std's.
+#[derive(Debug)]
+pub struct RwLockReadGuard<'a, T: ?Sized>(Ref<'a, T>);
+
+/// As std's.
+#[derive(Debug)]
+pub struct RwLockWriteGuard<'a, T: ?Sized>(RefMut<'a, T>);
+
+impl<T> RwLock<T> {
+    /// As std's.
+    pub const fn new(value: T) -> Self {
+        Self(RefCell::new(value))
+    }
+
+    /// As std's.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn into_inner(self) -> LockResult<T> {
+        Ok(self.0.into_inner())
+    }
+}
+
+impl<T: ?Sized> RwLock<T> {
+    /// As std's.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    ///
+    /// # Panics
+    ///
+    /// Where this very thread is writing.
+    #[track_caller]
+    pub fn read(&self) -> LockResult<RwLockReadGuard<'_, T>> {
+        match self.0.try_borrow() {
+            Ok(value) => Ok(RwLockReadGuard(value)),
+            Err(_) => panic!("deadlock: the lock is already held for writing by this thread"),
+        }
+    }
+
+    /// As std's.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    ///
+    /// # Panics
+    ///
+    /// Where this very thread holds the lock.
+    #[track_caller]
+    pub fn write(&self) -> LockResult<RwLockWriteGuard<'_, T>> {
+        match self.0.try_borrow_mut() {
+            Ok(value) => Ok(RwLockWriteGuard(value)),
+            Err(_) => panic!("deadlock: the lock is already held by this thread"),
+        }
+    }
+
+    /// As std's.
+    ///
+    /// # Errors
+    ///
+    /// [`TryLockError::WouldBlock`] where the lock is held for writing.
+    pub fn try_read(&self) -> TryLockResult<RwLockReadGuard<'_, T>> {
+        let value = self.0.try_borrow().map_err(|_| TryLockError::WouldBlock)?;
+        Ok(RwLockReadGuard(value))
+    }
+
+    /// As std's.
+    ///
+    /// # Errors
+    ///
+    /// [`TryLockError::WouldBlock`] where the lock is held.
+    pub fn try_write(&self) -> TryLockResult<RwLockWriteGuard<'_, T>> {
+        let value = self
+            .0
+            .try_borrow_mut()
+            .map_err(|_| TryLockError::WouldBlock)?;
+        Ok(RwLockWriteGuard(value))
+    }
+
+    /// As std's.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn get_mut(&mut self) -> LockResult<&mut T> {
+        Ok(self.0.get_mut())
+    }
+
+    /// Never: a panic ends the virtine.
+    pub const fn is_poisoned(&self) -> bool {
+        false
+    }
+}
+
+impl<T> From<T> for RwLock<T> {
+    fn from(value: T) -> Self {
+        Self::new(value)
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lock = f.debug_struct("RwLock");
+        match self.0.try_borrow() {
+            Ok(value) => lock.field("data", &&*value),
+            Err(_) => lock.field("data", &format_args!("<locked>")),
+        };
+        lock.field("poisoned", &false).finish_non_exhaustive()
+    }
+}
+
+impl<T: ?Sized> Deref for RwLockReadGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: ?Sized> Deref for RwLockWriteGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: ?Sized> DerefMut for RwLockWriteGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}

@@ -1,0 +1,171 @@
+//! `std::thread` for a guest that is one thread: its locals, and no others to start.
+
+use core::cell::{Cell, OnceCell, RefCell};
+use core::marker::PhantomData;
+use core::time::Duration;
+
+/// Why there are no threads.
+pub struct Threads<'a>(PhantomData<&'a ()>);
+
+/// What a second thread, or a pause of this one, needs, and nothing has.
+#[diagnostic::on_unimplemented(
+    message = "a virtine is one thread on one processor, without a clock",
+    label = "needs threads",
+    note = "do the work one after the other, or call several virtines from several threads of the host"
+)]
+pub trait Granted {}
+
+/// A thread to wait for. There is none.
+#[derive(Debug)]
+pub struct JoinHandle<T>(PhantomData<T>);
+
+impl<T> JoinHandle<T> {
+    /// Cannot be called, since there is no thread to wait for.
+    ///
+    /// # Errors
+    ///
+    /// Never returns.
+    pub fn join(self) -> Result<T, alloc_crate::boxed::Box<dyn core::any::Any + Send>>
+    where
+        for<'a> Threads<'a>: Granted,
+    {
+        unreachable!("there are no threads")
+    }
+}
+
+/// Cannot be called: a virtine is one thread.
+pub fn spawn<F: FnOnce() -> T, T>(_: F) -> JoinHandle<T>
+where
+    for<'a> Threads<'a>: Granted,
+{
+    JoinHandle(PhantomData)
+}
+
+/// Cannot be called: a virtine is one thread.
+pub fn scope<F, T>(_: F) -> T
+where
+    for<'a> Threads<'a>: Granted,
+{
+    unreachable!("there are no threads")
+}
+
+/// Cannot be called: a virtine has no clock to wait by.
+pub fn sleep(_: Duration)
+where
+    for<'a> Threads<'a>: Granted,
+{
+}
+
+/// Lets no other thread run, as there is none.
+pub const fn yield_now() {}
+
+/// Whether this thread is unwinding: never, since a panic ends the virtine.
+#[must_use]
+pub const fn panicking() -> bool {
+    false
+}
+
+/// What [`thread_local!`](crate::thread_local) declares.
+pub struct LocalKey<T: 'static> {
+    value: OnceCell<T>,
+    init: fn() -> T,
+}
+
+// SAFETY: a virtine has one vCPU and takes no interrupts, so there is one thread.
+unsafe impl<T> Sync for LocalKey<T> {}
+
+/// The value is being destroyed, which never happens here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccessError;
+
+impl core::fmt::Display for AccessError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("already destroyed")
+    }
+}
+
+impl core::error::Error for AccessError {}
+
+impl<T: 'static> LocalKey<T> {
+    /// A value that its first use makes.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(init: fn() -> T) -> Self {
+        Self {
+            value: OnceCell::new(),
+            init,
+        }
+    }
+
+    /// Hands the value to `f`.
+    pub fn with<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
+        f(self.value.get_or_init(self.init))
+    }
+
+    /// Hands the value to `f`.
+    ///
+    /// # Errors
+    ///
+    /// None: the value lives as long as the virtine.
+    pub fn try_with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Result<R, AccessError> {
+        Ok(self.with(f))
+    }
+}
+
+impl<T: 'static> LocalKey<Cell<T>> {
+    /// As [`Cell::set`].
+    pub fn set(&'static self, value: T) {
+        self.with(|cell| cell.set(value));
+    }
+
+    /// As [`Cell::get`].
+    pub fn get(&'static self) -> T
+    where
+        T: Copy,
+    {
+        self.with(Cell::get)
+    }
+
+    /// As [`Cell::take`].
+    pub fn take(&'static self) -> T
+    where
+        T: Default,
+    {
+        self.with(Cell::take)
+    }
+
+    /// As [`Cell::replace`].
+    pub fn replace(&'static self, value: T) -> T {
+        self.with(|cell| cell.replace(value))
+    }
+}
+
+impl<T: 'static> LocalKey<RefCell<T>> {
+    /// As [`RefCell::borrow`], for as long as `f` runs.
+    pub fn with_borrow<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
+        self.with(|cell| f(&cell.borrow()))
+    }
+
+    /// As [`RefCell::borrow_mut`], for as long as `f` runs.
+    pub fn with_borrow_mut<R>(&'static self, f: impl FnOnce(&mut T) -> R) -> R {
+        self.with(|cell| f(&mut cell.borrow_mut()))
+    }
+
+    /// Replaces the value.
+    pub fn set(&'static self, value: T) {
+        self.with(|cell| *cell.borrow_mut() = value);
+    }
+
+    /// As [`RefCell::take`].
+    pub fn take(&'static self) -> T
+    where
+        T: Default,
+    {
+        self.with(RefCell::take)
+    }
+
+    /// As [`RefCell::replace`].
+    pub fn replace(&'static self, value: T) -> T {
+        self.with(|cell| cell.replace(value))
+    }
+}

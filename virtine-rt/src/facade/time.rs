@@ -1,0 +1,170 @@
+//! `std::time`: core's, and the clocks, which a virtine may not read.
+
+use core::marker::PhantomData;
+use core::ops::{Add, AddAssign, Sub, SubAssign};
+
+pub use core::time::{Duration, TryFromFloatSecsError};
+
+/// Why there are no clocks. The lifetime keeps rustc from refusing a bound on it before anybody
+/// calls the function that has it.
+pub struct Clock<'a>(PhantomData<&'a ()>);
+
+/// What reading a clock needs, and nothing has.
+#[diagnostic::on_unimplemented(
+    message = "a virtine has no clock",
+    label = "needs a clock",
+    note = "read the time on the host, and pass it to the function as a parameter"
+)]
+pub trait Granted {}
+
+/// A point in time. None can be had in a virtine, but types may hold one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(Duration);
+
+impl Instant {
+    /// Cannot be called: a virtine has no clock.
+    #[must_use]
+    pub fn now() -> Self
+    where
+        for<'a> Clock<'a>: Granted,
+    {
+        Self(Duration::ZERO)
+    }
+
+    /// Cannot be called: a virtine has no clock.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration
+    where
+        for<'a> Clock<'a>: Granted,
+    {
+        Duration::ZERO
+    }
+
+    /// The time from `earlier` to this.
+    #[must_use]
+    pub fn duration_since(&self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// The time from `earlier` to this; `None` where it is later.
+    #[must_use]
+    pub fn checked_duration_since(&self, earlier: Self) -> Option<Duration> {
+        self.0.checked_sub(earlier.0)
+    }
+
+    /// The time from `earlier` to this; zero where it is later.
+    #[must_use]
+    pub fn saturating_duration_since(&self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// A time of day. None can be had in a virtine but [`UNIX_EPOCH`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SystemTime(Duration);
+
+/// 1970-01-01 00:00:00 UTC.
+pub const UNIX_EPOCH: SystemTime = SystemTime::UNIX_EPOCH;
+
+impl SystemTime {
+    /// 1970-01-01 00:00:00 UTC.
+    pub const UNIX_EPOCH: Self = Self(Duration::ZERO);
+
+    /// Cannot be called: a virtine has no clock.
+    #[must_use]
+    pub fn now() -> Self
+    where
+        for<'a> Clock<'a>: Granted,
+    {
+        Self::UNIX_EPOCH
+    }
+
+    /// The time from `earlier` to this.
+    ///
+    /// # Errors
+    ///
+    /// The time between them where `earlier` is the later one.
+    pub fn duration_since(&self, earlier: Self) -> Result<Duration, SystemTimeError> {
+        let (one, other) = (self.0, earlier.0);
+        one.checked_sub(other)
+            .ok_or(SystemTimeError(other.saturating_sub(one)))
+    }
+}
+
+/// A time was not after the one it was compared with.
+#[derive(Clone, Debug)]
+pub struct SystemTimeError(Duration);
+
+impl SystemTimeError {
+    /// By how much.
+    #[must_use]
+    pub const fn duration(&self) -> Duration {
+        self.0
+    }
+}
+
+impl core::fmt::Display for SystemTimeError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("second time provided was later than self")
+    }
+}
+
+impl core::error::Error for SystemTimeError {}
+
+macro_rules! moved_by_durations {
+    ($($time:ident)*) => {
+        $(
+            impl Add<Duration> for $time {
+                type Output = Self;
+
+                fn add(self, duration: Duration) -> Self {
+                    Self(self.0 + duration)
+                }
+            }
+
+            impl AddAssign<Duration> for $time {
+                fn add_assign(&mut self, duration: Duration) {
+                    self.0 += duration;
+                }
+            }
+
+            impl Sub<Duration> for $time {
+                type Output = Self;
+
+                fn sub(self, duration: Duration) -> Self {
+                    Self(self.0 - duration)
+                }
+            }
+
+            impl SubAssign<Duration> for $time {
+                fn sub_assign(&mut self, duration: Duration) {
+                    self.0 -= duration;
+                }
+            }
+
+            impl $time {
+                /// The time that is `duration` later; `None` where there is none.
+                #[must_use]
+                pub fn checked_add(&self, duration: Duration) -> Option<Self> {
+                    self.0.checked_add(duration).map(Self)
+                }
+
+                /// The time that is `duration` earlier; `None` where there is none.
+                #[must_use]
+                pub fn checked_sub(&self, duration: Duration) -> Option<Self> {
+                    self.0.checked_sub(duration).map(Self)
+                }
+            }
+        )*
+    };
+}
+
+moved_by_durations! { Instant SystemTime }
+
+impl Sub for Instant {
+    type Output = Duration;
+
+    fn sub(self, earlier: Self) -> Duration {
+        self.duration_since(earlier)
+    }
+}
