@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::ptr;
 
-use wasp_core::virtine;
+use wasp_core::{Cache, Exit, virtine};
 
 const CALLS: usize = 500;
 
@@ -29,6 +29,31 @@ fn warm_loop() {
     mark();
 }
 
+/// The same for a raw virtine from a cache, taken, written to, run and given back.
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn warm_raw_loop() {
+    // 48 8b 04 25 00 20 00 00: mov rax, [0x2000]; 48 89 04 25 00 30 00 00: mov [0x3000], rax;
+    // e6 fa: out 0xfa, al
+    let code = [
+        0x48, 0x8b, 4, 0x25, 0, 0x20, 0, 0, 0x48, 0x89, 4, 0x25, 0, 0x30, 0, 0, 0xe6, 0xfa,
+    ];
+    let cache = Cache::builder(0x1_0000).binary(code, 0x8000);
+    let cache = cache.build().expect("a cache");
+    let call = |n: u64| {
+        let mut virtine = cache.get().expect("a virtine");
+        virtine.write(0x2000, &n.to_le_bytes()).expect("in bounds");
+        assert_eq!(virtine.run().expect("a run"), Exit::Exited);
+        let mut answer = [0; 8];
+        virtine.read(0x3000, &mut answer).expect("in bounds");
+        assert_eq!(u64::from_le_bytes(answer), n);
+    };
+    (0..100).for_each(call);
+    mark();
+    (0..CALLS as u64).for_each(call);
+    mark();
+}
+
 /// A system call that nothing else here makes, to be seen by the tracer.
 fn mark() {
     // SAFETY: asks for a number.
@@ -38,14 +63,21 @@ fn mark() {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn warm_call_makes_exactly_one_system_call() {
-    let child = traced("system_calls::warm_loop").expect("a traced child");
+    // One after the other: the tracer waits for any child.
+    for test in ["warm_loop", "warm_raw_loop"] {
+        makes_one_system_call(&format!("system_calls::{test}"));
+    }
+}
+
+fn makes_one_system_call(test: &str) {
+    let child = traced(test).expect("a traced child");
     let counts = Tracer::default().follow(child);
     let mut expected = BTreeMap::from([(libc::SYS_ioctl, CALLS)]);
     if !clock_is_read_without_the_kernel() {
         // The deadline needs the time.
         expected.insert(libc::SYS_clock_gettime, CALLS);
     }
-    assert_eq!(counts.callers, expected);
+    assert_eq!(counts.callers, expected, "{test}");
     // The watchdog may look at the clock of its own accord, but not for each call.
     assert!(
         counts.others < CALLS / 10,

@@ -5,6 +5,7 @@
 
 use std::borrow::Borrow;
 use std::ops::{Deref, DerefMut};
+use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +39,15 @@ struct Instance {
     pattern: Pattern,
     /// Its guest did what no guest may, or was ended from outside: it is not to be used again.
     spoilt: bool,
+    /// Which thread used it last. It is most likely on the same processor still, which has the machine's
+    /// state and memory in its caches.
+    thread: usize,
+}
+
+/// A number that no other living thread has.
+fn this_thread() -> usize {
+    thread_local!(static HERE: u8 = const { 0 });
+    HERE.with(|here| ptr::from_ref(here).addr())
 }
 
 impl Borrow<Pattern> for Instance {
@@ -52,6 +62,7 @@ impl Instance {
             machine,
             pattern,
             spoilt: false,
+            thread: 0,
         }
     }
 }
@@ -71,11 +82,16 @@ impl Pool {
     /// A clean machine, waiting at most `patience` for one.
     #[inline]
     pub(crate) fn get(self: &Arc<Self>, patience: Duration) -> Result<Loan, Error> {
-        let instance = match self.stock.take(patience)? {
+        let here = this_thread();
+        let taken = self
+            .stock
+            .take(patience, |instance| instance.thread == here)?;
+        let mut instance = match taken {
             Taken::Clean(instance) => instance,
             Taken::Make(pattern) => Instance::clean(self.make(&pattern)?, pattern),
             Taken::Used(used) => self.renew(used)?,
         };
+        instance.thread = here;
         Ok(Loan {
             pool: Arc::clone(self),
             instance: Some(instance),
@@ -177,6 +193,7 @@ impl Pool {
             mut machine,
             pattern,
             spoilt,
+            ..
         } = used;
         if spoilt {
             return None;

@@ -69,6 +69,14 @@ pub(crate) struct Statistics {
 }
 
 impl<T, P: Clone> State<T, P> {
+    /// The latest of the preferred ones, else the latest of all.
+    fn pop(&mut self, preferred: impl Fn(&T) -> bool) -> Option<T> {
+        match self.clean.iter().rposition(preferred) {
+            Some(at) => Some(self.clean.remove(at)),
+            None => self.clean.pop(),
+        }
+    }
+
     fn obtain(&mut self, limit: usize) -> Option<Taken<T, P>> {
         if let Some(thing) = self.clean.pop() {
             return Some(Taken::Clean(thing));
@@ -102,12 +110,17 @@ impl<T: Borrow<P>, P: Clone + PartialEq> Stock<T, P> {
     }
 
     /// Something clean, or the right to make it, or something to be cleaned, waiting at most `patience` for
-    /// any. Who waits longest comes first.
+    /// any. Who waits longest comes first. Of several clean ones, it is one that is `preferred`, if there
+    /// is one.
     #[inline]
-    pub(crate) fn take(&self, patience: Duration) -> Result<Taken<T, P>, Error> {
+    pub(crate) fn take(
+        &self,
+        patience: Duration,
+        preferred: impl Fn(&T) -> bool,
+    ) -> Result<Taken<T, P>, Error> {
         let mut state = self.lock();
         if state.queue.is_empty()
-            && let Some(thing) = state.clean.pop()
+            && let Some(thing) = state.pop(preferred)
         {
             state.hits += 1;
             return Ok(Taken::Clean(thing));
@@ -328,30 +341,59 @@ mod tests {
     #[test]
     fn first_ones_are_made_and_later_ones_found() {
         let stock = stock(2);
-        assert_eq!(stock.take(LONG).ok(), Some(Taken::Make(1)));
+        assert_eq!(stock.take(LONG, |_| false).ok(), Some(Taken::Make(1)));
         assert_eq!(stock.put_clean(Thing(7, 1)), None);
-        assert_eq!(stock.take(LONG).ok(), Some(Taken::Clean(Thing(7, 1))));
+        assert_eq!(
+            stock.take(LONG, |_| false).ok(),
+            Some(Taken::Clean(Thing(7, 1)))
+        );
         let Statistics { hits, misses, size } = stock.statistics();
         assert_eq!((hits, misses, size), (1, 1, 0));
     }
 
     #[test]
+    fn preferred_ones_come_first_and_then_the_latest() {
+        let stock = stock(3);
+        for thing in [1, 2, 3] {
+            assert!(matches!(stock.take(LONG, |_| false), Ok(Taken::Make(1))));
+            assert!(thing == 3 || stock.put_used(Thing(thing, 1)).is_none());
+        }
+        while let Some(thing) = stock.next_used() {
+            assert_eq!(stock.put_clean(thing), None);
+            stock.cleaned();
+        }
+        assert_eq!(stock.put_clean(Thing(3, 1)), None);
+        let taken = [
+            stock.take(LONG, |thing| thing.0 < 3).ok(),
+            stock.take(LONG, |thing| thing.0 == 2).ok(),
+            stock.take(LONG, |_| false).ok(),
+        ];
+        assert_eq!(
+            taken,
+            [2, 3, 1].map(|one| Some(Taken::Clean(Thing(one, 1))))
+        );
+    }
+
+    #[test]
     fn limit_counts_what_is_in_use() {
         let stock = stock(1);
-        assert_eq!(stock.take(LONG).ok(), Some(Taken::Make(1)));
-        let refused = stock.take(Duration::ZERO);
+        assert_eq!(stock.take(LONG, |_| false).ok(), Some(Taken::Make(1)));
+        let refused = stock.take(Duration::ZERO, |_| false);
         assert!(matches!(refused, Err(Error::Busy { limit: 1, .. })));
         assert!(matches!(stock.reserve(1), Err(Error::Busy { .. })));
         stock.forget();
-        assert_eq!(stock.take(LONG).ok(), Some(Taken::Make(1)));
+        assert_eq!(stock.take(LONG, |_| false).ok(), Some(Taken::Make(1)));
     }
 
     #[test]
     fn who_finds_all_in_use_helps_to_clean() {
         let stock = stock(1);
-        assert!(matches!(stock.take(LONG), Ok(Taken::Make(1))));
+        assert!(matches!(stock.take(LONG, |_| false), Ok(Taken::Make(1))));
         assert_eq!(stock.put_used(Thing(4, 1)), None);
-        assert_eq!(stock.take(LONG).ok(), Some(Taken::Used(Thing(4, 1))));
+        assert_eq!(
+            stock.take(LONG, |_| false).ok(),
+            Some(Taken::Used(Thing(4, 1)))
+        );
         assert_eq!(stock.next_used(), None);
     }
 
@@ -359,24 +401,27 @@ mod tests {
     fn things_of_an_older_pattern_are_not_taken_back() {
         let stock = stock(3);
         for thing in [5, 6] {
-            assert!(matches!(stock.take(LONG), Ok(Taken::Make(1))));
+            assert!(matches!(stock.take(LONG, |_| false), Ok(Taken::Make(1))));
             if thing == 5 {
                 assert_eq!(stock.put_clean(Thing(thing, 1)), None);
-                assert!(matches!(stock.take(LONG), Ok(Taken::Clean(Thing(5, 1)))));
+                assert!(matches!(
+                    stock.take(LONG, |_| false),
+                    Ok(Taken::Clean(Thing(5, 1)))
+                ));
             }
         }
         assert_eq!(stock.put_clean(Thing(5, 1)), None);
         assert_eq!(stock.replace_pattern(&1, 2), Some(vec![Thing(5, 1)]));
         assert_eq!(stock.replace_pattern(&1, 3), None);
         assert_eq!(stock.put_clean(Thing(6, 1)), Some(Thing(6, 1)));
-        assert_eq!(stock.take(LONG).ok(), Some(Taken::Make(2)));
+        assert_eq!(stock.take(LONG, |_| false).ok(), Some(Taken::Make(2)));
     }
 
     #[test]
     fn closing_waits_for_what_is_being_cleaned() {
         let stock = stock(2);
-        assert!(matches!(stock.take(LONG), Ok(Taken::Make(1))));
-        assert!(matches!(stock.take(LONG), Ok(Taken::Make(1))));
+        assert!(matches!(stock.take(LONG, |_| false), Ok(Taken::Make(1))));
+        assert!(matches!(stock.take(LONG, |_| false), Ok(Taken::Make(1))));
         assert_eq!(stock.put_used(Thing(8, 1)), None);
         assert_eq!(stock.next_used(), Some(Thing(8, 1)));
         thread::scope(|scope| {
@@ -399,13 +444,16 @@ mod tests {
     #[test]
     fn those_who_wait_are_served_in_turn() {
         let stock = stock(1);
-        assert!(matches!(stock.take(LONG), Ok(Taken::Make(1))));
+        assert!(matches!(stock.take(LONG, |_| false), Ok(Taken::Make(1))));
         let served = AtomicUsize::new(0);
         thread::scope(|scope| {
             for turn in 0..8 {
                 let (stock, served) = (&stock, &served);
                 scope.spawn(move || {
-                    assert!(matches!(stock.take(LONG), Ok(Taken::Clean(Thing(3, 1)))));
+                    assert!(matches!(
+                        stock.take(LONG, |_| false),
+                        Ok(Taken::Clean(Thing(3, 1)))
+                    ));
                     assert_eq!(served.fetch_add(1, Ordering::SeqCst), turn);
                     assert_eq!(stock.put_clean(Thing(3, 1)), None);
                 });
@@ -429,7 +477,7 @@ mod loom_models {
     const LONG: Duration = Duration::from_secs(3600);
 
     fn use_one(stock: &Stock<Thing, u8>) {
-        match stock.take(LONG).expect("there is one") {
+        match stock.take(LONG, |_| false).expect("there is one") {
             Taken::Clean(thing) => assert_eq!(thing, Thing(1, 1)),
             Taken::Make(pattern) => assert_eq!(pattern, 1),
             Taken::Used(thing) => assert_eq!(thing, Thing(1, 1)),
