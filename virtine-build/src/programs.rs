@@ -117,16 +117,24 @@ impl<'a> Job<'a> {
         if let Some(parent) = program.parent() {
             fs::create_dir_all(parent).map_err(Error::file("create", parent))?;
         }
+        let made = self.is_made_by_this_recipe();
+        let old = fs::read(&program).unwrap_or_default();
         // Whatever fails from here on must not leave the old record beside a new program.
         remove(&self.record())?;
         let used = link::link(linking, self.symbol, &program)?;
+        let record = self.recipe() + &used.join("\n");
+        let new = fs::read(&program).map_err(Error::file("read", &program))?;
+        if made && old == new {
+            // Converting takes longer than linking in a build script that is not optimised.
+            write_if_changed(&self.record(), record.as_bytes())?;
+            return Ok(Program::Fit);
+        }
         match image::convert(&program, self.settings) {
             Ok(converted) if !converted.absent.is_empty() => {
                 Ok(Program::Incomplete(Missing::Parts(converted.absent)))
             }
             Ok(converted) => {
                 write_if_changed(&self.image, &converted.image)?;
-                let record = self.recipe() + &used.join("\n");
                 write_if_changed(&self.record(), record.as_bytes())?;
                 Ok(Program::Fit)
             }
@@ -137,9 +145,20 @@ impl<'a> Job<'a> {
 
     /// Whether the image is there, made in the same way of members that have not changed since.
     fn is_made_of(&self, members: &Members) -> bool {
-        let record = fs::read_to_string(self.record()).unwrap_or_default();
-        let used = record.strip_prefix(&self.recipe());
-        used.is_some_and(|used| members.are_unchanged(used.lines())) && self.image.is_file()
+        let used = self.used();
+        used.is_some_and(|used| members.are_unchanged(used.lines()))
+    }
+
+    /// Whether the image is there and made in the same way, of whatever members.
+    fn is_made_by_this_recipe(&self) -> bool {
+        self.used().is_some()
+    }
+
+    /// The members that the image was made of, where it is there and made in the same way.
+    fn used(&self) -> Option<String> {
+        let record = fs::read_to_string(self.record()).ok()?;
+        let used = record.strip_prefix(&self.recipe())?;
+        self.image.is_file().then(|| used.to_owned())
     }
 
     /// Where it is written what the image was made of.
