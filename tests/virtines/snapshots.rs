@@ -2,6 +2,7 @@
 
 use std::env;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use wasp_core::{Error, virtine};
@@ -25,6 +26,60 @@ fn endless_from_the_image(forever: bool) {
         if !forever {
             return;
         }
+    }
+}
+
+static TABLE: OnceLock<Vec<u64>> = OnceLock::new();
+static LOADED: AtomicU32 = AtomicU32::new(0);
+
+mod tables {
+    /// Fills the table with squares.
+    pub(super) fn load() {
+        super::LOADED.fetch_add(1, super::Ordering::Relaxed);
+        let squares = (0..10_000_u64).map(|n| n * n).collect();
+        super::TABLE.set(squares).expect("it runs once");
+    }
+}
+
+/// Looks a square up, and tells how often the table was filled.
+#[virtine(init = tables::load)]
+fn prepared(n: usize) -> (Option<u64>, u32) {
+    let found = TABLE.get().and_then(|table| table.get(n).copied());
+    (found, LOADED.load(Ordering::Relaxed))
+}
+
+#[virtine(init = tables::load, snapshot = false)]
+fn prepared_every_time(n: usize) -> (Option<u64>, u32) {
+    prepared(n)
+}
+
+fn refuse() {
+    panic!("not today");
+}
+
+#[virtine(init = refuse)]
+fn never_prepared() -> u32 {
+    1
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn initialisation_runs_once_before_the_snapshot() {
+    for n in [3, 9_999, 0, 3] {
+        assert_eq!(prepared(n), (Some((n * n) as u64), 1));
+        assert_eq!(prepared_every_time(n), (Some((n * n) as u64), 1));
+    }
+    assert_eq!(prepared(10_000), (None, 1));
+    assert!(TABLE.get().is_none(), "the host's own is the host's");
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn initialisation_that_panics_is_every_calls_error() {
+    for _ in 0..3 {
+        let error = never_prepared::try_call().expect_err("it panics");
+        assert!(matches!(error, Error::Panicked(_)), "{error:?}");
+        assert!(error.to_string().ends_with("not today"), "{error}");
     }
 }
 

@@ -92,8 +92,8 @@ impl<'a> Guest<'a> {
                     item,
                     syntax,
                     function,
+                    slice: Slice::of(&of.index, item, settings.init.as_ref()),
                     settings,
-                    slice: Slice::of(&of.index, item),
                     symbol: symbol(of, item),
                 }),
                 // The macro finds the same errors and reports them in their places.
@@ -125,6 +125,7 @@ impl<'a> Guest<'a> {
             name: virtine.syntax.sig.ident.to_string(),
             function: &virtine.function,
             symbol: virtine.symbol.clone(),
+            init: virtine.settings.init.as_ref(),
         })
         .collect()
     }

@@ -29,8 +29,22 @@ pub(crate) struct Converted {
     pub(crate) absent: Vec<usize>,
 }
 
+/// What of the attribute stands in an image.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    memory: u64,
+    stack: u64,
+}
+
+impl Sizes {
+    pub(crate) const fn of(settings: &Settings) -> Self {
+        let Settings { memory, stack, .. } = *settings;
+        Self { memory, stack }
+    }
+}
+
 /// Reads a linked program and writes it as an image.
-pub(crate) fn convert(program: &Path, settings: &Settings) -> Result<Converted, Refusal> {
+pub(crate) fn convert(program: &Path, sizes: Sizes) -> Result<Converted, Refusal> {
     let file = fs::read(program)
         .map_err(Error::file("read", program))
         .map_err(Refusal::Broken)?;
@@ -40,8 +54,8 @@ pub(crate) fn convert(program: &Path, settings: &Settings) -> Result<Converted, 
     let mut image = Image {
         start: symbol(&elf, START, program).map_err(Refusal::Broken)?,
         call: symbol(&elf, CALL, program).map_err(Refusal::Broken)?,
-        memory: settings.memory,
-        stack: settings.stack,
+        memory: sizes.memory,
+        stack: sizes.stack,
         hash: [0; 32],
         segments,
     };

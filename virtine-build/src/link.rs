@@ -6,9 +6,12 @@ use std::process::Command;
 use crate::compile::checked_output;
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::mask::init_symbol;
 
 /// The runtime's name for the shim that a call runs; each link binds it to one function's.
 const BODY: &str = "__virtine_body";
+/// The runtime's name for what runs before the snapshot.
+const INIT: &str = "__virtine_init";
 /// The image's two entry points, both in virtine-rt.
 pub(crate) const START: &str = "__virtine_start";
 /// See [`START`].
@@ -28,7 +31,8 @@ pub(crate) fn link(
     symbol: &str,
     program: &Path,
 ) -> Result<Vec<String>, Error> {
-    let undefined = [START, CALL, symbol].map(|name| format!("--undefined={name}"));
+    let init = init_symbol(symbol);
+    let undefined = [START, CALL, symbol, &init].map(|name| format!("--undefined={name}"));
     let mut command = Command::new(&linking.linker);
     command
         .args(["-nostdlib", "-static", "--no-pie", "--gc-sections"])
@@ -40,6 +44,7 @@ pub(crate) fn link(
         .args(["-z", "max-page-size=4096"])
         .args(undefined)
         .arg(format!("--defsym={BODY}={symbol}"))
+        .arg(format!("--defsym={INIT}={init}"))
         .arg("-T")
         .arg(&linking.script)
         .arg("-o")

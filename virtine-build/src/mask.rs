@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use quote::ToTokens as _;
 use syn::UseTree;
 use syn::spanned::Spanned as _;
 
@@ -14,7 +15,7 @@ use crate::parts::PartKind;
 use crate::prune::{Pruned, Taken};
 use crate::slice::Slice;
 use crate::source::SourceFile;
-use crate::syntax::Function;
+use crate::syntax::{Function, FunctionPath};
 
 /// One function's place in a guest crate.
 pub(crate) struct Entry<'a> {
@@ -24,6 +25,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) function: &'a Function,
     /// What the linker knows the function's shim by.
     pub(crate) symbol: String,
+    /// What runs before the snapshot.
+    pub(crate) init: Option<&'a FunctionPath>,
 }
 
 /// What stays of each file, and what is put in.
@@ -91,7 +94,12 @@ impl Mask {
                 let inside = (part.bytes.start..part.bytes.end).contains(&one.at);
                 one.shim.is_some() || one.file != *file || !inside
             });
-            if part.kind == PartKind::Body {
+            // Nor does any go in where the whole is gone already.
+            let stays = !pruned.parts[..number].iter().any(|other| {
+                let (outer, inner) = (&other.part.bytes, &part.bytes);
+                other.file == *file && outer.start <= inner.start && inner.end <= outer.end
+            });
+            if part.kind == PartKind::Body && stays {
                 let mark = Pruned::mark(number);
                 self.additions.0.push(Addition {
                     file: *file,
@@ -232,17 +240,25 @@ fn unused(
     }
 }
 
+/// What the linker knows a function's initialisation by, from what it knows its shim by.
+pub(crate) fn init_symbol(symbol: &str) -> String {
+    format!("{symbol}.init")
+}
+
 /// Goes on the function's last line, so no other line moves.
 fn shim(entry: &Entry<'_>) -> String {
     let parameters = entry.function.parameters.iter().enumerate();
     let parameters: Vec<String> = parameters
         .map(|(number, parameter)| format!("(argument{number} {})", parameter.passing.name()))
         .collect();
+    let init = entry.init.map(|path| path.0.to_token_stream().to_string());
     format!(
-        " ::std::__virtine_entry! {{ {} {:?} {} -> {} }}",
+        " ::std::__virtine_entry! {{ {} {:?} {} -> {}; {:?} {} }}",
         entry.name,
         entry.symbol,
         parameters.join(" "),
         entry.function.result.name(),
+        init_symbol(&entry.symbol),
+        init.unwrap_or_default(),
     )
 }

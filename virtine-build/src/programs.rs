@@ -10,12 +10,11 @@ use std::thread;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::guests::{Guest, Virtine};
-use crate::image::{self, Refusal};
+use crate::image::{self, Refusal, Sizes};
 use crate::link::{self, Linking};
 use crate::members::Members;
 use crate::pipeline::Crate;
 use crate::report;
-use crate::syntax::Settings;
 use crate::write::write_if_changed;
 
 /// What came of one virtine.
@@ -90,7 +89,7 @@ fn workers() -> usize {
 /// What one program is made from. Nothing of the syntax tree, which threads cannot share.
 struct Job<'a> {
     symbol: &'a str,
-    settings: &'a Settings,
+    sizes: Sizes,
     image: PathBuf,
     /// The error for which the virtine itself was taken out.
     gone: Option<usize>,
@@ -100,7 +99,7 @@ impl<'a> Job<'a> {
     fn new(guest: &Guest<'_>, virtine: &'a Virtine<'_>, folder: &Path) -> Self {
         Self {
             symbol: &virtine.symbol,
-            settings: &virtine.settings,
+            sizes: Sizes::of(&virtine.settings),
             image: image_file(guest.of, virtine, folder),
             gone: guest.pruned.is_gone(virtine.item, &guest.of.index),
         }
@@ -129,7 +128,7 @@ impl<'a> Job<'a> {
             write_if_changed(&self.record(), record.as_bytes())?;
             return Ok(Program::Fit);
         }
-        match image::convert(&program, self.settings) {
+        match image::convert(&program, self.sizes) {
             Ok(converted) if !converted.absent.is_empty() => {
                 Ok(Program::Incomplete(Missing::Parts(converted.absent)))
             }
@@ -170,7 +169,7 @@ impl<'a> Job<'a> {
     fn recipe(&self) -> String {
         let version = env!("CARGO_PKG_VERSION");
         let length = virtine_rt::LINKER_SCRIPT.len();
-        format!("{version} {length} {} {:?}\n", self.symbol, self.settings)
+        format!("{version} {length} {} {:?}\n", self.symbol, self.sizes)
     }
 }
 

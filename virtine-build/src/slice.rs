@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::index::{Import, Index, Item, Kind};
 use crate::mentions::Mention;
+use crate::syntax::FunctionPath;
 
 /// Parts of an index, by number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,14 +38,16 @@ impl Slice {
         path
     }
 
-    /// What the item `entry` reaches, itself included.
-    pub(crate) fn of(index: &Index, entry: usize) -> Self {
+    /// What the item `entry` reaches, itself included, and what the function `init` does, which it names
+    /// in its attribute.
+    pub(crate) fn of(index: &Index, entry: usize, init: Option<&FunctionPath>) -> Self {
         let mut slicer = Slicer {
             index,
             slice: Self::default(),
             open: VecDeque::new(),
         };
         slicer.keep(entry, None);
+        slicer.keep_named(init, entry);
         slicer.run();
         slicer.slice
     }
@@ -93,6 +96,19 @@ impl Slicer<'_> {
                 .reached_from
                 .extend(from.map(|from| (item, from)));
             self.open.push_back(item);
+        }
+    }
+
+    fn keep_named(&mut self, path: Option<&FunctionPath>, entry: usize) {
+        let segments = path.into_iter().flat_map(|path| &path.0.segments);
+        let names: Vec<String> = segments.map(|name| name.ident.to_string()).collect();
+        if names.is_empty() {
+            return;
+        }
+        for target in self.resolve(self.index.items[entry].module, &names) {
+            if let Target::Item(item) = target {
+                self.keep(item, Some(entry));
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 mod attribute;
 mod function;
 
-pub use attribute::Settings;
+pub use attribute::{FunctionPath, Settings};
 pub use function::{Function, Parameter, Passing};
 
 /// Whether an attribute is `#[virtine]`, by whatever path.

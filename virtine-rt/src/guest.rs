@@ -1,6 +1,6 @@
 //! What runs in ring 3 of the virtual machine besides the user's code.
 //!
-//! One call flows through `entry` (clean processor state) to the shim that [`__virtine_entry!`]
+//! One call flows through `entry` to the shim that [`__virtine_entry!`]
 //! made beside the user's function, and leaves through `exit`.
 
 mod entry;
@@ -14,7 +14,8 @@ pub use entry::arguments;
 
 /// Made by `virtine-build` behind each `#[virtine]` function: decodes the arguments, calls the
 /// function, reports the result and behind it what the function may have changed. `symbol` is what
-/// the linker binds to the image's call entry.
+/// the linker binds to the image's call entry, `init_symbol` what its start runs: the function `init`,
+/// where the attribute names one.
 ///
 /// Types are inferred from the function's own signature, so that they need no second resolution.
 /// Each parameter comes with a name for its value here, and with how it travels:
@@ -27,8 +28,17 @@ pub use entry::arguments;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __virtine_entry {
-    ($function:ident $symbol:literal $(($name:ident $kind:ident))* -> $result:ident) => {
+    ($function:ident $symbol:literal $(($name:ident $kind:ident))* -> $result:ident;
+     $init_symbol:literal $($init:path)?) => {
         const _: () = {
+            #[unsafe(export_name = $init_symbol)]
+            extern "C" fn init() {
+                $(
+                    // A name for the type, so that nothing but such a function will do.
+                    let init: fn() = $init;
+                    init();
+                )?
+            }
             #[unsafe(export_name = $symbol)]
             extern "C" fn body(address: *const u8, length: usize) -> ! {
                 #[allow(unused_mut, unused_variables, reason = "a function may have no parameters")]

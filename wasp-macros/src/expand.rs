@@ -61,6 +61,7 @@ fn expand(
     let try_call = format_ident!("__virtine_try_{name}", span = Span::call_site());
     let cfgs: Vec<&Attribute> = attributes(function, &["cfg"]);
     let stub = stub(function, parts, &handle, &try_call);
+    let init = settings.init.as_ref().map(|path| init(&path.0, &cfgs));
     let definition = definition(name, parts, settings, image, host);
     let fallible = fallible(function, parts, &handle, &try_call, host);
     let (vis, inner_vis) = (&function.vis, from_child(&function.vis));
@@ -71,6 +72,7 @@ fn expand(
         #[doc(hidden)]
         #[allow(non_upper_case_globals)]
         static #handle: #host::expansion::Function = #definition;
+        #init
         #(#cfgs)*
         #fallible
         #(#cfgs)*
@@ -81,6 +83,11 @@ fn expand(
             #inner_vis use super::#try_call as try_call;
         }
     }
+}
+
+/// Has the compiler check the initialisation on the host, where it is not called.
+fn init(path: &syn::Path, cfgs: &[&Attribute]) -> TokenStream {
+    quote_spanned! { path.span() => #(#cfgs)* const _: fn() = #path; }
 }
 
 /// The function itself, as its callers know it. The user's own body stays inside, unused, so that

@@ -16,7 +16,7 @@ fn reached(files: &[(&str, &str)]) -> Vec<String> {
         .iter()
         .position(|item| item.names == ["entry"])
         .expect("an entry");
-    let slice = Slice::of(&index, entry);
+    let slice = Slice::of(&index, entry, None);
     let mut names: Vec<String> = slice
         .items
         .iter()
@@ -44,7 +44,7 @@ fn imported(source: &str) -> Vec<String> {
             .clone()
             .unwrap_or("*".to_owned())
     };
-    Slice::of(&index, 0).imports.iter().map(name).collect()
+    Slice::of(&index, 0, None).imports.iter().map(name).collect()
 }
 
 struct Folder(PathBuf);

@@ -1,8 +1,10 @@
 //! The grammar of `#[virtine(timeout = "50ms", memory = "8MiB", stack = "256KiB", snapshot = false)]`.
 
+use std::fmt;
 use std::time::Duration;
 
 use proc_macro2::TokenStream;
+use quote::ToTokens as _;
 use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::{Expr, ExprLit, Ident, Lit, LitStr, Token};
@@ -23,7 +25,28 @@ pub struct Settings {
     pub snapshot: bool,
     /// What the virtine is called in messages; the function's own name unless said otherwise.
     pub name: Option<String>,
+    /// A function that runs once before the snapshot is taken.
+    pub init: Option<FunctionPath>,
 }
+
+/// The path of a function, as the user wrote it.
+#[derive(Clone)]
+pub struct FunctionPath(pub syn::Path);
+
+/// Without spans: where a path stands makes no other path of it.
+impl fmt::Debug for FunctionPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_token_stream().to_string())
+    }
+}
+
+impl PartialEq for FunctionPath {
+    fn eq(&self, other: &Self) -> bool {
+        format!("{self:?}") == format!("{other:?}")
+    }
+}
+
+impl Eq for FunctionPath {}
 
 impl Default for Settings {
     fn default() -> Self {
@@ -33,6 +56,7 @@ impl Default for Settings {
             stack: 1 << 20,
             snapshot: true,
             name: None,
+            init: None,
         }
     }
 }
@@ -41,7 +65,7 @@ const MEMORY_MAX: u64 = 4 << 30;
 const MEMORY_MIN: u64 = 64 << 10;
 const STACK_MIN: u64 = PAGE_SIZE;
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
-const KNOWN: &str = "known keys are `timeout`, `memory`, `stack`, `snapshot` and `name`";
+const KNOWN: &str = "known keys are `timeout`, `memory`, `stack`, `snapshot`, `init` and `name`";
 
 impl Settings {
     /// Reads the tokens between the attribute's parentheses.
@@ -77,12 +101,13 @@ impl Settings {
             "stack" => self.stack = pair.size(STACK_MIN..=MEMORY_MAX)?,
             "snapshot" => self.snapshot = pair.flag()?,
             "name" => self.name = Some(pair.name()?),
+            "init" => self.init = Some(pair.function()?),
             "allow" => {
                 return Err(
                     pair.unknown("`allow` is not there yet: virtines may ask the host for nothing")
                 );
             }
-            "init" | "host" | "strict" | "std" => {
+            "host" | "strict" | "std" => {
                 return Err(pair.unknown(&format!("`{}` is not there yet; {KNOWN}", pair.key)));
             }
             other => return Err(pair.unknown(&format!("unknown key `{other}`; {KNOWN}"))),
@@ -171,6 +196,17 @@ impl Pair {
         match name.trim().is_empty() {
             true => Err(syn::Error::new(text.span(), "expected a name, found none")),
             false => Ok(name),
+        }
+    }
+
+    fn function(&self) -> syn::Result<FunctionPath> {
+        match &self.value {
+            Some(Expr::Path(path)) if path.qself.is_none() => Ok(FunctionPath(path.path.clone())),
+            Some(other) => Err(syn::Error::new_spanned(
+                other,
+                "expected the path of a function, as in `init = load_tables`",
+            )),
+            None => Err(self.unknown("expected `init = function`")),
         }
     }
 
@@ -281,7 +317,7 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let settings = parse(
-            r#"timeout = "50ms", memory = "8MiB", stack = "256KiB", snapshot = false, name = "n","#,
+            r#"timeout = "50ms", memory = "8MiB", stack = "256KiB", snapshot = false, name = "n", init = tables::load"#,
         );
         let expected = Settings {
             timeout: Duration::from_millis(50),
@@ -289,6 +325,7 @@ mod tests {
             stack: 256 << 10,
             snapshot: false,
             name: Some("n".to_owned()),
+            init: Some(FunctionPath(syn::parse_quote!(tables::load))),
         };
         assert_eq!(settings, Ok(expected));
     }
@@ -312,6 +349,9 @@ mod tests {
             r#"memory = "1MiB", memory = "1MiB""#,
             r#"name = " ""#,
             r#"name = parser"#,
+            r#"init = "load""#,
+            r#"init = load()"#,
+            r#"init"#,
             r#"allow(stdout)"#,
         ] {
             assert!(parse(text).is_err(), "{text}");

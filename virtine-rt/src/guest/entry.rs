@@ -29,10 +29,17 @@ global_asm!(
     start = sym start,
 );
 
+// SAFETY: each link binds the name to an `extern "C" fn()` of `__virtine_entry!`'s.
+unsafe extern "C" {
+    /// What the user wants done before the snapshot.
+    safe fn __virtine_init();
+}
+
 extern "C" fn start(heap_start: usize, heap_end: usize) -> ! {
     heap::set_bounds(heap_start, heap_end);
     // The allocator sets itself up with the first allocation: once, here, not in every call.
     drop(black_box(Box::new(0_usize)));
+    __virtine_init();
     exit::ready(heap::first_unused())
 }
 
