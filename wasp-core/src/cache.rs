@@ -41,7 +41,7 @@ const DUMP_STATISTICS: &str = "WASP_DUMP_CACHE_STATS";
 /// ```
 ///
 /// A used virtine is cleaned at once where that takes less time than to wake another thread for it: in
-/// ring 3, up to 64 changed pages. All else is done by threads in the background: more pages, guests in
+/// ring 3, up to 384 changed pages. All else is done by threads in the background: more pages, guests in
 /// ring 0, and those that misbehaved, which are torn down and replaced. The caller of [`Cache::get`] waits
 /// for that only where no clean one is left and no more may be made; who waits longest comes first.
 pub struct Cache {
