@@ -44,7 +44,11 @@ fn imported(source: &str) -> Vec<String> {
             .clone()
             .unwrap_or("*".to_owned())
     };
-    Slice::of(&index, 0, None).imports.iter().map(name).collect()
+    Slice::of(&index, 0, None)
+        .imports
+        .iter()
+        .map(name)
+        .collect()
 }
 
 struct Folder(PathBuf);
