@@ -15,7 +15,7 @@
 use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::Error;
@@ -25,8 +25,8 @@ use crate::sync::{Condvar, Mutex, MutexGuard};
 pub(crate) struct Stock<T, P> {
     limit: usize,
     state: Mutex<State<T, P>>,
-    /// Something clean is there, or room for something new, or nothing is being cleaned any more.
-    changed: Condvar,
+    /// All is over, and nothing is being cleaned any more.
+    settled: Condvar,
 }
 
 struct State<T, P> {
@@ -39,10 +39,9 @@ struct State<T, P> {
     live: usize,
     /// Of these, the ones that are being cleaned.
     cleaning: usize,
-    /// Those who wait for something clean, each by the number of its miss; the first comes first.
-    queue: VecDeque<u64>,
-    /// Threads that wait for a change. Waking takes a system call even where nobody waits.
-    waiting: usize,
+    /// Those who wait for something clean, each by what it is woken by; the first comes first. To wake
+    /// takes a system call even where nobody waits.
+    queue: VecDeque<Arc<Condvar>>,
     hits: u64,
     misses: u64,
     closed: bool,
@@ -100,12 +99,11 @@ impl<T: Borrow<P>, P: Clone + PartialEq> Stock<T, P> {
                 live: 0,
                 cleaning: 0,
                 queue: VecDeque::new(),
-                waiting: 0,
                 hits: 0,
                 misses: 0,
                 closed: false,
             }),
-            changed: Condvar::new(),
+            settled: Condvar::new(),
         }
     }
 
@@ -126,21 +124,22 @@ impl<T: Borrow<P>, P: Clone + PartialEq> Stock<T, P> {
             return Ok(Taken::Clean(thing));
         }
         state.misses += 1;
-        let ticket = state.misses;
-        state.queue.push_back(ticket);
-        self.take_in_turn(state, ticket, patience)
+        let turn = Arc::new(Condvar::new());
+        state.queue.push_back(Arc::clone(&turn));
+        self.take_in_turn(state, &turn, patience)
     }
 
     fn take_in_turn<'a>(
         &'a self,
         mut state: MutexGuard<'a, State<T, P>>,
-        ticket: u64,
+        turn: &Arc<Condvar>,
         patience: Duration,
     ) -> Result<Taken<T, P>, Error> {
+        let is_own = |other: &Arc<Condvar>| Arc::ptr_eq(other, turn);
         // Not before: where the machine's clock is slow, reading it is a system call.
         let start = Instant::now();
         let taken = loop {
-            if state.queue.front() == Some(&ticket)
+            if state.queue.front().is_some_and(is_own)
                 && let Some(taken) = state.obtain(self.limit)
             {
                 break Ok(taken);
@@ -149,9 +148,10 @@ impl<T: Borrow<P>, P: Clone + PartialEq> Stock<T, P> {
             if waited >= patience {
                 break Err(self.busy(waited));
             }
-            state = self.wait(state, Some(patience - waited));
+            let woken = turn.wait_timeout(state, patience - waited);
+            state = woken.unwrap_or_else(PoisonError::into_inner).0;
         };
-        state.queue.retain(|other| *other != ticket);
+        state.queue.retain(|other| !is_own(other));
         self.wake(&state);
         taken
     }
@@ -264,7 +264,10 @@ impl<T: Borrow<P>, P: Clone + PartialEq> Stock<T, P> {
         state.closed = true;
         let used = mem::take(&mut state.used);
         while state.cleaning > 0 {
-            state = self.wait(state, None);
+            state = self
+                .settled
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         let clean = mem::take(&mut state.clean);
         state.live -= clean.len() + used.len();
@@ -280,31 +283,16 @@ impl<T: Borrow<P>, P: Clone + PartialEq> Stock<T, P> {
         }
     }
 
+    /// Wakes whoever a change may concern: of those who want something only the first, since the others
+    /// would find that it is not their turn.
     #[inline]
     fn wake(&self, state: &State<T, P>) {
-        if state.waiting > 0 {
-            self.changed.notify_all();
+        if let Some(first) = state.queue.front() {
+            first.notify_one();
         }
-    }
-
-    fn wait<'a>(
-        &'a self,
-        mut state: MutexGuard<'a, State<T, P>>,
-        time: Option<Duration>,
-    ) -> MutexGuard<'a, State<T, P>> {
-        state.waiting += 1;
-        let mut state = match time {
-            None => self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner),
-            Some(time) => {
-                let woken = self.changed.wait_timeout(state, time);
-                woken.unwrap_or_else(PoisonError::into_inner).0
-            }
-        };
-        state.waiting -= 1;
-        state
+        if state.closed && state.cleaning == 0 {
+            self.settled.notify_all();
+        }
     }
 
     #[inline]
