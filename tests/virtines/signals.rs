@@ -3,10 +3,12 @@
 
 use std::mem::MaybeUninit;
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use crate::alone;
-use wasp_core::{Error, Exit, Virtine, use_signal};
+use wasp_core::{Cache, Error, Exit, Virtine, use_signal, virtine};
 
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
@@ -14,6 +16,69 @@ fn signal_is_the_programs_to_choose_and_never_taken_from_it() {
     alone::run("signals::child_chooses_its_signal", &[]);
     alone::run("signals::child_has_a_handler", &[]);
     alone::run("signals::child_chooses_too_late", &[]);
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn signals_of_others_are_told_to_raw_runs_and_kept_from_functions() {
+    alone::run("signals::child_is_signalled", &[]);
+}
+
+/// Whether the signals are to end.
+struct Over(AtomicBool);
+
+struct Ending<'a>(&'a Over);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Counts to a number, slowly.
+#[virtine]
+fn count_to(number: u64) -> u64 {
+    (0..number).fold(0, |count, _| core::hint::black_box(count) + 1)
+}
+
+#[test]
+#[ignore = "run alone by signals_of_others_are_told_to_raw_runs_and_kept_from_functions"]
+fn child_is_signalled() {
+    extern "C" fn nothing(_: i32) {}
+    // SAFETY: the handler does nothing.
+    unsafe { libc::signal(libc::SIGUSR1, nothing as extern "C" fn(i32) as usize) };
+    // SAFETY: asks for a number.
+    let this = unsafe { libc::pthread_self() };
+    let over = Over(AtomicBool::new(false));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.0.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(1));
+                // SAFETY: the thread waits for this one, so it is there.
+                unsafe { libc::pthread_kill(this, libc::SIGUSR1) };
+            }
+        });
+        // Also where something here fails, so that the other thread ends.
+        let _ended = Ending(&over);
+        // eb fe: jmp to itself
+        let mut virtine = Virtine::builder().build().expect("a virtine");
+        virtine.load_raw(&[0xeb, 0xfe], 0x8000).expect("it fits");
+        for _ in 0..20 {
+            assert_eq!(virtine.run().expect("a run"), Exit::Interrupted);
+            assert_eq!(virtine.registers().expect("registers").rip, 0x8000);
+        }
+        // From a cache, where the gate comes first.
+        let cache = Cache::builder(0x1_0000).binary([0xeb, 0xfe], 0x8000);
+        let cache = cache.build().expect("a cache");
+        for _ in 0..20 {
+            let mut virtine = cache.get().expect("a virtine");
+            assert_eq!(virtine.run().expect("a run"), Exit::Interrupted);
+            assert_eq!(virtine.registers().expect("registers").rip, 0x8000);
+        }
+        for number in [10, 1_000_000, 50_000_000] {
+            assert_eq!(count_to(number), number);
+        }
+    });
 }
 
 /// A guest that spins is ended.

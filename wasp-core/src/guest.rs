@@ -38,28 +38,32 @@ pub(crate) fn enter(
     entry: &Entry,
     limit: Duration,
 ) -> Result<Return, Error> {
-    match snapshot.start(machine, &entry.registers(), limit)? {
-        Stop::Interrupted => resume(machine, snapshot, limit),
-        stop => meaning(machine, stop),
-    }
+    let stop = snapshot.start(machine, &entry.registers(), limit)?;
+    until_it_returns(machine, stop, limit, |machine, left| {
+        snapshot.resume(machine, left)
+    })
 }
 
-/// Goes on after a signal that was for somebody else; the deadline stays where it was, but for the
-/// time until the first of them.
-fn resume(machine: &mut Machine, snapshot: &Snapshot, limit: Duration) -> Result<Return, Error> {
-    let start = Instant::now();
-    loop {
-        let left = limit.saturating_sub(start.elapsed());
-        match snapshot.resume(machine, left)? {
-            Stop::Interrupted => {}
-            stop => return meaning(machine, stop),
+/// Goes on, by `run`, after signals that were for somebody else. The deadline stays where it was, but for
+/// the time until the first of them.
+pub(crate) fn until_it_returns(
+    machine: &mut Machine,
+    mut stop: Stop,
+    limit: Duration,
+    run: impl Fn(&mut Machine, Duration) -> Result<Stop, Error>,
+) -> Result<Return, Error> {
+    if matches!(stop, Stop::Interrupted) {
+        let start = Instant::now();
+        while matches!(stop, Stop::Interrupted) {
+            stop = run(machine, limit.saturating_sub(start.elapsed()))?;
         }
     }
+    meaning(machine, stop)
 }
 
 /// What a stop of such a guest's means.
 #[inline]
-pub(crate) fn meaning(machine: &mut Machine, stop: Stop) -> Result<Return, Error> {
+fn meaning(machine: &mut Machine, stop: Stop) -> Result<Return, Error> {
     let access = match stop {
         Stop::Port(access) => access,
         Stop::Fault(fault) => return Ok(Return::Fault(fault)),

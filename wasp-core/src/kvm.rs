@@ -71,7 +71,7 @@ impl Host {
     }
 
     pub(crate) fn create_vm(&self) -> Result<VmFd, Error> {
-        self.kvm.create_vm().map_err(Error::ioctl("KVM_CREATE_VM"))
+        uninterrupted(|| self.kvm.create_vm()).map_err(Error::ioctl("KVM_CREATE_VM"))
     }
 
     /// Every model-specific register that KVM lets the host read and write, all zero. Asked of KVM once;
@@ -98,6 +98,19 @@ impl Host {
     /// The processor that guests see.
     pub(crate) const fn cpu(&self) -> &GuestCpu {
         &self.cpu
+    }
+}
+
+/// Repeats an operation that a signal has interrupted. A process may have many, of a profiler for
+/// instance, and what a machine is made by can be interrupted anywhere.
+pub(crate) fn uninterrupted<T>(
+    mut operation: impl FnMut() -> Result<T, kvm_ioctls::Error>,
+) -> Result<T, kvm_ioctls::Error> {
+    loop {
+        match operation() {
+            Err(errno) if errno.errno() == libc::EINTR => {}
+            result => return result,
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::arch::cpuid::GuestCpu;
 use crate::arch::registers;
 use crate::blueprint::Blueprint;
 use crate::exit::{Direction, Fault, PortAccess};
-use crate::kvm::Host;
+use crate::kvm::{Host, uninterrupted};
 use crate::memory::GuestMemory;
 use crate::process;
 use crate::watchdog::{Ended, Slot, Watchdog};
@@ -66,7 +66,7 @@ impl Machine {
         let watchdog = Watchdog::get()?;
         let vm = host.create_vm()?;
         if blueprint.paging() == Paging::Off {
-            vm.set_tss_address(TASK_STATE_PAGES as usize)
+            uninterrupted(|| vm.set_tss_address(TASK_STATE_PAGES as usize))
                 .map_err(Error::ioctl("KVM_SET_TSS_ADDR"))?;
         }
         let region = kvm_userspace_memory_region {
@@ -77,7 +77,7 @@ impl Machine {
             flags: 0,
         };
         // SAFETY: the mapping stays in place until after the VM is closed: see the fields' order.
-        unsafe { vm.set_user_memory_region(region) }
+        uninterrupted(|| unsafe { vm.set_user_memory_region(region) })
             .map_err(Error::ioctl("KVM_SET_USER_MEMORY_REGION"))?;
         let mut vcpu = new_vcpu(&vm, host.cpu(), blueprint)?;
         let slot = watchdog.enter(&raw mut vcpu.get_kvm_run().immediate_exit);
@@ -288,9 +288,9 @@ impl Drop for Machine {
 }
 
 fn new_vcpu(vm: &VmFd, cpu: &GuestCpu, blueprint: &Blueprint) -> Result<VcpuFd, Error> {
-    let mut vcpu = vm.create_vcpu(0).map_err(Error::ioctl("KVM_CREATE_VCPU"))?;
-    vcpu.set_cpuid2(&cpu.cpuid)
-        .map_err(Error::ioctl("KVM_SET_CPUID2"))?;
+    let vcpu = uninterrupted(|| vm.create_vcpu(0));
+    let mut vcpu = vcpu.map_err(Error::ioctl("KVM_CREATE_VCPU"))?;
+    uninterrupted(|| vcpu.set_cpuid2(&cpu.cpuid)).map_err(Error::ioctl("KVM_SET_CPUID2"))?;
     let reset = vcpu.get_sregs().map_err(Error::ioctl("KVM_GET_SREGS"))?;
     let special = blueprint.special(&reset, cpu);
     vcpu.set_sregs(&special)

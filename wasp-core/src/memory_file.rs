@@ -9,7 +9,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::ptr::{self, NonNull};
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
-use rustix::io::{Errno, pwrite};
+use rustix::io::{Errno, pwrite, retry_on_intr};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use virtine_rt::abi::PAGE_SIZE;
 
@@ -30,7 +30,7 @@ impl MemoryFile {
     pub(crate) fn create(size: u64) -> Result<Self, Error> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let file = memfd_create("virtine", flags).map_err(failed("memfd_create"))?;
-        ftruncate(&file, size).map_err(failed("ftruncate of guest memory"))?;
+        retry_on_intr(|| ftruncate(&file, size)).map_err(failed("ftruncate of guest memory"))?;
         Ok(Self {
             file,
             size,
@@ -42,7 +42,7 @@ impl MemoryFile {
     pub(crate) fn write(&mut self, address: u64, bytes: &[u8]) -> Result<(), Error> {
         let mut done = 0;
         while done < bytes.len() {
-            done += pwrite(&self.file, &bytes[done..], address + done as u64)
+            done += retry_on_intr(|| pwrite(&self.file, &bytes[done..], address + done as u64))
                 .map_err(failed("pwrite of guest memory"))?;
         }
         if !bytes.is_empty() {

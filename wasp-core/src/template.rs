@@ -114,7 +114,9 @@ impl Template {
     ) -> Result<u64, Error> {
         machine.set_general(self.boot().registers());
         let stop = ring3.run(machine, limit)?;
-        let exit = guest::meaning(machine, stop)?;
+        let exit = guest::until_it_returns(machine, stop, limit, |machine, left| {
+            ring3.run(machine, left)
+        })?;
         self.ready(exit, machine, limit)
     }
 
