@@ -6,18 +6,9 @@ const ALTERNATIVES: [(&str, &str); 12] = [
     ("std::fs", FILES),
     ("fs", FILES),
     ("File", FILES),
-    (
-        "std::net",
-        "a virtine has no network: talk to it on the host, and pass what it said to the function",
-    ),
-    (
-        "TcpStream",
-        "a virtine has no network: talk to it on the host, and pass what it said to the function",
-    ),
-    (
-        "UdpSocket",
-        "a virtine has no network: talk to it on the host, and pass what it said to the function",
-    ),
+    ("std::net", NETWORK),
+    ("TcpStream", NETWORK),
+    ("UdpSocket", NETWORK),
     ("std::panic", PANICS),
     ("panic::", PANICS),
     ("catch_unwind", PANICS),
@@ -38,6 +29,8 @@ const ALTERNATIVES: [(&str, &str); 12] = [
 
 const FILES: &str =
     "a virtine has no files: read them on the host, and pass their contents to the function";
+const NETWORK: &str =
+    "a virtine has no network: talk to it on the host, and pass what it said to the function";
 const PANICS: &str =
     "a panic ends the virtine: catch it on the host, where the function's `try_call` returns it";
 

@@ -124,7 +124,9 @@ fn blame(guest: &Guest<'_>, errors: &[Diagnostic]) -> Vec<String> {
     for error in errors {
         let needs_std = crate_with_std(error);
         let concerns = |virtine: &Virtine<'_>| match needs_std {
-            Some(name) => mentions(guest.of, &virtine.slice, name),
+            Some(name) => virtine
+                .slice
+                .mentions(&guest.of.index, |path| path.iter().any(|part| part == name)),
             None => {
                 let mut spots = error.spots.iter();
                 spots.any(|spot| holds(guest.of, &virtine.slice, spot))
@@ -164,14 +166,4 @@ fn without_std(name: &str) -> String {
          [package.metadata.virtine.dependencies]; if not, use it on the host, and pass its results to \
          the function\n"
     )
-}
-
-fn mentions(one: &Crate<'_>, slice: &Slice, name: &str) -> bool {
-    let named = |path: &[String]| path.iter().any(|part| part == name);
-    let mut items = slice.items.iter();
-    let mut imports = slice.imports.iter();
-    items.any(|&item| {
-        let mut mentions = one.index.items[item].mentions.iter();
-        mentions.any(|mention| named(&mention.path))
-    }) || imports.any(|&import| named(&one.index.imports[import].path))
 }

@@ -155,14 +155,9 @@ impl<'a> Guest<'a> {
 
     /// Whether the guest needs a crate, which costs that crate's build.
     fn mentions(&self, dependency: &Dependency) -> bool {
-        let index = &self.of.index;
-        let named = |path: &[String]| path.iter().any(|name| names(dependency, name));
-        let mut items = self.slice.items.iter();
-        let mut imports = self.slice.imports.iter();
-        items.any(|&item| {
-            let mut mentions = index.items[item].mentions.iter();
-            mentions.any(|mention| named(&mention.path))
-        }) || imports.any(|&import| named(&index.imports[import].path))
+        self.slice.mentions(&self.of.index, |path| {
+            path.iter().any(|name| names(dependency, name))
+        })
     }
 
     /// Takes out what does not compile; returns whether that changed anything.

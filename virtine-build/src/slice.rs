@@ -52,6 +52,16 @@ impl Slice {
         slicer.slice
     }
 
+    /// Whether any path that an item or an import of it mentions is such a one.
+    pub(crate) fn mentions(&self, index: &Index, is_such: impl Fn(&[String]) -> bool) -> bool {
+        let mut items = self.items.iter();
+        let mut imports = self.imports.iter();
+        items.any(|&item| {
+            let mut mentions = index.items[item].mentions.iter();
+            mentions.any(|mention| is_such(&mention.path))
+        }) || imports.any(|&import| is_such(&index.imports[import].path))
+    }
+
     /// Takes in another slice of the same index.
     pub(crate) fn extend(&mut self, other: &Self) {
         self.items.extend(&other.items);

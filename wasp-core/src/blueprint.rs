@@ -12,6 +12,7 @@ use crate::arch::identity::IdentityMap;
 use crate::arch::paging::PageTables;
 use crate::arch::registers;
 use crate::machine::{Machine, Paging, Stop};
+use crate::memory_file::MemoryFile;
 use crate::ring3::Ring3;
 
 /// How a machine is laid out and starts.
@@ -72,6 +73,15 @@ impl Blueprint {
             Start::Long64(map) => vec![(map.root(), map.to_bytes())],
             Start::User64(ring3) => ring3.hidden(),
         }
+    }
+
+    /// A file that holds what lies in memory at the start besides the image.
+    pub(crate) fn file(&self) -> Result<MemoryFile, Error> {
+        let mut file = MemoryFile::create(self.size)?;
+        for (address, bytes) in self.hidden() {
+            file.write(address, &bytes)?;
+        }
+        Ok(file)
     }
 
     /// The special registers that the vCPU starts with, made of those after a reset.

@@ -13,7 +13,6 @@ use crate::address::GuestAddress;
 use crate::function::NO_SNAPSHOT;
 use crate::machine::Machine;
 use crate::memory::GuestMemory;
-use crate::memory_file::MemoryFile;
 use crate::mode::{Mode, RawLayout};
 use crate::pool::Pool;
 use crate::process;
@@ -156,17 +155,11 @@ fn lay_out(
     address: GuestAddress,
 ) -> Result<(Snapshot, Machine), Error> {
     let blueprint = layout.blueprint().clone();
-    let mut file = MemoryFile::create(blueprint.size)?;
-    for (address, bytes) in blueprint.hidden() {
-        file.write(address, &bytes)?;
-    }
+    let mut file = blueprint.file()?;
     file.write(address.0, image)?;
     let memory = GuestMemory::map(file.descriptor(), blueprint.size)?;
     let machine = Machine::new(memory, &blueprint)?;
-    let state = match blueprint.watched() {
-        Some(_) => VcpuState::of_ring3(&machine)?,
-        None => VcpuState::of_ring0(&machine)?,
-    };
+    let state = VcpuState::of(&machine, &blueprint)?;
     let general = kvm_regs {
         rip: address.0,
         ..layout.general()
@@ -220,8 +213,7 @@ impl Cache {
     /// asks for; here the host decides, once, whether and when.
     ///
     /// Takes what the virtine was handed along with it: take the snapshot before any argument goes in.
-    /// Of a guest in ring 0, MSRs and debug registers are not part of it. False, with nothing done,
-    /// where `WASP_NO_SNAPSHOT` is set.
+    /// False, with nothing done, where `WASP_NO_SNAPSHOT` is set.
     ///
     /// # Errors
     ///

@@ -43,7 +43,7 @@ impl Virtine {
     /// let exit = virtine.serve(|_, Hypercall { number, arguments }| {
     ///     Ok(match number {
     ///         0 => ControlFlow::Break(()),
-    ///         1 => ControlFlow::Continue(arguments[0] + arguments[1]),
+    ///         1 => ControlFlow::Continue(arguments[0].wrapping_add(arguments[1])),
     ///         _ => ControlFlow::Continue(-38_i64 as u64), // ENOSYS
     ///     })
     /// })?;

@@ -1,7 +1,8 @@
 //! The machines of one image: in stock, in use, and on their way back.
 //!
 //! Each live VM makes every `munmap` and page fault of the process dearer, so their number is bounded.
-//! Machines are made and torn down under no lock, and torn down by the [cleaner] alone.
+//! Machines are made and torn down under no lock; those that a guest has spoilt by the [cleaner], unless
+//! somebody waits for one and does it himself.
 
 use std::borrow::Borrow;
 use std::ops::{Deref, DerefMut};

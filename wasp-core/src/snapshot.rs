@@ -34,6 +34,8 @@ pub(crate) struct Snapshot {
     blueprint: Blueprint,
     general: kvm_regs,
     state: VcpuState,
+    /// Guests start through the gate.
+    gated: bool,
     /// The pages that the first machine was seen to write: most likely the next ones will, too.
     working_set: OnceLock<Box<[u64]>>,
 }
@@ -48,6 +50,7 @@ impl Snapshot {
     ) -> Result<Self, Error> {
         Ok(Self {
             memory: file.freeze()?,
+            gated: blueprint.watched().is_some() && state.is_gates(),
             blueprint,
             general,
             state,
@@ -126,7 +129,7 @@ impl Snapshot {
     /// The watch over guests that start through the gate.
     #[inline]
     fn gated(&self) -> Option<&Ring3> {
-        self.blueprint.watched().filter(|_| self.state.is_gates())
+        self.blueprint.watched().filter(|_| self.gated)
     }
 
     /// Cleans a used machine whose guest has stopped in good order, if that is done at once; false
@@ -195,20 +198,14 @@ impl Snapshot {
     /// The state that a machine of this snapshot's is in now, its guest stopped at a hypercall that KVM
     /// has finished. `memory` is how much of it is the guest's.
     pub(crate) fn retake(&self, machine: &mut Machine, memory: u64) -> Result<Self, Error> {
-        let mut file = MemoryFile::create(self.memory.size())?;
-        for (address, bytes) in self.blueprint.hidden() {
-            file.write(address, &bytes)?;
-        }
+        let mut file = self.blueprint.file()?;
         for page in self.pages_in_use(machine)? {
             if page < memory {
                 let contents = machine.memory().bytes(page, PAGE_SIZE);
                 file.write(page, contents.unwrap_or_default())?;
             }
         }
-        let state = match self.blueprint.watched() {
-            Some(_) => VcpuState::of_ring3(machine)?,
-            None => VcpuState::of_ring0(machine)?,
-        };
+        let state = VcpuState::of(machine, &self.blueprint)?;
         if let Some(ring3) = self.blueprint.watched() {
             let (address, bytes) = ring3.gate().page_with(&state.extended);
             file.write(address, &bytes)?;

@@ -45,16 +45,13 @@ impl Template {
             arguments: None,
         };
         let blueprint = template.layout.blueprint.clone();
-        let mut file = MemoryFile::create(blueprint.size)?;
-        for (address, bytes) in blueprint.hidden() {
-            file.write(address, &bytes)?;
-        }
+        let mut file = blueprint.file()?;
         for segment in &image.segments {
             file.write(segment.address, segment.bytes)?;
         }
         let memory = GuestMemory::map(file.descriptor(), blueprint.size)?;
         let mut machine = Machine::new(memory, &blueprint)?;
-        let state = VcpuState::of_ring3(&machine)?;
+        let state = VcpuState::of(&machine, &blueprint)?;
         if let (true, Some(ring3)) = (snapshot, blueprint.watched()) {
             template.arguments = Some(template.initialise(&mut machine, ring3, limit)?);
             copy_dirty(&machine, ring3, &mut file)?;

@@ -6,6 +6,7 @@
 use kvm_bindings::{Msrs, kvm_debugregs, kvm_sregs, kvm_vcpu_events, kvm_xcrs, kvm_xsave};
 
 use crate::Error;
+use crate::blueprint::Blueprint;
 use crate::machine::Machine;
 
 /// A vCPU's registers but the general ones.
@@ -24,8 +25,15 @@ struct Privileged {
 }
 
 impl VcpuState {
-    /// The state that `machine` is in, whose guest, if it has run, has only been in ring 3.
-    pub(crate) fn of_ring3(machine: &Machine) -> Result<Self, Error> {
+    /// The state that `machine` is in: all of it that a guest of this blueprint can change.
+    pub(crate) fn of(machine: &Machine, blueprint: &Blueprint) -> Result<Self, Error> {
+        match blueprint.watched() {
+            Some(_) => Self::of_ring3(machine),
+            None => Self::of_ring0(machine),
+        }
+    }
+
+    fn of_ring3(machine: &Machine) -> Result<Self, Error> {
         Ok(Self {
             special: machine.special()?,
             extended: machine.extended()?,
@@ -33,8 +41,7 @@ impl VcpuState {
         })
     }
 
-    /// The state that `machine` is in, whatever its guest has done.
-    pub(crate) fn of_ring0(machine: &Machine) -> Result<Self, Error> {
+    fn of_ring0(machine: &Machine) -> Result<Self, Error> {
         let privileged = Privileged {
             controls: machine.extended_controls()?,
             debug: machine.debug()?,

@@ -315,7 +315,7 @@ pub(crate) fn flat_segments(ring: Ring) -> [kvm_segment; 2] {
     [code, data]
 }
 
-/// DS, ES, FS or GS as the guest's entry code leaves them: unusable, base 0.
+/// DS, ES, FS or GS as the gate leaves them: unusable, base 0.
 pub(crate) fn null_segment() -> kvm_segment {
     kvm_segment {
         unusable: 1,
