@@ -8,7 +8,7 @@
 //!
 //! Selectors and bases are only written where they are not zero: to write one takes some 100 cycles, to
 //! read one takes one. XRSTOR takes 280; where nothing but SSE is in use, as XGETBV with ECX 1 tells it
-//! (13.6), zeros and LDMXCSR do the same in 60.
+//! (13.6), zeros and LDMXCSR do the same for less.
 //!
 //! ```text
 //! + 0x000  code
