@@ -72,25 +72,6 @@ fn guest_error_names_the_users_line_once_and_goes_with_its_cause() {
 }
 
 #[test]
-fn memory_smaller_than_image_and_stack_is_told_what_is_needed() {
-    let package = Package::copy("large-static");
-    let errors = package.cargo("build").fails().stderr;
-    let needed = needed_bytes(&errors);
-    let table_and_stack = (1 << 20) + (64 << 10);
-    assert!(
-        (table_and_stack..table_and_stack + (256 << 10)).contains(&needed),
-        "{errors}"
-    );
-    assert!(errors.contains("`memory` grants 1048576"), "{errors}");
-}
-
-fn needed_bytes(errors: &str) -> u64 {
-    let (_, rest) = errors.split_once("need ").expect("what is needed");
-    let (number, _) = rest.split_once(" bytes").expect("a number of bytes");
-    number.parse().expect("a number")
-}
-
-#[test]
 fn virtine_in_an_impossible_place_is_told_where_it_may_stand() {
     let package = Package::copy("misplaced");
 

@@ -4,10 +4,12 @@ use std::arch::asm;
 
 use wasp_core::{Error, Exception, Fault, virtine};
 
+use crate::memory_end::memory_end;
+
 const FINE: u32 = 42;
 
 /// Does the forbidden thing of that number.
-#[virtine(stack = "64KiB")]
+#[virtine]
 fn misbehave(what: u32, address: u64) -> u32 {
     let at = address as *mut u8;
     // SAFETY: none of it is safe. It runs in a virtine.
@@ -103,7 +105,7 @@ fn text_cannot_be_written_nor_data_executed() {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn supervisor_pages_and_page_tables_are_out_of_reach() {
-    let page_tables = TEXT + (16 << 20);
+    let page_tables = memory_end();
     for address in
         SUPERVISOR
             .into_iter()

@@ -4,6 +4,8 @@ use std::arch::asm;
 
 use wasp_core::{Error, Fault, virtine};
 
+use crate::memory_end::memory_end;
+
 // virtine-rt's abi, spelled out: a guest that means harm does not ask for constants.
 const READY: u64 = 0x100;
 const DONE: u64 = 0x101;
@@ -11,7 +13,6 @@ const PANIC: u64 = 0x102;
 const OUT_OF_MEMORY: u64 = 0x103;
 
 const TEXT: u64 = 0x20_0000;
-const END: u64 = TEXT + (16 << 20);
 
 /// Makes any hypercall; with `DONE` and no address, returns eight bytes of its own choice.
 #[virtine]
@@ -106,12 +107,13 @@ fn hypercalls_that_do_not_exist_are_faults() {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn results_outside_the_guests_memory_are_refused() {
+    let end = memory_end();
     for (address, length) in [
         (0, 8),
         (0x1000, 8),
         (TEXT - 1, 8),
-        (END, 8),
-        (END - 7, 8),
+        (end, 8),
+        (end - 7, 8),
         (u64::MAX, 1),
         (u64::MAX - 7, 8),
         (TEXT, u64::MAX),
@@ -124,7 +126,7 @@ fn results_outside_the_guests_memory_are_refused() {
             Fault::Pointer { address, length }
         );
         assert_eq!(
-            hypercall::try_call(DONE, END - 8, 8).expect("any eight bytes are a u64"),
+            hypercall::try_call(DONE, end - 8, 8).expect("any eight bytes are a u64"),
             0
         );
     }
@@ -182,7 +184,7 @@ fn forged_panics_are_checked_field_by_field() {
     let report = |message, length, file, file_length| {
         forged_panic::try_call(message, length, file, file_length)
     };
-    for wrong in [0, 0x1000, END, u64::MAX, 1 << 63] {
+    for wrong in [0, 0x1000, memory_end(), u64::MAX, 1 << 63] {
         assert!(matches!(
             fault(report(wrong, 8, TEXT, 1)),
             Fault::Pointer { .. }

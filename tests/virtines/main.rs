@@ -16,6 +16,7 @@ mod exceptions;
 mod hostile;
 mod isolation;
 mod limits;
+mod memory_end;
 mod panics;
 mod processor;
 mod raw;

@@ -73,7 +73,7 @@ pub(crate) fn compile(
     members: &[&str],
 ) -> Result<Compiled, Error> {
     let mut flags = rustflags(folder, package, members);
-    flags.extend(own_cfg(environment)?);
+    flags.extend(own_cfg(&environment.rustflags));
     let mut command = cargo(folder, target_dir, environment);
     command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     let output = run(&mut command)?;
@@ -99,15 +99,22 @@ fn cargo(folder: &Path, target_dir: &Path, environment: &Environment) -> Command
         .env_clear()
         .envs(env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_kept)))
         .env("RUSTC", &environment.rustc)
-        // An empty wrapper is none; this also overrides those of a configuration file. Clippy and
-        // rust-analyzer work by wrappers, and would have the guest checked but not compiled.
-        .env("RUSTC_WRAPPER", "")
-        .env("RUSTC_WORKSPACE_WRAPPER", "")
+        // These override the wrappers of a configuration file. Clippy and rust-analyzer work by such, and
+        // would have the guest checked but not compiled.
+        .env("RUSTC_WRAPPER", no_wrapper())
+        .env("RUSTC_WORKSPACE_WRAPPER", no_wrapper())
         // Both, beside the flag: a second cargo in the outer build's directory waits for its lock,
         // which it would never get, and a configured build-dir is another such directory.
         .env("CARGO_TARGET_DIR", target_dir)
         .env("CARGO_BUILD_BUILD_DIR", target_dir);
     command
+}
+
+/// A wrapper that does nothing. An empty name is none too, but then cargo does not keep what it learnt of
+/// the compiler, and asks it anew in every build, which takes a fifth of a second.
+fn no_wrapper() -> &'static str {
+    const ENV: &str = "/usr/bin/env";
+    if Path::new(ENV).is_file() { ENV } else { "" }
 }
 
 fn is_kept(name: &str) -> bool {
@@ -121,14 +128,17 @@ fn is_kept(name: &str) -> bool {
 /// does whether a rebuild is to be quick.
 fn profile(environment: &Environment) -> Vec<String> {
     let checks = environment.debug_assertions;
+    let quick = environment.incremental;
     let settings = [
         "panic=\"abort\"".to_owned(),
         "opt-level=3".to_owned(),
         "debug=\"line-tables-only\"".to_owned(),
         "strip=false".to_owned(),
-        "lto=false".to_owned(),
-        "codegen-units=16".to_owned(),
-        format!("incremental={}", environment.incremental),
+        // What is rebuilt often is cut into small units, of which each stands for itself; else `false`
+        // means optimisation across units.
+        format!("lto={}", if quick { "\"off\"" } else { "false" }),
+        format!("codegen-units={}", if quick { 256 } else { 16 }),
+        format!("incremental={quick}"),
         format!("debug-assertions={checks}"),
         format!("overflow-checks={checks}"),
     ];
@@ -172,36 +182,19 @@ fn rustflags(folder: &Path, package: &Package, members: &[&str]) -> Vec<String> 
     flags
 }
 
-/// The `--cfg`s that the user has set, by RUSTFLAGS or in a configuration file: those that the
-/// compiler does not set by itself and that do not follow from the guest's own profile.
-fn own_cfg(environment: &Environment) -> Result<Vec<String>, Error> {
-    const FOLLOW_FROM_THE_PROFILE: [&str; 6] = [
-        "feature",
-        "debug_assertions",
-        "overflow_checks",
-        "panic",
-        "target_feature",
-        "ub_checks",
-    ];
-    let mut command = Command::new(&environment.rustc);
-    let output = checked_output(command.args(["--print=cfg", "--target", &environment.target]))?;
-    let plain = String::from_utf8_lossy(&output.stdout);
-    let own = environment
-        .cfg
-        .iter()
-        .filter(|(name, _)| !FOLLOW_FROM_THE_PROFILE.contains(&name.as_str()));
-    let own = own.map(|(name, value)| match value {
-        Some(value) => format!("{name}={value:?}"),
-        None => name.clone(),
-    });
-    // An empty value comes out of the environment as none.
-    let is_plain = |cfg: &str| {
-        plain
-            .lines()
-            .any(|line| line.trim_end_matches("=\"\"") == cfg)
-    };
-    let own = own.filter(|cfg| !is_plain(cfg));
-    Ok(own.map(|cfg| format!("--cfg={cfg}")).collect())
+/// The `--cfg`s that the user has set, by RUSTFLAGS or in a configuration file. No other flag of theirs is
+/// the guest's business.
+fn own_cfg(flags: &str) -> Vec<String> {
+    let mut flags = flags.split('\x1f');
+    let mut own = Vec::new();
+    while let Some(flag) = flags.next() {
+        match flag.strip_prefix("--cfg") {
+            Some("") => own.extend(flags.next().map(|cfg| format!("--cfg={cfg}"))),
+            Some(cfg) if cfg.starts_with('=') => own.push(flag.to_owned()),
+            _ => {}
+        }
+    }
+    own
 }
 
 fn cargo_home() -> Option<PathBuf> {
@@ -323,4 +316,16 @@ fn describe(command: &Command) -> String {
         .map(|word| word.to_string_lossy())
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::own_cfg;
+
+    #[test]
+    fn only_cfgs_are_taken_from_the_users_flags() {
+        let flags = "-Copt-level=0\x1f--cfg\x1ffast\x1f--cfg=kind=\"a b\"\x1f--cfgs\x1f-g";
+        assert_eq!(own_cfg(flags), ["--cfg=fast", "--cfg=kind=\"a b\""]);
+        assert!(own_cfg("").is_empty());
+    }
 }

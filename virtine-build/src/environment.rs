@@ -19,6 +19,8 @@ pub(crate) struct Environment {
     pub(crate) target: String,
     /// The features of the package that are on, verbatim.
     pub(crate) features: Vec<String>,
+    /// The user's flags for rustc, separated by `\x1f`.
+    pub(crate) rustflags: String,
     /// `CARGO_CFG_*` as cfg predicates: name, and values where it has any.
     pub(crate) cfg: Vec<(String, Option<String>)>,
     pub(crate) debug_assertions: bool,
@@ -47,6 +49,7 @@ impl Environment {
             manifest_dir: required("CARGO_MANIFEST_DIR")?.into(),
             out_dir: required("OUT_DIR")?.into(),
             target,
+            rustflags: env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default(),
             features: values(&cfg, "feature"),
             debug_assertions: cfg.iter().any(|(name, _)| name == "debug_assertions"),
             incremental: env::var("PROFILE").is_ok_and(|profile| profile == "debug"),

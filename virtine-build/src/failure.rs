@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::guests::{Guest, Virtine};
 use crate::index::Kind;
 use crate::pipeline::Crate;
-use crate::programs::Missing;
+use crate::program::Missing;
 use crate::report::Outcome;
 use crate::slice::Slice;
 

@@ -14,7 +14,7 @@ use crate::manifest;
 use crate::mask::{self, Mask};
 use crate::package::{Dependency, Package};
 use crate::pipeline::{Crate, entry};
-use crate::programs::{self, Program};
+use crate::program::{self, Made};
 use crate::prune::Pruned;
 use crate::report::{self, Outcome};
 use crate::slice::Slice;
@@ -260,16 +260,31 @@ fn linked(
     folder: &Path,
     environment: &Environment,
 ) -> Result<Vec<Outcome>, Error> {
-    let programs = programs::make(guest, library, folder, environment)?;
+    let made = program::make(guest, library, folder, environment)?;
+    let carrier = carrier(guest);
     let mut told = BTreeSet::new();
-    let outcomes = guest.virtines.iter().zip(programs);
+    let outcomes = guest.virtines.iter().zip(made);
     Ok(outcomes
-        .map(|(virtine, program)| match program {
-            Program::Fit => Outcome::Built,
-            Program::Unfit(reason) => Outcome::Failed(reason),
-            Program::Incomplete(missing) => {
-                failure::incomplete(guest, virtine, &missing, &mut told)
-            }
+        .map(|(virtine, made)| match made {
+            Made::Fit => Outcome::Built {
+                carries: Some(virtine.item) == carrier,
+            },
+            Made::Unfit(reason) => Outcome::Failed(reason),
+            Made::Incomplete(missing) => failure::incomplete(guest, virtine, &missing, &mut told),
+            Made::Blocked => Outcome::Blocked,
         })
         .collect())
+}
+
+/// The function that includes the image: one that the host does not leave out for a `cfg` that only the
+/// compiler can tell, where there is such a one.
+fn carrier(guest: &Guest<'_>) -> Option<usize> {
+    let is_certain = |virtine: &&Virtine<'_>| {
+        let mut attributes = virtine.syntax.attrs.iter();
+        !attributes.any(|one| one.path().is_ident("cfg"))
+    };
+    let certain = guest.virtines.iter().find(is_certain);
+    certain
+        .or(guest.virtines.first())
+        .map(|virtine| virtine.item)
 }

@@ -1,6 +1,6 @@
 //! A crate's modules, items and imports, with the bytes that each takes up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use proc_macro2::TokenStream;
@@ -23,6 +23,18 @@ pub(crate) struct Index {
     pub(crate) imports: Vec<Import>,
     /// The `use` items that the imports belong to.
     pub(crate) uses: Vec<Use>,
+    names: Names,
+}
+
+/// What is where by what name: each look-up of the slice asks.
+#[derive(Default)]
+struct Names {
+    items: HashMap<(usize, String), Vec<usize>>,
+    macros: HashMap<String, Vec<usize>>,
+    modules: HashMap<(usize, String), Vec<usize>>,
+    imports: HashMap<(usize, String), Vec<usize>>,
+    /// Of each module, those that bring unknown names.
+    globs: HashMap<usize, Vec<usize>>,
 }
 
 /// Bytes of one source file.
@@ -153,7 +165,28 @@ impl Index {
             );
         }
         index.name_what_macros_define();
+        index.names = Names::of(&index);
         index
+    }
+
+    /// The items that `name` may mean in a module, by their own name. Macros are in scope everywhere.
+    pub(crate) fn items_named(&self, module: usize, name: &str) -> impl Iterator<Item = usize> {
+        let own = self.names.items.get(&(module, name.to_owned()));
+        let macros = self.names.macros.get(name);
+        own.into_iter().chain(macros).flatten().copied()
+    }
+
+    /// The modules of that name right below a module.
+    pub(crate) fn modules_named(&self, parent: usize, name: &str) -> impl Iterator<Item = usize> {
+        let modules = self.names.modules.get(&(parent, name.to_owned()));
+        modules.into_iter().flatten().copied()
+    }
+
+    /// The imports of a module that may bring `name`.
+    pub(crate) fn imports_of(&self, module: usize, name: &str) -> impl Iterator<Item = usize> {
+        let named = self.names.imports.get(&(module, name.to_owned()));
+        let globs = self.names.globs.get(&module);
+        named.into_iter().chain(globs).flatten().copied()
     }
 
     fn name_what_macros_define(&mut self) {
@@ -185,6 +218,37 @@ impl Index {
                 }
                 _ => None,
             })
+    }
+}
+
+impl Names {
+    fn of(index: &Index) -> Self {
+        let mut names = Self::default();
+        for (number, item) in index.items.iter().enumerate() {
+            for name in &item.names {
+                match item.kind {
+                    Kind::Macro { .. } => names.macros.entry(name.clone()).or_default(),
+                    _ => names.items.entry((item.module, name.clone())).or_default(),
+                }
+                .push(number);
+            }
+        }
+        for (number, module) in index.modules.iter().enumerate() {
+            if let (Some(parent), Some(name)) = (module.parent, module.path.last()) {
+                let modules = names.modules.entry((parent, name.clone()));
+                modules.or_default().push(number);
+            }
+        }
+        for (number, import) in index.imports.iter().enumerate() {
+            if let Some(name) = &import.name {
+                let imports = names.imports.entry((import.module, name.clone()));
+                imports.or_default().push(number);
+            }
+            if import.glob {
+                names.globs.entry(import.module).or_default().push(number);
+            }
+        }
+        names
     }
 }
 

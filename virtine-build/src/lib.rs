@@ -19,8 +19,8 @@
 //! | 5 | `slice` | a `#[virtine]` function -> all items that it may reach |
 //! | 6 | `mask`, `emit` | the user's files with everything else blanked, and a manifest |
 //! | 7 | `compile`, `prune` | cargo -> a static library, without what does not compile |
-//! | 8 | `link`, `programs` | one ELF file per function; refused where it needs what was taken out |
-//! | 9 | `image` | ELF -> flat image |
+//! | 8 | `link`, `program` | one ELF file per target; refused where it needs what was taken out |
+//! | 9 | `image` | ELF -> flat image, and each function's entries into it |
 //! | 10 | `report`, `failure` | what the macro needs to know, errors included |
 //!
 //! All that is written lies under OUT_DIR. A guest that does not compile is no failure of the build
@@ -44,12 +44,11 @@ mod index;
 mod link;
 mod manifest;
 mod mask;
-mod members;
 mod mentions;
 mod package;
 mod parts;
 mod pipeline;
-mod programs;
+mod program;
 mod prune;
 pub mod report;
 mod slice;

@@ -161,16 +161,15 @@ impl Mask {
             .into_iter()
             .for_each(|range| keep[range].fill(false));
         let mut text = String::with_capacity(source.text.len());
+        let mut additions = self.additions.in_file(file).into_iter().peekable();
         for (at, character) in source.text.char_indices() {
-            self.additions
-                .at(file, at)
-                .for_each(|addition| text.push_str(addition));
+            while let Some(addition) = additions.next_if(|addition| addition.at <= at) {
+                text.push_str(&addition.text);
+            }
             let stays = keep[at] || matches!(character, '\n' | '\r');
             text.push(if stays { character } else { ' ' });
         }
-        self.additions
-            .at(file, source.text.len())
-            .for_each(|addition| text.push_str(addition));
+        additions.for_each(|addition| text.push_str(&addition.text));
         text
     }
 }
@@ -191,12 +190,11 @@ pub(crate) struct Addition {
 }
 
 impl Additions {
-    fn at(&self, file: usize, at: usize) -> impl Iterator<Item = &str> {
-        let here = self
-            .0
-            .iter()
-            .filter(move |one| (one.file, one.at) == (file, at));
-        here.map(|one| one.text.as_str())
+    /// By place; those of one place in the order in which they came.
+    fn in_file(&self, file: usize) -> Vec<&Addition> {
+        let mut found: Vec<&Addition> = self.0.iter().filter(|one| one.file == file).collect();
+        found.sort_by_key(|one| one.at);
+        found
     }
 
     /// Those on the line of `text` that starts at byte `start`, from left to right.
@@ -240,9 +238,10 @@ fn unused(
     }
 }
 
-/// What the linker knows a function's initialisation by, from what it knows its shim by.
-pub(crate) fn init_symbol(symbol: &str) -> String {
-    format!("{symbol}.init")
+/// What the linker knows the start of a function's guests by that has an initialisation of its own, from
+/// what it knows its calls by.
+pub(crate) fn start_symbol(symbol: &str) -> String {
+    format!("{symbol}.start")
 }
 
 /// Goes on the function's last line, so no other line moves.
@@ -251,14 +250,16 @@ fn shim(entry: &Entry<'_>) -> String {
     let parameters: Vec<String> = parameters
         .map(|(number, parameter)| format!("(argument{number} {})", parameter.passing.name()))
         .collect();
-    let init = entry.init.map(|path| path.0.to_token_stream().to_string());
+    let init = entry.init.map(|path| {
+        let path = path.0.to_token_stream();
+        format!("{:?} {path}", start_symbol(&entry.symbol))
+    });
     format!(
-        " ::std::__virtine_entry! {{ {} {:?} {} -> {}; {:?} {} }}",
+        " ::std::__virtine_entry! {{ {} {:?} {} -> {}; {} }}",
         entry.name,
         entry.symbol,
         parameters.join(" "),
         entry.function.result.name(),
-        init_symbol(&entry.symbol),
         init.unwrap_or_default(),
     )
 }

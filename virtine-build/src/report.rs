@@ -14,6 +14,9 @@ pub const FOLDER: &str = "virtine";
 /// The folder under [`FOLDER`] that holds one folder of images per target.
 pub const IMAGES: &str = "image";
 
+/// The file in it that holds the image which all functions of the target share.
+pub const IMAGE: &str = "guest.img";
+
 const FILE: &str = "report.json";
 
 /// Everything that one run of the build script found.
@@ -55,7 +58,10 @@ pub struct Target {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// Its image is there.
-    Built,
+    Built {
+        /// The target's other functions use the image that this one's expansion includes.
+        carries: bool,
+    },
     /// Its guest does not compile; the compiler's or virtine-build's words.
     Failed(String),
     /// Another function's error kept it from being built.
@@ -64,11 +70,30 @@ pub enum Outcome {
     LeftOut,
 }
 
+/// The file beside [`IMAGE`] that holds the entries of the function `name`, which stands in the module that
+/// `module_path!()` calls `module`, at `line`.
+#[must_use]
+pub fn entries_file(module: &str, name: &str, line: usize) -> String {
+    format!("{module}{}", entries_suffix(name, line))
+}
+
+/// What of [`entries_file`] follows the module.
+#[must_use]
+pub fn entries_suffix(name: &str, line: usize) -> String {
+    format!("::{name}.{line}.entries")
+}
+
 impl Report {
+    /// The report's file in an OUT_DIR.
+    #[must_use]
+    pub fn file(out_dir: &Path) -> PathBuf {
+        out_dir.join(FOLDER).join(FILE)
+    }
+
     /// Reads the report of the build script whose OUT_DIR is given; `None` where it wrote none.
     #[must_use]
     pub fn read(out_dir: &Path) -> Option<Self> {
-        let text = fs::read_to_string(out_dir.join(FOLDER).join(FILE)).ok()?;
+        let text = fs::read_to_string(Self::file(out_dir)).ok()?;
         serde_json::from_str(&text).ok()
     }
 
@@ -77,6 +102,6 @@ impl Report {
             command: "serde_json",
             reason: error.to_string(),
         })?;
-        write_if_changed(&out_dir.join(FOLDER).join(FILE), text.as_bytes())
+        write_if_changed(&Self::file(out_dir), text.as_bytes())
     }
 }

@@ -309,27 +309,17 @@ impl Slicer<'_> {
         passed.push(step);
         let mut targets = self.declared(module, name);
         let index = self.index;
-        for (number, import) in index.imports.iter().enumerate() {
-            if import.module == module {
-                targets.extend(self.imported(number, name, leads_on, passed));
-            }
+        for number in index.imports_of(module, name) {
+            targets.extend(self.imported(number, name, leads_on, passed));
         }
         passed.pop();
         targets
     }
 
     fn declared(&self, module: usize, name: &str) -> BTreeSet<Target> {
-        let items = self.index.items.iter().enumerate().filter(|(_, item)| {
-            let in_scope = item.module == module || matches!(item.kind, Kind::Macro { .. });
-            in_scope && item.names.iter().any(|other| other == name)
-        });
-        let modules = self.index.modules.iter().enumerate().filter(|(_, other)| {
-            other.parent == Some(module) && other.path.last().is_some_and(|last| last == name)
-        });
-        items
-            .map(|(number, _)| Target::Item(number))
-            .chain(modules.map(|(number, _)| Target::Module(number)))
-            .collect()
+        let items = self.index.items_named(module, name).map(Target::Item);
+        let modules = self.index.modules_named(module, name).map(Target::Module);
+        items.chain(modules).collect()
     }
 
     /// What `name` means by way of one import of its module.

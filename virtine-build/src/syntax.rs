@@ -6,6 +6,7 @@ mod function;
 
 pub use attribute::{FunctionPath, Settings};
 pub use function::{Function, Parameter, Passing};
+pub use virtine_rt::abi::image::Sizes;
 
 /// Whether an attribute is `#[virtine]`, by whatever path.
 #[must_use]

@@ -10,12 +10,12 @@ mod hypercall;
 mod mem;
 mod panic;
 
-pub use entry::arguments;
+pub use entry::{arguments, start};
 
 /// Made by `virtine-build` behind each `#[virtine]` function: decodes the arguments, calls the
-/// function, reports the result and behind it what the function may have changed. `symbol` is what
-/// the linker binds to the image's call entry, `init_symbol` what its start runs: the function `init`,
-/// where the attribute names one.
+/// function, reports the result and behind it what the function may have changed. `symbol` names the
+/// entry of its calls, and, where the attribute names a function `init`, `start_symbol` that of its
+/// guests' start.
 ///
 /// Types are inferred from the function's own signature, so that they need no second resolution.
 /// Each parameter comes with a name for its value here, and with how it travels:
@@ -29,18 +29,16 @@ pub use entry::arguments;
 #[macro_export]
 macro_rules! __virtine_entry {
     ($function:ident $symbol:literal $(($name:ident $kind:ident))* -> $result:ident;
-     $init_symbol:literal $($init:path)?) => {
+     $($start_symbol:literal $init:path)?) => {
         const _: () = {
-            #[unsafe(export_name = $init_symbol)]
-            extern "C" fn init() {
-                $(
-                    // A name for the type, so that nothing but such a function will do.
-                    let init: fn() = $init;
-                    init();
-                )?
-            }
+            $(
+                #[unsafe(export_name = $start_symbol)]
+                extern "C" fn start(heap_start: usize, heap_end: usize) -> ! {
+                    $crate::guest::start(heap_start, heap_end, $init)
+                }
+            )?
             #[unsafe(export_name = $symbol)]
-            extern "C" fn body(address: *const u8, length: usize) -> ! {
+            extern "C" fn call(address: *const u8, length: usize) -> ! {
                 #[allow(unused_mut, unused_variables, reason = "a function may have no parameters")]
                 let mut arguments = $crate::guest::arguments(address, length);
                 $(

@@ -43,11 +43,7 @@ fn encoded(value: &Shape) -> Vec<u8> {
 /// An image's bytes, of which the fields that are checked are mostly right.
 fn image_like() -> impl Strategy<Value = Vec<u8>> {
     let sane = Image {
-        start: 0x20_0000,
-        call: 0x20_0010,
-        memory: 16 << 20,
-        stack: 256 << 10,
-        hash: [0; 32],
+        id: [0; 20],
         segments: vec![Segment {
             address: 0x20_0000,
             size: 64,

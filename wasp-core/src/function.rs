@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use virtine_rt::abi::hypercall;
-use virtine_rt::abi::image::Image;
+use virtine_rt::abi::image::{Entries, Image, Program, Sizes};
 use virtine_rt::codec::{self, CodecError, Sink};
 
 use crate::Error;
@@ -28,14 +28,32 @@ pub(crate) const NO_SNAPSHOT: &str = "WASP_NO_SNAPSHOT";
 pub struct Definition {
     /// The function's name, for messages.
     pub name: &'static str,
-    /// The image that `virtine-build` made of it.
-    pub image: &'static [u8],
+    /// The image that `virtine-build` made of it and of the crate's other functions.
+    pub image: &'static &'static [u8],
+    /// Its entries into that.
+    pub entries: &'static [u8],
+    /// Bytes of memory granted.
+    pub memory: u64,
+    /// Bytes of it that are stack.
+    pub stack: u64,
     /// How long one call may run.
     pub timeout: Duration,
     /// Whether calls start from a snapshot or boot from the image.
     pub snapshot: bool,
     /// Whether the result may hold a `&'static str`, which is then one of the image's.
     pub borrows_statics: bool,
+}
+
+/// The guest of one of a package's targets, told from those of other targets and packages by `KEY`, and
+/// from that of the same target's unit tests by `TEST`.
+#[derive(Debug)]
+pub struct Guest<const KEY: u64, const TEST: bool>;
+
+/// Where a [`Guest`]'s image is. `Crate` is some type of the crate that implements it: there is one such
+/// type, so that the compiler finds it for `_`.
+pub trait Carries<Crate> {
+    /// The image.
+    const IMAGE: &'static &'static [u8];
 }
 
 /// The handle behind a `#[virtine]` function.
@@ -82,7 +100,7 @@ impl Function {
         let [start, end] = template.prepare(machine, snapshot, limit)?;
         let mut arguments = Arguments::new(machine.memory_mut(), start, end);
         encode(&mut arguments);
-        let length = arguments.finish(template.layout().granted())?;
+        let length = arguments.finish(template.layout().granted)?;
         let exit = guest::enter(machine, snapshot, &template.call(start, length), limit)?;
         match exit {
             Return::Hypercall {
@@ -129,6 +147,9 @@ impl Function {
         let Definition {
             name,
             image,
+            entries,
+            memory,
+            stack,
             timeout,
             snapshot,
             ..
@@ -137,8 +158,9 @@ impl Function {
             return Err(Error::NotBuilt { function: name });
         }
         let image = Image::parse(image)?;
+        let program = Program::new(&image, Entries::parse(entries)?, Sizes { memory, stack })?;
         let snapshot = snapshot && env::var_os(NO_SNAPSHOT).is_none();
-        let (template, snapshot, first) = Template::new(&image, snapshot, timeout)?;
+        let (template, snapshot, first) = Template::new(&program, snapshot, timeout)?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         // Some to spare for calls that wait inside the host.
         let limit = (4 * cores).max(8);

@@ -111,7 +111,7 @@ pub(crate) fn failure(exit: Return, machine: &Machine, layout: &Layout, limit: D
             arguments: [requested, ..],
         } => Error::OutOfMemory {
             requested,
-            memory: layout.granted(),
+            memory: layout.granted,
         },
         Return::Hypercall { number, .. } => Error::Fault(Fault::Hypercall { number }),
     }

@@ -2,7 +2,7 @@
 //!
 //! Drawn in `docs/architecture.md` and in `virtine_rt::abi`.
 
-use virtine_rt::abi::image::{Access, Image, Segment};
+use virtine_rt::abi::image::{Access, Program, Segment, Sizes};
 use virtine_rt::abi::{PAGE_SIZE, USER_BASE};
 
 use crate::arch::descriptors::{Ports, Supervisor};
@@ -18,22 +18,26 @@ const USER_DATA: Rights = Rights {
     execute: false,
 };
 
-/// Where everything lies in the memory of one image's guests.
+/// Where everything lies in the memory of one function's guests.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub(crate) stack_top: u64,
     pub(crate) heap_start: u64,
     pub(crate) heap_end: u64,
+    /// Bytes of memory that the function's attribute grants.
+    pub(crate) granted: u64,
     pub(crate) blueprint: Blueprint,
 }
 
 impl Layout {
-    /// Lays out a checked image: image, guard page, stack, guard page, heap, page tables.
-    pub(crate) fn of(image: &Image<'_>) -> Self {
+    /// Lays out a program: image, guard page, stack, guard page, heap, page tables.
+    pub(crate) fn of(program: &Program<'_>) -> Self {
+        let Program { image, sizes, .. } = program;
+        let Sizes { memory, stack } = *sizes;
         let stack_bottom = image.end() + PAGE_SIZE;
-        let stack_top = stack_bottom + image.stack;
+        let stack_top = stack_bottom + stack;
         let heap_start = stack_top + PAGE_SIZE;
-        let heap_end = USER_BASE + image.memory;
+        let heap_end = image.end() + memory;
         let mut tables = PageTables::new(heap_end, heap_end);
         for segment in &image.segments {
             tables.map(segment.address, segment.end(), rights(segment));
@@ -44,13 +48,9 @@ impl Layout {
             stack_top,
             heap_start,
             heap_end,
+            granted: memory,
             blueprint: Blueprint::ring3(SUPERVISOR, tables),
         }
-    }
-
-    /// Bytes of memory that the function's attribute grants.
-    pub(crate) const fn granted(&self) -> u64 {
-        self.heap_end - USER_BASE
     }
 
     /// Whether the guest may have handed over `length` bytes at `address`: its own memory only, not

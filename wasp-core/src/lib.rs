@@ -86,5 +86,5 @@ pub mod expansion {
 
     pub use virtine_rt::codec::{ArrayForm, Ordered};
 
-    pub use crate::function::{Arguments, Definition, Function, check_length};
+    pub use crate::function::{Arguments, Carries, Definition, Function, Guest, check_length};
 }

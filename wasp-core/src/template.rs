@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use virtine_rt::abi::image::Image;
+use virtine_rt::abi::image::{Entries, Program};
 use virtine_rt::abi::{PAGE_SIZE, hypercall, page_align_up};
 
 use crate::Error;
@@ -24,29 +24,27 @@ use crate::vcpu_state::VcpuState;
 /// Where everything lies in a function's machines, and where its code starts.
 pub(crate) struct Template {
     layout: Layout,
-    start: u64,
-    call: u64,
+    entries: Entries,
     /// Where a snapshot's guest expects its arguments; `None` where guests boot at every call.
     arguments: Option<u64>,
 }
 
 impl Template {
-    /// Lays out `image` and, with `snapshot`, boots it once, for at most `limit`. The machine that this
+    /// Lays out `program` and, with `snapshot`, boots it once, for at most `limit`. The machine that this
     /// takes is left over, to be made one of the snapshot's.
     pub(crate) fn new(
-        image: &Image<'_>,
+        program: &Program<'_>,
         snapshot: bool,
         limit: Duration,
     ) -> Result<(Self, Snapshot, Machine), Error> {
         let mut template = Self {
-            layout: Layout::of(image),
-            start: image.start,
-            call: image.call,
+            layout: Layout::of(program),
+            entries: program.entries,
             arguments: None,
         };
         let blueprint = template.layout.blueprint.clone();
         let mut file = blueprint.file()?;
-        for segment in &image.segments {
+        for segment in &program.image.segments {
             file.write(segment.address, segment.bytes)?;
         }
         let memory = GuestMemory::map(file.descriptor(), blueprint.size)?;
@@ -87,8 +85,8 @@ impl Template {
     /// How a call starts whose encoded arguments are the `length` bytes at `address`.
     pub(crate) const fn call(&self, address: u64, length: u64) -> Entry {
         Entry {
-            rip: self.call,
-            rsp: self.layout.stack_top,
+            rip: self.entries.call,
+            stack_top: self.layout.stack_top,
             arguments: [address, length],
         }
     }
@@ -96,8 +94,8 @@ impl Template {
     /// How a guest starts that initialises itself.
     const fn boot(&self) -> Entry {
         Entry {
-            rip: self.start,
-            rsp: self.layout.stack_top,
+            rip: self.entries.start,
+            stack_top: self.layout.stack_top,
             arguments: [self.layout.heap_start, self.layout.heap_end],
         }
     }

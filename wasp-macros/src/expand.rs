@@ -4,9 +4,9 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Attribute, Ident, ItemFn, ReturnType, Type, Visibility};
-use virtine_build::syntax::{Function, Parameter, Passing, Settings};
+use virtine_build::syntax::{Function, Parameter, Passing, Settings, Sizes};
 
-use crate::lookup;
+use crate::lookup::{self, Guest};
 
 /// Expands the attribute. Where something is wrong, all errors and the function as the user wrote
 /// it, so that nothing else breaks for want of it.
@@ -38,9 +38,9 @@ fn checked(arguments: TokenStream, function: &ItemFn) -> syn::Result<TokenStream
         }
         (Err(error), _) | (_, Err(error)) => return Err(error),
     };
-    let image = lookup::image(&function.sig.ident)?;
+    let guest = lookup::guest(&function.sig.ident)?;
     let host = lookup::host();
-    Ok(expand(function, &parts, &settings, &image, &host))
+    Ok(expand(function, &parts, &settings, &guest, &host))
 }
 
 /// ```text
@@ -53,7 +53,7 @@ fn expand(
     function: &ItemFn,
     parts: &Function,
     settings: &Settings,
-    image: &TokenStream,
+    guest: &Guest,
     host: &TokenStream,
 ) -> TokenStream {
     let name = &function.sig.ident;
@@ -62,12 +62,14 @@ fn expand(
     let cfgs: Vec<&Attribute> = attributes(function, &["cfg"]);
     let stub = stub(function, parts, &handle, &try_call);
     let init = settings.init.as_ref().map(|path| init(&path.0, &cfgs));
-    let definition = definition(name, parts, settings, image, host);
+    let definition = definition(name, parts, settings, guest, host);
     let fallible = fallible(function, parts, &handle, &try_call, host);
     let (vis, inner_vis) = (&function.vis, from_child(&function.vis));
     let about = format!("Calls [`{name}()`] so that a failure is an error.");
+    let carrier = &guest.carrier;
     quote! {
         #stub
+        #carrier
         #(#cfgs)*
         #[doc(hidden)]
         #[allow(non_upper_case_globals)]
@@ -135,10 +137,12 @@ fn definition(
     name: &Ident,
     parts: &Function,
     settings: &Settings,
-    image: &TokenStream,
+    guest: &Guest,
     host: &TokenStream,
 ) -> TokenStream {
     let name = settings.name.clone().unwrap_or_else(|| name.to_string());
+    let Guest { image, entries, .. } = guest;
+    let Sizes { memory, stack } = settings.sizes();
     let (seconds, nanoseconds) = (settings.timeout.as_secs(), settings.timeout.subsec_nanos());
     let snapshot = settings.snapshot;
     let borrows_statics = parts.returns_static;
@@ -146,6 +150,9 @@ fn definition(
         #host::expansion::Function::new(#host::expansion::Definition {
             name: #name,
             image: #image,
+            entries: #entries,
+            memory: #memory,
+            stack: #stack,
             timeout: ::core::time::Duration::new(#seconds, #nanoseconds),
             snapshot: #snapshot,
             borrows_statics: #borrows_statics,

@@ -3,6 +3,7 @@
 
 mod expand;
 mod lookup;
+mod reading;
 
 use proc_macro::TokenStream;
 

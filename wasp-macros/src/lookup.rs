@@ -1,11 +1,14 @@
 //! What the build script made of a function, found by the function's place in its file.
 
 use std::env;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
-use virtine_build::report::{Entry, FOLDER, IMAGES, Outcome, Report};
+use virtine_build::report::{self, Entry, FOLDER, IMAGE, IMAGES, Outcome, Report};
+
+use crate::reading;
 
 /// Said by rustc itself where OUT_DIR is not set, so that an editor without it stays quiet.
 const NO_BUILD_SCRIPT: &str = "#[virtine] needs a build script: add `virtine-build` to \
@@ -16,37 +19,98 @@ const NOT_CALLED: &str = "#[virtine] found no guest images: call `virtine_build:
 
 /// The path by which the package's source knows `wasp-core`.
 pub(crate) fn host() -> TokenStream {
-    let report = env::var_os("OUT_DIR").and_then(|folder| Report::read(Path::new(&folder)));
-    let name = report.map_or("wasp_core".to_owned(), |report| report.host);
+    let report = env::var_os("OUT_DIR").and_then(|folder| reading::report(Path::new(&folder)));
+    let name = report.map_or("wasp_core".to_owned(), |report| report.host.clone());
     let name = Ident::new(&name, Span::call_site());
     quote!(::#name)
 }
 
-/// An expression of type `&'static [u8]`, the function's image; or why there is none.
-pub(crate) fn image(name: &Ident) -> syn::Result<TokenStream> {
-    let error = |message: &str| syn::Error::new(name.span(), message);
-    let Some(out_dir) = env::var_os("OUT_DIR").map(PathBuf::from) else {
-        return Ok(quote! { { const _: &str = env!("OUT_DIR", #NO_BUILD_SCRIPT); &[] } });
-    };
-    let Some(place) = Place::of(name) else {
-        // An editor's expansion, which has no files.
-        return Ok(quote! { &[] });
-    };
-    let report = Report::read(&out_dir).ok_or_else(|| error(NOT_CALLED))?;
-    let entry = place.find(&report).ok_or_else(|| error(&not_found(name)))?;
-    match &entry.outcome {
-        Outcome::Built => Ok(include(&entry.target.folder, name)),
-        Outcome::Failed(reason) => Err(error(&failed(name, reason))),
-        // Of these, the first function's error says why; the second fail when they are called.
-        Outcome::Blocked | Outcome::LeftOut => Ok(quote! { &[] }),
+/// What a function's handle is made with.
+pub(crate) struct Guest {
+    /// Expressions of the types `&'static &'static [u8]` and `&'static [u8]`.
+    pub(crate) image: TokenStream,
+    pub(crate) entries: TokenStream,
+    /// What includes the image, where this function does so for all.
+    pub(crate) carrier: TokenStream,
+}
+
+impl Guest {
+    /// Of a function that fails when it is called.
+    fn none(entries: TokenStream) -> Self {
+        Self {
+            image: quote! { &(&[] as &[u8]) },
+            entries,
+            carrier: TokenStream::new(),
+        }
+    }
+
+    fn of(entry: &Entry, carries: bool, name: &Ident) -> Self {
+        let host = host();
+        let folder = format!("/{FOLDER}/{IMAGES}/{}/", entry.target.folder);
+        let key = key(&entry.target.folder);
+        // A test of a library may depend, by way of others, on the library as it is.
+        let guest = quote! { #host::expansion::Guest<#key, { cfg!(test) }> };
+        // The macro cannot know the module it stands in, but `module_path!` is expanded inside `concat!`.
+        let entries = report::entries_suffix(&name.to_string(), entry.line);
+        let carrier = carries.then(|| carrier(&host, &guest, &format!("{folder}{IMAGE}")));
+        Self {
+            image: quote! { <#guest as #host::expansion::Carries<_>>::IMAGE },
+            entries: quote! {
+                include_bytes!(concat!(env!("OUT_DIR"), #folder, module_path!(), #entries))
+            },
+            carrier: carrier.unwrap_or_default(),
+        }
     }
 }
 
-/// The macro cannot know the module it stands in, but `module_path!` is expanded inside `concat!`.
-fn include(folder: &str, name: &Ident) -> TokenStream {
-    let head = format!("/{FOLDER}/{IMAGES}/{folder}/");
-    let tail = format!("::{name}.img");
-    quote! { include_bytes!(concat!(env!("OUT_DIR"), #head, module_path!(), #tail)) }
+/// Includes the image once for all functions of the crate. They find it by a trait of which there is one
+/// implementation for their guest, since there is no path that leads from everywhere to a private module;
+/// a type of the crate's own makes the implementation the crate's to write.
+fn carrier(host: &TokenStream, guest: &TokenStream, file: &str) -> TokenStream {
+    quote! {
+        #[allow(non_local_definitions)]
+        const _: () = {
+            static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), #file));
+            pub struct Carrier;
+            impl #host::expansion::Carries<Carrier> for #guest {
+                const IMAGE: &'static &'static [u8] = &IMAGE;
+            }
+        };
+    }
+}
+
+/// Tells the guests of all packages and targets that one program may hold from each other.
+fn key(folder: &str) -> u64 {
+    let variable = |name| env::var(name).unwrap_or_default();
+    let mut hasher = DefaultHasher::new();
+    (
+        variable("CARGO_PKG_NAME"),
+        variable("CARGO_PKG_VERSION"),
+        folder,
+    )
+        .hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What the build script made of the function; or why it made nothing.
+pub(crate) fn guest(name: &Ident) -> syn::Result<Guest> {
+    let error = |message: &str| syn::Error::new(name.span(), message);
+    let Some(out_dir) = env::var_os("OUT_DIR").map(PathBuf::from) else {
+        let missing = quote! { { const _: &str = env!("OUT_DIR", #NO_BUILD_SCRIPT); &[] } };
+        return Ok(Guest::none(missing));
+    };
+    let Some(place) = Place::of(name) else {
+        // An editor's expansion, which has no files.
+        return Ok(Guest::none(quote! { &[] }));
+    };
+    let report = reading::report(&out_dir).ok_or_else(|| error(NOT_CALLED))?;
+    let entry = place.find(&report).ok_or_else(|| error(&not_found(name)))?;
+    match &entry.outcome {
+        Outcome::Built { carries } => Ok(Guest::of(entry, *carries, name)),
+        Outcome::Failed(reason) => Err(error(&failed(name, reason))),
+        // Of these, the first function's error says why; the second fail when they are called.
+        Outcome::Blocked | Outcome::LeftOut => Ok(Guest::none(quote! { &[] })),
+    }
 }
 
 fn failed(name: &Ident, reason: &str) -> String {

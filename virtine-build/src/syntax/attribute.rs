@@ -8,6 +8,7 @@ use quote::ToTokens as _;
 use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::{Expr, ExprLit, Ident, Lit, LitStr, Token};
+use virtine_rt::abi::image::Sizes;
 use virtine_rt::abi::{PAGE_SIZE, USER_BASE};
 
 /// What the attribute grants and asks for.
@@ -15,8 +16,8 @@ use virtine_rt::abi::{PAGE_SIZE, USER_BASE};
 pub struct Settings {
     /// How long one call may run; 10 s unless said otherwise.
     pub timeout: Duration,
-    /// Bytes of guest memory for image, stack, arguments and heap together; 16 MiB unless said
-    /// otherwise. Costs nothing until it is touched.
+    /// Bytes of guest memory for stack, arguments and heap together; 16 MiB unless said otherwise. Costs
+    /// nothing until it is touched.
     pub memory: u64,
     /// Bytes of stack; 1 MiB unless said otherwise.
     pub stack: u64,
@@ -68,6 +69,13 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const KNOWN: &str = "known keys are `timeout`, `memory`, `stack`, `snapshot`, `init` and `name`";
 
 impl Settings {
+    /// What the function's guests are granted.
+    #[must_use]
+    pub const fn sizes(&self) -> Sizes {
+        let Self { memory, stack, .. } = *self;
+        Sizes { memory, stack }
+    }
+
     /// Reads the tokens between the attribute's parentheses.
     ///
     /// # Errors

@@ -1,8 +1,10 @@
 //! The flat image: what `virtine-build` writes and `wasp-core` loads.
 //!
+//! All functions of a crate share one image; each has [`Entries`] of its own into it.
+//!
 //! ```text
 //! 0    header      HEADER_SIZE bytes, little-endian
-//! 128  segments    SEGMENT_SIZE bytes each, by rising address, none overlapping
+//! 64   segments    SEGMENT_SIZE bytes each, by rising address, none overlapping
 //!      contents    the segments' bytes, at the file offsets that the table names
 //! ```
 
@@ -15,13 +17,16 @@ use super::{PAGE_SIZE, USER_BASE, USER_LIMIT, page_align_up};
 pub const MAGIC: [u8; 8] = *b"VIRTINE\0";
 
 /// Version of the image format and of the hypercall ABI together.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Bytes of the header.
-pub const HEADER_SIZE: usize = 128;
+pub const HEADER_SIZE: usize = 64;
 
 /// Bytes of one entry of the segment table.
 pub const SEGMENT_SIZE: usize = 40;
+
+/// Bytes of an image's identity.
+pub const ID_SIZE: usize = 20;
 
 /// More segments than any linker makes of our script; a bound for hostile input.
 pub const MAX_SEGMENTS: usize = 16;
@@ -78,21 +83,70 @@ impl Segment<'_> {
     }
 }
 
-/// A guest program, ready to be laid into guest memory.
+/// What the functions of a crate have in common, ready to be laid into guest memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image<'a> {
+    /// The linker's SHA-1 of the program that the image was made of, by which its line information is known.
+    pub id: [u8; ID_SIZE],
+    /// By rising address.
+    pub segments: Vec<Segment<'a>>,
+}
+
+/// Where one function's guests enter the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entries {
     /// Where a fresh guest starts: initialises itself and says [`READY`](super::hypercall::READY).
     pub start: u64,
     /// Where each call starts.
     pub call: u64,
-    /// Bytes of guest memory in all (image, stack, heap), from [`USER_BASE`] on.
+}
+
+impl Entries {
+    /// Bytes of the entries' file.
+    pub const SIZE: usize = 16;
+
+    /// Reads what [`Entries::to_bytes`] has written.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::Truncated`] where `file` is too short.
+    pub fn parse(file: &[u8]) -> Result<Self, ImageError> {
+        let mut file = Reader { file, at: 0 };
+        Ok(Self {
+            start: file.word()?,
+            call: file.word()?,
+        })
+    }
+
+    /// Little-endian, in the order of the fields.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        [self.start, self.call]
+            .into_iter()
+            .flat_map(u64::to_le_bytes)
+            .collect()
+    }
+}
+
+/// What one function's guests are granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Bytes of stack, arguments and heap together, guard pages included. The image is not counted: what
+    /// a function can use does not depend on the code that stands beside it.
     pub memory: u64,
     /// Bytes of stack.
     pub stack: u64,
-    /// Identity of the contents: SHA-256 over all but this field, set by `virtine-build`.
-    pub hash: [u8; 32],
-    /// By rising address.
-    pub segments: Vec<Segment<'a>>,
+}
+
+/// All that one function's guests are made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program<'a> {
+    /// Code and data.
+    pub image: &'a Image<'a>,
+    /// The function's way in.
+    pub entries: Entries,
+    /// The function's means.
+    pub sizes: Sizes,
 }
 
 /// Why bytes are not an image that this release can run.
@@ -135,12 +189,17 @@ pub enum ImageError {
         /// Bytes of stack found.
         stack: u64,
     },
-    /// Image, guard pages and stack leave no page of heap in the memory granted.
+    /// Guard pages and stack leave no page of heap in the memory granted.
     MemoryTooSmall {
         /// Bytes granted.
         memory: u64,
-        /// Bytes that image, guard pages, stack and one page of heap take.
+        /// Bytes that guard pages, stack and one page of heap take.
         needed: u64,
+    },
+    /// Code, statics and the memory granted reach beyond [`USER_LIMIT`].
+    TooLarge {
+        /// The first address behind them.
+        end: u64,
     },
 }
 
@@ -175,8 +234,13 @@ impl fmt::Display for ImageError {
             ),
             Self::MemoryTooSmall { memory, needed } => write!(
                 f,
-                "code, constants and stack need {needed} bytes, but `memory` grants {memory}; \
-                 raise it: #[virtine(memory = \"...\")]"
+                "stack, guard pages and one page of heap need {needed} bytes, but `memory` grants \
+                 {memory}; raise it: #[virtine(memory = \"...\")]"
+            ),
+            Self::TooLarge { end } => write!(
+                f,
+                "code, statics and memory end at {end:#x}, beyond the {USER_LIMIT:#x} that a virtine \
+                 can address"
             ),
         }
     }
@@ -204,14 +268,8 @@ impl<'a> Image<'a> {
         if count == 0 || count > MAX_SEGMENTS as u64 {
             return Err(ImageError::SegmentCount { found: count });
         }
-        let (start, call, memory, stack) = (
-            header.word()?,
-            header.word()?,
-            header.word()?,
-            header.word()?,
-        );
-        let mut hash = [0; 32];
-        hash.copy_from_slice(header.bytes(32)?);
+        let mut id = [0; ID_SIZE];
+        id.copy_from_slice(header.bytes(ID_SIZE)?);
         let mut table = Reader {
             file,
             at: HEADER_SIZE,
@@ -219,14 +277,7 @@ impl<'a> Image<'a> {
         let segments = (0..count)
             .map(|_| table.segment())
             .collect::<Result<Vec<_>, _>>()?;
-        let image = Self {
-            start,
-            call,
-            memory,
-            stack,
-            hash,
-            segments,
-        };
+        let image = Self { id, segments };
         image.check()?;
         Ok(image)
     }
@@ -237,10 +288,7 @@ impl<'a> Image<'a> {
         let mut file = Vec::new();
         file.extend(MAGIC);
         file.extend((u64::from(VERSION) | (self.segments.len() as u64) << 32).to_le_bytes());
-        for word in [self.start, self.call, self.memory, self.stack] {
-            file.extend(word.to_le_bytes());
-        }
-        file.extend(self.hash);
+        file.extend(self.id);
         file.resize(HEADER_SIZE, 0);
         let mut offset = (HEADER_SIZE + SEGMENT_SIZE * self.segments.len()) as u64;
         for segment in &self.segments {
@@ -262,32 +310,18 @@ impl<'a> Image<'a> {
         file
     }
 
-    /// Checks the invariants that the fields' docs state.
-    ///
-    /// # Errors
-    ///
-    /// The first invariant that does not hold.
-    pub fn check(&self) -> Result<(), ImageError> {
-        self.check_segments()?;
-        for address in [self.start, self.call] {
-            if !self
-                .segments
-                .iter()
-                .any(|segment| is_code(segment, address))
-            {
-                return Err(ImageError::EntryPoint { address });
-            }
-        }
-        self.check_sizes()
-    }
-
     /// The first address behind the image's last page.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.segments.last().map_or(USER_BASE, Segment::end)
     }
 
-    fn check_segments(&self) -> Result<(), ImageError> {
+    /// Checks what is promised of the segments.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::Segment`] for the first one that does not keep it.
+    pub fn check(&self) -> Result<(), ImageError> {
         let mut free_from = USER_BASE;
         for segment in &self.segments {
             let address = segment.address;
@@ -305,17 +339,50 @@ impl<'a> Image<'a> {
         }
         Ok(())
     }
+}
+
+impl<'a> Program<'a> {
+    /// Puts a function's parts together.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that does not fit.
+    pub fn new(image: &'a Image<'a>, entries: Entries, sizes: Sizes) -> Result<Self, ImageError> {
+        let program = Self {
+            image,
+            entries,
+            sizes,
+        };
+        program.check_entries()?;
+        program.check_sizes()?;
+        Ok(program)
+    }
+
+    fn check_entries(&self) -> Result<(), ImageError> {
+        let Entries { start, call } = self.entries;
+        for address in [start, call] {
+            let mut segments = self.image.segments.iter();
+            if !segments.any(|segment| is_code(segment, address)) {
+                return Err(ImageError::EntryPoint { address });
+            }
+        }
+        Ok(())
+    }
 
     fn check_sizes(&self) -> Result<(), ImageError> {
-        let Self { memory, stack, .. } = *self;
+        let Sizes { memory, stack } = self.sizes;
         let whole_pages = memory.is_multiple_of(PAGE_SIZE) && stack.is_multiple_of(PAGE_SIZE);
-        if !whole_pages || stack == 0 || memory > USER_LIMIT - USER_BASE || stack > memory {
+        if !whole_pages || stack == 0 || memory > USER_LIMIT || stack > memory {
             return Err(ImageError::Sizes { memory, stack });
         }
         // Two guard pages and one page of heap.
-        let needed = self.end() - USER_BASE + stack + 3 * PAGE_SIZE;
+        let needed = stack + 3 * PAGE_SIZE;
         if needed > memory {
             return Err(ImageError::MemoryTooSmall { memory, needed });
+        }
+        let end = self.image.end().saturating_add(memory);
+        if end > USER_LIMIT {
+            return Err(ImageError::TooLarge { end });
         }
         Ok(())
     }
@@ -388,14 +455,22 @@ mod tests {
             bytes: &[5],
         };
         Image {
-            start: USER_BASE,
-            call: USER_BASE + 3,
-            memory: 0x10_0000,
-            stack: 0x4000,
-            hash: [7; 32],
+            id: [7; ID_SIZE],
             segments: vec![code, data],
         }
     }
+
+    fn entries() -> Entries {
+        Entries {
+            start: USER_BASE,
+            call: USER_BASE + 3,
+        }
+    }
+
+    const SIZES: Sizes = Sizes {
+        memory: 0x10_0000,
+        stack: 0x4000,
+    };
 
     #[test]
     fn what_is_written_is_read_back() {
@@ -447,32 +522,56 @@ mod tests {
     }
 
     #[test]
+    fn entries_are_read_back() {
+        let bytes = entries().to_bytes();
+        assert_eq!(Entries::parse(&bytes), Ok(entries()));
+        assert!(Entries::parse(&bytes[..Entries::SIZE - 1]).is_err());
+    }
+
+    #[test]
     fn entry_point_must_be_code() {
+        assert!(Program::new(&image(), entries(), SIZES).is_ok());
         for wrong in [USER_BASE + 4, USER_BASE + 0x1000, 0, u64::MAX] {
-            let image = Image {
-                call: wrong,
-                ..image()
+            let start = Entries {
+                start: wrong,
+                ..entries()
             };
-            assert_eq!(
-                Image::parse(&image.to_bytes()),
-                Err(ImageError::EntryPoint { address: wrong })
-            );
+            let call = Entries {
+                call: wrong,
+                ..entries()
+            };
+            for entries in [start, call] {
+                assert_eq!(
+                    Program::new(&image(), entries, SIZES),
+                    Err(ImageError::EntryPoint { address: wrong })
+                );
+            }
         }
     }
 
     #[test]
     fn memory_that_cannot_hold_the_stack_names_what_is_needed() {
-        let image = Image {
-            memory: 0x8000,
-            ..image()
-        };
-        let needed = 0x4000 + 0x4000 + 3 * PAGE_SIZE;
+        let needed = SIZES.stack + 3 * PAGE_SIZE;
+        let image = image();
+        let with = |memory| Program::new(&image, entries(), Sizes { memory, ..SIZES });
+        assert!(with(needed).is_ok());
+        let memory = needed - PAGE_SIZE;
         assert_eq!(
-            image.check(),
-            Err(ImageError::MemoryTooSmall {
-                memory: 0x8000,
-                needed
-            })
+            with(memory),
+            Err(ImageError::MemoryTooSmall { memory, needed })
+        );
+    }
+
+    #[test]
+    fn memory_beyond_the_page_tables_reach_is_refused() {
+        let sizes = Sizes {
+            memory: USER_LIMIT,
+            ..SIZES
+        };
+        let end = image().end() + USER_LIMIT;
+        assert_eq!(
+            Program::new(&image(), entries(), sizes),
+            Err(ImageError::TooLarge { end })
         );
     }
 

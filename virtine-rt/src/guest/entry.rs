@@ -1,7 +1,9 @@
-//! The two entry points of an image, and the arguments of a call.
+//! What the entry points of an image do: the start, shared by most functions, and a call's arguments.
+//!
+//! The host enters them as a `call` instruction would, with the stack pointer 8 below a multiple of 16
+//! (System V ABI, 3.2.2). Whatever an earlier call left in the processor, it has put right.
 
 use alloc_crate::boxed::Box;
-use core::arch::global_asm;
 use core::hint::black_box;
 use core::slice;
 
@@ -10,36 +12,19 @@ use serde::Deserialize;
 use super::{exit, heap};
 use crate::codec::Decoder;
 
-// Whatever an earlier call left in the processor, the host has put right. RDI and RSI carry an entry's
-// two arguments, RSP is the stack's top; all other registers are in their initial state.
-global_asm!(
-    ".section .text.virtine, \"ax\", @progbits",
-    // RDI: first address of the heap; RSI: first address behind it.
-    ".globl __virtine_start",
-    "__virtine_start:",
-    "call {start}",
-    "ud2",
-    // RDI: address of the encoded arguments; RSI: their length. `virtine-build` binds
-    // __virtine_body to the shim of the one function that this image is for.
-    ".globl __virtine_call",
-    "__virtine_call:",
-    "call __virtine_body",
-    "ud2",
-    ".text",
-    start = sym start,
-);
-
-// SAFETY: each link binds the name to an `extern "C" fn()` of `__virtine_entry!`'s.
-unsafe extern "C" {
-    /// What the user wants done before the snapshot.
-    safe fn __virtine_init();
+/// Where the guests of functions without an `init` of their own start.
+#[unsafe(no_mangle)]
+extern "C" fn __virtine_start(heap_start: usize, heap_end: usize) -> ! {
+    start(heap_start, heap_end, || {})
 }
 
-extern "C" fn start(heap_start: usize, heap_end: usize) -> ! {
+/// Makes a guest ready for calls. The heap may lie between the two addresses; `init` is what the user
+/// wants done before the snapshot.
+pub fn start(heap_start: usize, heap_end: usize, init: fn()) -> ! {
     heap::set_bounds(heap_start, heap_end);
     // The allocator sets itself up with the first allocation: once, here, not in every call.
     drop(black_box(Box::new(0_usize)));
-    __virtine_init();
+    init();
     exit::ready(heap::first_unused())
 }
 

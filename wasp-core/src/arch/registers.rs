@@ -125,7 +125,7 @@ pub(crate) struct Entry {
     /// Address of the first instruction.
     pub(crate) rip: u64,
     /// Top of the stack, a multiple of 16.
-    pub(crate) rsp: u64,
+    pub(crate) stack_top: u64,
     /// The entry's two arguments, for RDI and RSI.
     pub(crate) arguments: [u64; 2],
 }
@@ -134,12 +134,13 @@ impl Entry {
     pub(crate) fn registers(&self) -> kvm_regs {
         let Self {
             rip,
-            rsp,
+            stack_top,
             arguments: [rdi, rsi],
         } = *self;
         kvm_regs {
             rip,
-            rsp,
+            // As behind a `call`, whose return address nobody uses (System V ABI, 3.2.2).
+            rsp: stack_top - 8,
             rdi,
             rsi,
             rflags: USER_RFLAGS,

@@ -1,10 +1,10 @@
-//! A virtine whose sizes do not fit it.
+//! A virtine whose statics are larger than the memory that it is granted.
 
 use wasp_core::virtine;
 
 static TABLE: [u8; 1 << 20] = [1; 1 << 20];
 
-#[virtine(memory = "1MiB", stack = "64KiB")]
+#[virtine(memory = "512KiB", stack = "64KiB")]
 fn look_up(at: usize) -> u8 {
     TABLE[at]
 }
