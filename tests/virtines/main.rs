@@ -10,6 +10,7 @@
 mod alone;
 mod arguments;
 mod attacks;
+mod bodies;
 mod cache;
 mod calls;
 mod exceptions;

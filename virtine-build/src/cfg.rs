@@ -37,6 +37,30 @@ impl Cfg {
             .any(|predicate| self.eval(&predicate) == Truth::False)
     }
 
+    /// What an attribute comes to: itself, or what a `cfg_attr` puts in its place unless its predicate is
+    /// certainly false.
+    pub(crate) fn applied(&self, attribute: &Attribute) -> Vec<Meta> {
+        self.expanded(&attribute.meta)
+    }
+
+    fn expanded(&self, meta: &Meta) -> Vec<Meta> {
+        let Meta::List(list) = meta else {
+            return vec![meta.clone()];
+        };
+        if !list.path.is_ident("cfg_attr") {
+            return vec![meta.clone()];
+        }
+        let parse = Punctuated::<Meta, Token![,]>::parse_terminated;
+        let parts = parse.parse2(list.tokens.clone()).unwrap_or_default();
+        let mut parts = parts.iter();
+        match parts.next() {
+            Some(predicate) if self.eval(predicate) != Truth::False => {
+                parts.flat_map(|part| self.expanded(part)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     fn eval(&self, predicate: &Meta) -> Truth {
         match predicate {
             Meta::Path(path) if path.is_ident("test") => Truth::False,

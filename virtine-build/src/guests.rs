@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use syn::{Attribute, ItemFn};
+use syn::{ItemFn, Meta};
 
 use crate::compile::{self, Compiled, Diagnostic};
 use crate::emit;
@@ -94,7 +94,7 @@ impl<'a> Guest<'a> {
                     function,
                     slice: Slice::of(&of.index, item, settings.init.as_ref()),
                     settings,
-                    symbol: symbol(of, item),
+                    symbol: symbol(of, item, syntax),
                 }),
                 // The macro finds the same errors and reports them in their places.
                 Err(_) => guest
@@ -184,16 +184,20 @@ fn names(dependency: &Dependency, name: &str) -> bool {
     }
 }
 
-/// Of the path and not of a number, so that one function more does not change all others' programs.
-fn symbol(of: &Crate<'_>, item: usize) -> String {
+/// Of the path and not of a number, so that one function more does not change all others; but a body has no
+/// path.
+fn symbol(of: &Crate<'_>, item: usize, function: &ItemFn) -> String {
     let item = &of.index.items[item];
-    let path = of.index.modules[item.module].path.iter().chain(&item.names);
-    path.fold("virtine_body".to_owned(), |symbol, name| {
-        symbol + "." + name
-    })
+    let module = &of.index.modules[item.module];
+    let path = module.path.iter().chain(&item.names);
+    let symbol = path.fold("virtine".to_owned(), |symbol, name| symbol + "." + name);
+    match module.block {
+        Some(_) => format!("{symbol}.{}", function.sig.ident.span().start().line),
+        None => symbol,
+    }
 }
 
-fn check(function: &ItemFn, attribute: &Attribute) -> syn::Result<(Function, Settings)> {
+fn check(function: &ItemFn, attribute: &Meta) -> syn::Result<(Function, Settings)> {
     let settings = Settings::parse(syntax::arguments(attribute)?)?;
     Ok((Function::check(function)?, settings))
 }
@@ -276,12 +280,14 @@ fn linked(
         .collect())
 }
 
-/// The function that includes the image: one that the host does not leave out for a `cfg` that only the
-/// compiler can tell, where there is such a one.
+/// The function that includes the image: one that the host does not leave out for what only the compiler can
+/// tell, where there is such a one.
 fn carrier(guest: &Guest<'_>) -> Option<usize> {
     let is_certain = |virtine: &&Virtine<'_>| {
+        let module = guest.of.index.items[virtine.item].module;
         let mut attributes = virtine.syntax.attrs.iter();
-        !attributes.any(|one| one.path().is_ident("cfg"))
+        guest.of.index.modules[module].block.is_none()
+            && !attributes.any(|one| one.path().is_ident("cfg"))
     };
     let certain = guest.virtines.iter().find(is_certain);
     certain

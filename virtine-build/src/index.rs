@@ -1,18 +1,23 @@
 //! A crate's modules, items and imports, with the bytes that each takes up.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-use proc_macro2::TokenStream;
-use quote::ToTokens;
 use syn::spanned::Spanned as _;
-use syn::{Attribute, UseTree};
+use syn::{Meta, UseTree};
 
 use crate::cfg::Cfg;
-use crate::mentions::{self, Mention};
-use crate::parts::{self, Part};
+use crate::index::names::Names;
+use crate::mentions::Mention;
+use crate::parts::Part;
 use crate::source::Sources;
-use crate::syntax;
+
+mod kind;
+mod names;
+mod nested;
+mod walk;
+
+pub(crate) use walk::Units;
 
 /// Everything in one crate that the slice can choose from.
 #[derive(Default)]
@@ -24,17 +29,6 @@ pub(crate) struct Index {
     /// The `use` items that the imports belong to.
     pub(crate) uses: Vec<Use>,
     names: Names,
-}
-
-/// What is where by what name: each look-up of the slice asks.
-#[derive(Default)]
-struct Names {
-    items: HashMap<(usize, String), Vec<usize>>,
-    macros: HashMap<String, Vec<usize>>,
-    modules: HashMap<(usize, String), Vec<usize>>,
-    imports: HashMap<(usize, String), Vec<usize>>,
-    /// Of each module, those that bring unknown names.
-    globs: HashMap<usize, Vec<usize>>,
 }
 
 /// Bytes of one source file.
@@ -49,8 +43,22 @@ pub(crate) struct Module {
     /// Names from the root, the crate's own left out.
     pub(crate) path: Vec<String>,
     pub(crate) parent: Option<usize>,
+    /// The block that it is, if it is none in truth: items inside a body see each other as if they were in
+    /// a module, and beyond it all that the body sees.
+    pub(crate) block: Option<Block>,
     /// What must stay so that the module is there: `mod m;`, or `mod m {` and `}`.
     pub(crate) frame: Vec<Place>,
+}
+
+/// A body, or a block in one, that holds virtines.
+#[derive(Debug)]
+pub(crate) struct Block {
+    /// What is around it: a module, or another such block.
+    pub(crate) scope: usize,
+    /// The item whose body it is.
+    pub(crate) owner: usize,
+    /// Its braces.
+    pub(crate) place: Place,
 }
 
 pub(crate) struct Item {
@@ -62,7 +70,9 @@ pub(crate) struct Item {
     pub(crate) mentions: Vec<Mention>,
     /// Names that may be those of methods.
     pub(crate) members: BTreeSet<String>,
-    /// `#[virtine]` attributes, which are no part of the guest.
+    /// What `#[virtine]` says, where it stands on the item.
+    pub(crate) virtine: Option<Meta>,
+    /// The attributes that say so here and in its body, which are no part of the guest.
     pub(crate) attributes: Vec<Range<usize>>,
     /// What of it can be taken out by itself.
     pub(crate) parts: Vec<Part>,
@@ -142,28 +152,8 @@ fn covered(tree: &UseTree, offset: usize, next: &mut usize) -> Option<Range<usiz
 }
 
 impl Index {
-    pub(crate) fn new(sources: &Sources, cfg: &Cfg) -> Self {
-        let mut index = Self::default();
-        if let Some(root) = sources.files.first() {
-            index.modules.push(Module {
-                path: Vec::new(),
-                parent: None,
-                frame: Vec::new(),
-            });
-            let mut builder = Builder {
-                sources,
-                cfg,
-                index: &mut index,
-            };
-            builder.items(
-                &root.syntax.items,
-                &mut Cursor {
-                    module: 0,
-                    file: 0,
-                    next_module: 0,
-                },
-            );
-        }
+    pub(crate) fn new(sources: &Sources, cfg: &Cfg, units: Units) -> Self {
+        let mut index = walk::index(sources, cfg, units);
         index.name_what_macros_define();
         index.names = Names::of(&index);
         index
@@ -189,6 +179,12 @@ impl Index {
         named.into_iter().chain(globs).flatten().copied()
     }
 
+    /// A module, and while it is a block what is around it: where a name is looked for, in this order.
+    pub(crate) fn scopes(&self, module: usize) -> impl Iterator<Item = usize> {
+        let outer = |&module: &usize| Some(self.modules[module].block.as_ref()?.scope);
+        std::iter::successors(Some(module), outer)
+    }
+
     fn name_what_macros_define(&mut self) {
         let definitions = self.items.iter().filter_map(|item| match &item.kind {
             Kind::Macro { defines } => Some((item.names.first()?.clone(), defines.clone())),
@@ -206,353 +202,12 @@ impl Index {
         }
     }
 
-    /// The functions that are virtines, with their attribute.
-    pub(crate) fn virtines(&self) -> impl Iterator<Item = (usize, &syn::ItemFn, &Attribute)> {
-        self.items
-            .iter()
-            .enumerate()
-            .filter_map(|(number, item)| match &item.kind {
-                Kind::Function(function) => {
-                    let attribute = function.attrs.iter().find(|one| syntax::is_virtine(one))?;
-                    Some((number, &**function, attribute))
-                }
-                _ => None,
-            })
-    }
-}
-
-impl Names {
-    fn of(index: &Index) -> Self {
-        let mut names = Self::default();
-        for (number, item) in index.items.iter().enumerate() {
-            for name in &item.names {
-                match item.kind {
-                    Kind::Macro { .. } => names.macros.entry(name.clone()).or_default(),
-                    _ => names.items.entry((item.module, name.clone())).or_default(),
-                }
-                .push(number);
-            }
-        }
-        for (number, module) in index.modules.iter().enumerate() {
-            if let (Some(parent), Some(name)) = (module.parent, module.path.last()) {
-                let modules = names.modules.entry((parent, name.clone()));
-                modules.or_default().push(number);
-            }
-        }
-        for (number, import) in index.imports.iter().enumerate() {
-            if let Some(name) = &import.name {
-                let imports = names.imports.entry((import.module, name.clone()));
-                imports.or_default().push(number);
-            }
-            if import.glob {
-                names.globs.entry(import.module).or_default().push(number);
-            }
-        }
-        names
-    }
-}
-
-/// Where the walk is.
-struct Cursor {
-    module: usize,
-    file: usize,
-    /// Which of the file's out-of-line modules comes next.
-    next_module: usize,
-}
-
-struct Builder<'a> {
-    sources: &'a Sources,
-    cfg: &'a Cfg,
-    index: &'a mut Index,
-}
-
-impl Builder<'_> {
-    fn items(&mut self, items: &[syn::Item], cursor: &mut Cursor) {
-        for item in items {
-            match item {
-                syn::Item::Mod(module) => self.module(module, cursor),
-                syn::Item::Use(item) if !self.cfg.excludes(&item.attrs) => {
-                    self.import(item, cursor)
-                }
-                _ => self.item(item, cursor),
-            }
-        }
-    }
-
-    fn module(&mut self, module: &syn::ItemMod, cursor: &mut Cursor) {
-        let excluded = self.cfg.excludes(&module.attrs);
-        let mut path = self.index.modules[cursor.module].path.clone();
-        path.push(module.ident.to_string());
-        let whole = module.span().byte_range();
-        let place = |bytes| Place {
-            file: cursor.file,
-            bytes,
-        };
-        let frame = match &module.content {
-            None => vec![place(whole)],
-            Some((brace, _)) => vec![
-                place(whole.start..brace.span.open().byte_range().end),
-                place(brace.span.close().byte_range()),
-            ],
-        };
-        let number = self.index.modules.len();
-        if !excluded {
-            self.index.modules.push(Module {
-                path,
-                parent: Some(cursor.module),
-                frame,
-            });
-        }
-        match &module.content {
-            None => {
-                let file = self.sources.files[cursor.file]
-                    .modules
-                    .get(cursor.next_module)
-                    .copied();
-                cursor.next_module += 1;
-                if let (Some(Some(file)), false) = (file, excluded) {
-                    let mut inner = Cursor {
-                        module: number,
-                        file,
-                        next_module: 0,
-                    };
-                    self.items(&self.sources.files[file].syntax.items, &mut inner);
-                }
-            }
-            Some((_, items)) if excluded => cursor.next_module += out_of_line(items),
-            Some((_, items)) => {
-                let mut inner = Cursor {
-                    module: number,
-                    ..*cursor
-                };
-                self.items(items, &mut inner);
-                cursor.next_module = inner.next_module;
-            }
-        }
-    }
-
-    fn import(&mut self, item: &syn::ItemUse, cursor: &Cursor) {
-        let first = self.index.imports.len();
-        self.tree(&item.tree, &mut Vec::new(), cursor.module);
-        self.index.uses.push(Use {
-            place: Place {
-                file: cursor.file,
-                bytes: item.span().byte_range(),
-            },
-            tree: item.tree.clone(),
-            imports: first..self.index.imports.len(),
-        });
-    }
-
-    fn tree(&mut self, tree: &UseTree, prefix: &mut Vec<String>, module: usize) {
-        let mut push = |path: &[String], name: Option<String>, glob| {
-            self.index.imports.push(Import {
-                module,
-                path: path.to_vec(),
-                name,
-                glob,
-            });
-        };
-        match tree {
-            UseTree::Path(path) => {
-                prefix.push(path.ident.to_string());
-                self.tree(&path.tree, prefix, module);
-                prefix.pop();
-            }
-            UseTree::Name(name) if name.ident == "self" => {
-                push(prefix, prefix.last().cloned(), false)
-            }
-            UseTree::Name(name) => {
-                prefix.push(name.ident.to_string());
-                push(prefix, Some(name.ident.to_string()), false);
-                prefix.pop();
-            }
-            UseTree::Rename(rename) => {
-                let alias = (rename.rename != "_").then(|| rename.rename.to_string());
-                let own = (rename.ident != "self").then(|| rename.ident.to_string());
-                let path: Vec<String> = prefix.iter().cloned().chain(own).collect();
-                push(&path, alias, false);
-            }
-            UseTree::Glob(_) => push(prefix, None, true),
-            UseTree::Group(group) => {
-                for tree in &group.items {
-                    self.tree(tree, prefix, module);
-                }
-            }
-        }
-    }
-
-    fn item(&mut self, item: &syn::Item, cursor: &Cursor) {
-        let attributes = attributes(item);
-        if self.cfg.excludes(attributes) {
-            return;
-        }
-        let virtine = attributes
-            .iter()
-            .filter(|attribute| syntax::is_virtine(attribute));
-        let attributes = virtine
-            .map(|attribute| attribute.span().byte_range())
-            .collect();
-        let (names, kind) = classify(item);
-        self.index.items.push(Item {
-            module: cursor.module,
-            place: Place {
-                file: cursor.file,
-                bytes: item.span().byte_range(),
-            },
-            names,
-            kind,
-            parts: parts::of(item),
-            mentions: mentions::of(without_virtine(item)),
-            members: mentions::members(without_virtine(item)),
-            attributes,
-        });
-    }
-}
-
-/// How many out-of-line modules stand among these items.
-fn out_of_line(items: &[syn::Item]) -> usize {
-    items
-        .iter()
-        .map(|item| match item {
-            syn::Item::Mod(syn::ItemMod { content: None, .. }) => 1,
-            syn::Item::Mod(syn::ItemMod {
-                content: Some((_, items)),
-                ..
-            }) => out_of_line(items),
-            _ => 0,
+    /// The functions that are virtines, with what their attribute says.
+    pub(crate) fn virtines(&self) -> impl Iterator<Item = (usize, &syn::ItemFn, &Meta)> {
+        let items = self.items.iter().enumerate();
+        items.filter_map(|(number, item)| match &item.kind {
+            Kind::Function(function) => Some((number, &**function, item.virtine.as_ref()?)),
+            _ => None,
         })
-        .sum()
-}
-
-fn attributes(item: &syn::Item) -> &[Attribute] {
-    match item {
-        syn::Item::Const(item) => &item.attrs,
-        syn::Item::Enum(item) => &item.attrs,
-        syn::Item::ExternCrate(item) => &item.attrs,
-        syn::Item::Fn(item) => &item.attrs,
-        syn::Item::ForeignMod(item) => &item.attrs,
-        syn::Item::Impl(item) => &item.attrs,
-        syn::Item::Macro(item) => &item.attrs,
-        syn::Item::Mod(item) => &item.attrs,
-        syn::Item::Static(item) => &item.attrs,
-        syn::Item::Struct(item) => &item.attrs,
-        syn::Item::Trait(item) => &item.attrs,
-        syn::Item::TraitAlias(item) => &item.attrs,
-        syn::Item::Type(item) => &item.attrs,
-        syn::Item::Union(item) => &item.attrs,
-        syn::Item::Use(item) => &item.attrs,
-        _ => &[],
     }
-}
-
-fn without_virtine(item: &syn::Item) -> TokenStream {
-    match item {
-        syn::Item::Fn(function) => {
-            let mut function = function.clone();
-            function
-                .attrs
-                .retain(|attribute| !syntax::is_virtine(attribute));
-            function.into_token_stream()
-        }
-        _ => item.to_token_stream(),
-    }
-}
-
-fn classify(item: &syn::Item) -> (Vec<String>, Kind) {
-    let named = |name: &syn::Ident, kind| (vec![name.to_string()], kind);
-    match item {
-        syn::Item::Fn(item) => named(&item.sig.ident, Kind::Function(Box::new(item.clone()))),
-        syn::Item::Enum(item) => {
-            let variants = item
-                .variants
-                .iter()
-                .map(|variant| variant.ident.to_string())
-                .collect();
-            named(&item.ident, Kind::Enum { variants })
-        }
-        syn::Item::Trait(item) => {
-            let members = item.items.iter().filter_map(|item| match item {
-                syn::TraitItem::Fn(item) => Some(item.sig.ident.to_string()),
-                syn::TraitItem::Const(item) => Some(item.ident.to_string()),
-                _ => None,
-            });
-            let members = members.collect();
-            named(&item.ident, Kind::Trait { members })
-        }
-        syn::Item::Impl(item) => {
-            let subject = mentions::of(item.self_ty.to_token_stream());
-            let of_trait = item
-                .trait_
-                .as_ref()
-                .map(|(path, _)| mentions::of(path.to_token_stream()));
-            (
-                Vec::new(),
-                Kind::Impl {
-                    subject,
-                    of_trait: of_trait.unwrap_or_default(),
-                },
-            )
-        }
-        syn::Item::Macro(item) => match &item.ident {
-            Some(name) => {
-                let defines = defined_in(item.mac.tokens.clone());
-                named(name, Kind::Macro { defines })
-            }
-            None => {
-                let mut names = Vec::new();
-                every_name(item.mac.tokens.clone(), &mut names);
-                let definition = item.mac.path.segments.last();
-                let definition = definition.map(|last| last.ident.to_string());
-                (names, Kind::Invocation { definition })
-            }
-        },
-        syn::Item::Const(item) => named(&item.ident, Kind::Other),
-        syn::Item::Static(item) => named(&item.ident, Kind::Other),
-        syn::Item::Struct(item) => named(&item.ident, Kind::Other),
-        syn::Item::Union(item) => named(&item.ident, Kind::Other),
-        syn::Item::Type(item) => named(&item.ident, Kind::Other),
-        syn::Item::ExternCrate(item) => {
-            let name = item.rename.as_ref().map_or(&item.ident, |(_, name)| name);
-            named(name, Kind::Other)
-        }
-        _ => (Vec::new(), Kind::Other),
-    }
-}
-
-fn every_name(tokens: TokenStream, names: &mut Vec<String>) {
-    for token in tokens {
-        match token {
-            proc_macro2::TokenTree::Ident(name) => names.push(name.to_string()),
-            proc_macro2::TokenTree::Group(group) => every_name(group.stream(), names),
-            _ => {}
-        }
-    }
-}
-
-/// What a macro's definition seems to define: the name behind each item keyword.
-fn defined_in(tokens: TokenStream) -> Vec<String> {
-    const KEYWORDS: [&str; 8] = [
-        "fn", "struct", "enum", "static", "const", "type", "trait", "ref",
-    ];
-    let mut names = Vec::new();
-    let mut after_keyword = false;
-    for token in tokens {
-        match token {
-            proc_macro2::TokenTree::Ident(name) => {
-                let name = name.to_string();
-                match KEYWORDS.contains(&name.as_str()) {
-                    true => after_keyword = true,
-                    false if after_keyword => {
-                        names.push(name);
-                        after_keyword = false;
-                    }
-                    false => {}
-                }
-            }
-            proc_macro2::TokenTree::Group(group) => names.extend(defined_in(group.stream())),
-            _ => after_keyword = false,
-        }
-    }
-    names
 }

@@ -10,7 +10,7 @@ use quote::ToTokens as _;
 use syn::UseTree;
 use syn::spanned::Spanned as _;
 
-use crate::index::{Index, Place};
+use crate::index::{Index, Module, Place};
 use crate::parts::PartKind;
 use crate::prune::{Pruned, Taken};
 use crate::slice::Slice;
@@ -67,7 +67,7 @@ impl Mask {
                 modules.insert(import.module);
             }
         }
-        kept.frames(index, modules);
+        kept.frames(index, slice, modules);
         kept.uses(index, slice, pruned);
         for entry in entries {
             let place = &index.items[entry.item].place;
@@ -111,27 +111,50 @@ impl Mask {
         }
     }
 
-    fn frames(&mut self, index: &Index, modules: BTreeSet<usize>) {
+    fn frames(&mut self, index: &Index, slice: &Slice, modules: BTreeSet<usize>) {
         let mut framed = BTreeSet::new();
         for module in modules {
             let mut next = Some(module);
             while let Some(module) = next.filter(|&module| framed.insert(module)) {
-                self.ranges
-                    .extend(index.modules[module].frame.iter().cloned());
-                next = index.modules[module].parent;
+                let Module {
+                    frame,
+                    parent,
+                    block,
+                    ..
+                } = &index.modules[module];
+                self.ranges.extend(frame.iter().cloned());
+                next = match block {
+                    None => *parent,
+                    Some(block) if slice.items.contains(&block.owner) => None,
+                    Some(block) => {
+                        self.stand_in(&block.place);
+                        Some(block.scope)
+                    }
+                };
             }
+        }
+    }
+
+    /// Has a constant take the place of a body of which nothing else is kept.
+    fn stand_in(&mut self, body: &Place) {
+        let Range { start, end } = body.bytes;
+        for (at, text) in [(start, "const _: () = {"), (end, "};")] {
+            self.additions.0.push(Addition {
+                file: body.file,
+                at,
+                text: text.to_owned(),
+                shim: None,
+            });
         }
     }
 
     fn uses(&mut self, index: &Index, slice: &Slice, pruned: &Pruned) {
         for item in &index.uses {
-            let kept: Vec<bool> = item
-                .imports
-                .clone()
-                .map(|import| {
-                    slice.imports.contains(&import) && !pruned.imports.contains_key(&import)
-                })
-                .collect();
+            let is_kept = |import: usize| {
+                let stays = slice.imports.contains(&import) || is_inside_kept(index, slice, import);
+                stays && !pruned.imports.contains_key(&import)
+            };
+            let kept: Vec<bool> = item.imports.clone().map(is_kept).collect();
             if !kept.contains(&true) {
                 continue;
             }
@@ -172,6 +195,15 @@ impl Mask {
         additions.for_each(|addition| text.push_str(&addition.text));
         text
     }
+}
+
+/// Whether an import stands in the body of something that is kept as a whole.
+fn is_inside_kept(index: &Index, slice: &Slice, import: usize) -> bool {
+    let mut scopes = index.scopes(index.imports[import].module);
+    scopes.any(|scope| {
+        let block = index.modules[scope].block.as_ref();
+        block.is_some_and(|block| slice.items.contains(&block.owner))
+    })
 }
 
 /// Text that is put in.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::index::Units;
 use crate::report;
 
 /// The package that is being built.
@@ -45,6 +46,7 @@ pub(crate) struct TargetRoot {
     /// The root source file.
     pub(crate) file: PathBuf,
     pub(crate) edition: String,
+    pub(crate) units: Units,
 }
 
 impl Package {
@@ -117,6 +119,10 @@ fn target(target: &Value) -> Option<TargetRoot> {
         .iter()
         .filter_map(Value::as_str)
         .collect();
+    let units = match kinds.as_slice() {
+        ["test" | "bench"] => Units::Tests,
+        _ => Units::LeftOut,
+    };
     let (folder, bin_name) = match kinds.as_slice() {
         ["bin"] => (format!("bin-{name}"), Some(name.to_owned())),
         ["example"] => (format!("example-{name}"), Some(name.to_owned())),
@@ -133,6 +139,7 @@ fn target(target: &Value) -> Option<TargetRoot> {
         },
         file: target["src_path"].as_str()?.into(),
         edition: target["edition"].as_str()?.to_owned(),
+        units,
     })
 }
 

@@ -9,7 +9,7 @@ use crate::cfg::Cfg;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::guests;
-use crate::index::Index;
+use crate::index::{Index, Item};
 use crate::package::{Package, TargetRoot};
 use crate::report::{self, Outcome, Report};
 use crate::source::{self, Sources};
@@ -45,7 +45,7 @@ fn load_crates<'a>(package: &'a Package, cfg: &Cfg) -> Result<Vec<Crate<'a>>, Er
         .iter()
         .map(|root| {
             let sources = Sources::load(&root.file, cfg)?;
-            let index = Index::new(&sources, cfg);
+            let index = Index::new(&sources, cfg, root.units);
             Ok(Crate {
                 root,
                 sources,
@@ -101,11 +101,13 @@ pub(crate) fn entry(
     function: &ItemFn,
     outcome: Outcome,
 ) -> report::Entry {
-    let file = &one.sources.files[one.index.items[item].place.file];
+    let Item { place, module, .. } = &one.index.items[item];
+    let file = &one.sources.files[place.file];
     report::Entry {
         file: file.path.clone(),
         line: function.sig.ident.span().start().line,
         name: function.sig.ident.to_string(),
+        in_body: one.index.modules[*module].block.is_some(),
         target: one.root.target.clone(),
         outcome,
     }

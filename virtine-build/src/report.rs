@@ -37,6 +37,8 @@ pub struct Entry {
     pub line: usize,
     /// The function's name.
     pub name: String,
+    /// It stands in a body, where there is no module to see beside it.
+    pub in_body: bool,
     /// The target that it was found in.
     pub target: Target,
     /// What became of it.

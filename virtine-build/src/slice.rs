@@ -210,11 +210,9 @@ impl Slicer<'_> {
     /// are the imports of kept traits and of std's, wherever something of the module is kept.
     fn keep_trait_imports(&mut self) {
         let index = self.index;
-        let mut open: Vec<usize> = self
-            .slice
-            .items
-            .iter()
-            .map(|&item| index.items[item].module)
+        let items = self.slice.items.iter();
+        let mut open: Vec<usize> = items
+            .flat_map(|&item| index.scopes(index.items[item].module))
             .collect();
         let mut seen = BTreeSet::new();
         while let Some(module) = open.pop() {
@@ -277,13 +275,20 @@ impl Slicer<'_> {
         let mut targets = BTreeSet::from([Target::Module(module)]);
         for (at, name) in path.iter().enumerate() {
             let leads_on = leads_on || at + 1 < path.len();
+            if at == 0 && !matches!(name.as_str(), "crate" | "self" | "super") {
+                targets = self.look_around(module, name, leads_on, passed);
+                continue;
+            }
             targets = targets
                 .into_iter()
                 .flat_map(|target| match (target, name.as_str()) {
                     // What follows an item is its variant, method or constant.
                     (Target::Item(_) | Target::Outside, _) => BTreeSet::from([target]),
                     (_, "crate") => BTreeSet::from([Target::Module(0)]),
-                    (_, "self") => BTreeSet::from([target]),
+                    (Target::Module(module), "self") => {
+                        let module = self.index.scopes(module).last();
+                        module.map(Target::Module).into_iter().collect()
+                    }
                     (Target::Module(module), "super") => {
                         let parent = self.index.modules[module].parent;
                         parent.map(Target::Module).into_iter().collect()
@@ -293,6 +298,23 @@ impl Slicer<'_> {
                 .collect();
         }
         targets
+    }
+
+    /// What a path's first name means: what the innermost scope has that knows it.
+    fn look_around(
+        &mut self,
+        module: usize,
+        name: &str,
+        leads_on: bool,
+        passed: &mut Vec<(usize, String)>,
+    ) -> BTreeSet<Target> {
+        let index = self.index;
+        let mut scopes = index.scopes(module);
+        let known = scopes.find_map(|scope| {
+            let targets = self.look_up(scope, name, leads_on, passed);
+            (!targets.is_empty()).then_some(targets)
+        });
+        known.unwrap_or_default()
     }
 
     fn look_up(

@@ -8,12 +8,10 @@ pub use attribute::{FunctionPath, Settings};
 pub use function::{Function, Parameter, Passing};
 pub use virtine_rt::abi::image::Sizes;
 
-/// Whether an attribute is `#[virtine]`, by whatever path.
+/// Whether an attribute of that path is `#[virtine]`.
 #[must_use]
-pub fn is_virtine(attribute: &syn::Attribute) -> bool {
-    attribute
-        .path()
-        .segments
+pub fn is_virtine(path: &syn::Path) -> bool {
+    path.segments
         .last()
         .is_some_and(|segment| segment.ident == "virtine")
 }
@@ -23,8 +21,8 @@ pub fn is_virtine(attribute: &syn::Attribute) -> bool {
 /// # Errors
 ///
 /// Where the attribute has another form, `#[virtine = ..]`.
-pub fn arguments(attribute: &syn::Attribute) -> syn::Result<proc_macro2::TokenStream> {
-    match &attribute.meta {
+pub fn arguments(attribute: &syn::Meta) -> syn::Result<proc_macro2::TokenStream> {
+    match attribute {
         syn::Meta::Path(_) => Ok(proc_macro2::TokenStream::new()),
         syn::Meta::List(list) => Ok(list.tokens.clone()),
         syn::Meta::NameValue(pair) => Err(syn::Error::new_spanned(

@@ -64,8 +64,7 @@ fn expand(
     let init = settings.init.as_ref().map(|path| init(&path.0, &cfgs));
     let definition = definition(name, parts, settings, guest, host);
     let fallible = fallible(function, parts, &handle, &try_call, host);
-    let (vis, inner_vis) = (&function.vis, from_child(&function.vis));
-    let about = format!("Calls [`{name}()`] so that a failure is an error.");
+    let public = public(function, parts, &try_call, host, guest.in_body);
     let carrier = &guest.carrier;
     quote! {
         #stub
@@ -78,12 +77,57 @@ fn expand(
         #(#cfgs)*
         #fallible
         #(#cfgs)*
-        #[doc = #about]
-        #[allow(unused_imports)]
-        #vis mod #name {
-            #[doc(inline)]
-            #inner_vis use super::#try_call as try_call;
+        #public
+    }
+}
+
+/// The way to `f::try_call`: a module, or, since a module does not see what stands beside it in a body, a
+/// type.
+fn public(
+    function: &ItemFn,
+    parts: &Function,
+    try_call: &Ident,
+    host: &TokenStream,
+    in_body: bool,
+) -> TokenStream {
+    let (name, vis) = (&function.sig.ident, &function.vis);
+    let about = format!("Calls [`{name}()`] so that a failure is an error.");
+    if !in_body {
+        let inner_vis = from_child(vis);
+        return quote! {
+            #[doc = #about]
+            #[allow(unused_imports)]
+            #vis mod #name {
+                #[doc(inline)]
+                #inner_vis use super::#try_call as try_call;
+            }
+        };
+    }
+    let generics = &function.sig.generics;
+    let where_clause = &generics.where_clause;
+    let parameters = parameters(parts);
+    let names = parts.parameters.iter().map(|parameter| &parameter.name);
+    let (result, _) = result(function);
+    quote! {
+        #[allow(non_camel_case_types, dead_code)]
+        #vis enum #name {}
+        #[allow(dead_code, clippy::all)]
+        impl #name {
+            #[doc = #about]
+            #vis fn try_call #generics(#parameters) -> ::core::result::Result<#result, #host::Error>
+            #where_clause
+            {
+                #try_call(#(#names),*)
+            }
         }
+    }
+}
+
+/// The type of a function's result, and where it stands.
+fn result(function: &ItemFn) -> (TokenStream, Span) {
+    match &function.sig.output {
+        ReturnType::Default => (quote!(()), function.sig.ident.span()),
+        ReturnType::Type(_, ty) => (ty.to_token_stream(), ty.span()),
     }
 }
 
@@ -172,10 +216,7 @@ fn fallible(
     let vis = &function.vis;
     let parameters = parameters(parts);
     let pushes = parts.parameters.iter().map(|one| push(one, host));
-    let (result, span) = match &function.sig.output {
-        ReturnType::Default => (quote!(()), function.sig.ident.span()),
-        ReturnType::Type(_, ty) => (ty.to_token_stream(), ty.span()),
-    };
+    let (result, span) = result(function);
     let (travelling, inner) = match (parts.result, &function.sig.output) {
         (Passing::Array, ReturnType::Type(_, ty)) => (array(ty, host), Some(quote!(.0))),
         (Passing::Ordering, _) => (quote!(#host::expansion::Ordered), Some(quote!(.0))),

@@ -32,15 +32,18 @@ pub(crate) struct Guest {
     pub(crate) entries: TokenStream,
     /// What includes the image, where this function does so for all.
     pub(crate) carrier: TokenStream,
+    /// The function stands in a body.
+    pub(crate) in_body: bool,
 }
 
 impl Guest {
     /// Of a function that fails when it is called.
-    fn none(entries: TokenStream) -> Self {
+    fn none(entries: TokenStream, in_body: bool) -> Self {
         Self {
             image: quote! { &(&[] as &[u8]) },
             entries,
             carrier: TokenStream::new(),
+            in_body,
         }
     }
 
@@ -59,6 +62,7 @@ impl Guest {
                 include_bytes!(concat!(env!("OUT_DIR"), #folder, module_path!(), #entries))
             },
             carrier: carrier.unwrap_or_default(),
+            in_body: entry.in_body,
         }
     }
 }
@@ -97,11 +101,11 @@ pub(crate) fn guest(name: &Ident) -> syn::Result<Guest> {
     let error = |message: &str| syn::Error::new(name.span(), message);
     let Some(out_dir) = env::var_os("OUT_DIR").map(PathBuf::from) else {
         let missing = quote! { { const _: &str = env!("OUT_DIR", #NO_BUILD_SCRIPT); &[] } };
-        return Ok(Guest::none(missing));
+        return Ok(Guest::none(missing, false));
     };
     let Some(place) = Place::of(name) else {
         // An editor's expansion, which has no files.
-        return Ok(Guest::none(quote! { &[] }));
+        return Ok(Guest::none(quote! { &[] }, false));
     };
     let report = reading::report(&out_dir).ok_or_else(|| error(NOT_CALLED))?;
     let entry = place.find(&report).ok_or_else(|| error(&not_found(name)))?;
@@ -109,7 +113,7 @@ pub(crate) fn guest(name: &Ident) -> syn::Result<Guest> {
         Outcome::Built { carries } => Ok(Guest::of(entry, *carries, name)),
         Outcome::Failed(reason) => Err(error(&failed(name, reason))),
         // Of these, the first function's error says why; the second fail when they are called.
-        Outcome::Blocked | Outcome::LeftOut => Ok(Guest::none(quote! { &[] })),
+        Outcome::Blocked | Outcome::LeftOut => Ok(Guest::none(quote! { &[] }, entry.in_body)),
     }
 }
 
@@ -122,9 +126,9 @@ fn failed(name: &Ident, reason: &str) -> String {
 
 fn not_found(name: &Ident) -> String {
     format!(
-        "virtine-build found no function `{name}` here: #[virtine] may stand on functions at module \
-         level, but not on methods, in function bodies, in the output of macros, in documentation \
-         examples, or under `#[cfg(test)]`"
+        "virtine-build found no function `{name}` here: #[virtine] may stand on functions in modules and \
+         in bodies, but not on methods, in the output of macros, in documentation examples, in unit \
+         tests (`#[cfg(test)]`, `#[test]`), or in modules inside bodies"
     )
 }
 

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::cfg::Cfg;
+use crate::index::Units;
 use crate::source::Sources;
 
 /// The names of all items that `entry` reaches in a crate of these files, impls as `impl`.
@@ -10,7 +11,7 @@ fn reached(files: &[(&str, &str)]) -> Vec<String> {
     let folder = Folder::new(files);
     let cfg = Cfg::new(Vec::new());
     let sources = Sources::load(&folder.0.join("lib.rs"), &cfg).expect("files");
-    let index = Index::new(&sources, &cfg);
+    let index = Index::new(&sources, &cfg, Units::LeftOut);
     let entry = index
         .items
         .iter()
@@ -37,7 +38,7 @@ fn imported(source: &str) -> Vec<String> {
     let folder = Folder::new(&[("lib.rs", source)]);
     let cfg = Cfg::new(Vec::new());
     let sources = Sources::load(&folder.0.join("lib.rs"), &cfg).expect("files");
-    let index = Index::new(&sources, &cfg);
+    let index = Index::new(&sources, &cfg, Units::LeftOut);
     let name = |import: &usize| {
         index.imports[*import]
             .name

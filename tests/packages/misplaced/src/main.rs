@@ -23,9 +23,11 @@ macro_rules! define {
 define!(from_macro);
 
 fn main() {
-    #[virtine]
-    fn in_body(x: u32) -> u32 {
-        x
+    mod deep {
+        #[wasp_core::virtine]
+        pub fn in_modules_body(x: u32) -> u32 {
+            x
+        }
     }
-    println!("{}", in_body(1) + from_macro(2) + Holder::associated(3));
+    println!("{}", deep::in_modules_body(1) + from_macro(2) + Holder::associated(3));
 }

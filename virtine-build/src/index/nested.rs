@@ -1,0 +1,151 @@
+//! Virtines inside bodies, and the attributes that make virtines of functions.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use syn::spanned::Spanned as _;
+use syn::visit::{self, Visit};
+use syn::{Attribute, Block, Item, Meta};
+
+use crate::cfg::Cfg;
+use crate::index::kind::attributes;
+use crate::index::walk::Units;
+use crate::syntax;
+
+/// What an item's attributes say of it.
+pub(super) struct Attributes {
+    /// It is certainly not part of a guest.
+    pub(super) excluded: bool,
+    /// What `#[virtine]` says.
+    pub(super) virtine: Option<Meta>,
+}
+
+impl Attributes {
+    pub(super) fn of(attributes: &[Attribute], cfg: &Cfg, units: Units) -> Self {
+        Self {
+            excluded: is_excluded(attributes, cfg, units),
+            virtine: attributes.iter().find_map(|one| virtine(one, cfg)),
+        }
+    }
+}
+
+fn is_excluded(attributes: &[Attribute], cfg: &Cfg, units: Units) -> bool {
+    let is_test = |attribute: &Attribute| {
+        let last = attribute.path().segments.last();
+        last.is_some_and(|last| last.ident == "test" || last.ident == "bench")
+    };
+    cfg.excludes(attributes) || units == Units::LeftOut && attributes.iter().any(is_test)
+}
+
+/// What `#[virtine]` says, also inside `#[cfg_attr]`.
+fn virtine(attribute: &Attribute, cfg: &Cfg) -> Option<Meta> {
+    cfg.applied(attribute)
+        .into_iter()
+        .find(|meta| syntax::is_virtine(meta.path()))
+}
+
+/// The item as the guest sees it.
+pub(super) fn without_virtine<'a>(item: &'a Item, cfg: &Cfg) -> Cow<'a, Item> {
+    match item {
+        Item::Fn(function) if function.attrs.iter().any(|one| virtine(one, cfg).is_some()) => {
+            let mut function = function.clone();
+            function.attrs.retain(|one| virtine(one, cfg).is_none());
+            Cow::Owned(Item::Fn(function))
+        }
+        _ => Cow::Borrowed(item),
+    }
+}
+
+/// Where `#[virtine]` stands on the item and in its body.
+pub(super) fn virtine_attributes(item: &Item, cfg: &Cfg) -> Vec<Range<usize>> {
+    struct Finder<'a> {
+        cfg: &'a Cfg,
+        found: Vec<Range<usize>>,
+    }
+    impl<'ast> Visit<'ast> for Finder<'_> {
+        fn visit_attribute(&mut self, attribute: &'ast Attribute) {
+            if virtine(attribute, self.cfg).is_some() {
+                self.found.push(attribute.span().byte_range());
+            }
+        }
+    }
+    let mut finder = Finder {
+        cfg,
+        found: Vec::new(),
+    };
+    finder.visit_item(item);
+    finder.found
+}
+
+/// The outermost blocks in an item's bodies that hold virtines, directly or further inside.
+pub(super) fn blocks<'a>(item: &'a Item, cfg: &'a Cfg, units: Units) -> Vec<&'a Block> {
+    let mut finder = Blocks {
+        cfg,
+        units,
+        found: Vec::new(),
+    };
+    // Modules are walked as such.
+    if !matches!(item, Item::Mod(_)) {
+        visit::visit_item(&mut finder, item);
+    }
+    finder.found
+}
+
+/// As [`blocks`], of those inside a block, items in it left out.
+pub(super) fn blocks_below<'a>(block: &'a Block, cfg: &'a Cfg, units: Units) -> Vec<&'a Block> {
+    let mut finder = Blocks {
+        cfg,
+        units,
+        found: Vec::new(),
+    };
+    visit::visit_block(&mut finder, block);
+    finder.found
+}
+
+struct Blocks<'a> {
+    cfg: &'a Cfg,
+    units: Units,
+    found: Vec<&'a Block>,
+}
+
+impl<'a> Visit<'a> for Blocks<'a> {
+    fn visit_block(&mut self, block: &'a Block) {
+        if holds_virtines(block, self.cfg, self.units) {
+            self.found.push(block);
+        }
+    }
+
+    /// What an item in a block holds is that item's.
+    fn visit_item(&mut self, _: &'a Item) {}
+
+    fn visit_impl_item_fn(&mut self, function: &'a syn::ImplItemFn) {
+        if !is_excluded(&function.attrs, self.cfg, self.units) {
+            visit::visit_impl_item_fn(self, function);
+        }
+    }
+}
+
+fn holds_virtines(block: &Block, cfg: &Cfg, units: Units) -> bool {
+    struct Finder<'a> {
+        cfg: &'a Cfg,
+        units: Units,
+        found: bool,
+    }
+    impl<'ast> Visit<'ast> for Finder<'_> {
+        fn visit_item(&mut self, item: &'ast Item) {
+            let Attributes { excluded, virtine } =
+                Attributes::of(attributes(item), self.cfg, self.units);
+            if !excluded {
+                self.found |= virtine.is_some();
+                visit::visit_item(self, item);
+            }
+        }
+    }
+    let mut finder = Finder {
+        cfg,
+        units,
+        found: false,
+    };
+    finder.visit_block(block);
+    finder.found
+}
