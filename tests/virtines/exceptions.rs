@@ -1,6 +1,7 @@
 //! Whatever the processor refuses ends the virtine, is reported as what it was, and harms nobody.
 
 use std::arch::asm;
+use std::path::Path;
 
 use wasp_core::{Error, Exception, Fault, virtine};
 
@@ -184,4 +185,31 @@ fn stack_overflow_hits_the_guard_page() {
     let fault = exception(24, 0);
     assert_eq!(fault.vector, PAGE);
     assert!(fault.rsp.abs_diff(fault.address) < 8192, "{fault:?}");
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn faults_tell_function_file_and_line() {
+    let source = include_str!("exceptions.rs");
+    let marks = [
+        (1, "misbehave", "1 => _ = at.read"),
+        (4, "misbehave", "4 => asm!"),
+        (6, "misbehave", "xor edx, edx"),
+        (24, "deep", "fn deep"),
+    ];
+    for (what, function, mark) in marks {
+        let fault = exception(what, 0);
+        let told = fault.to_string();
+        let Some(place) = fault.place else {
+            // Of a binary that has left the machine where it was built.
+            assert!(!Path::new(env!("OUT_DIR")).exists(), "{told}");
+            continue;
+        };
+        let marked = source.lines().position(|line| line.contains(mark));
+        let marked = marked.expect("a line") as u32 + 1;
+        assert!(place.function.ends_with(function), "{told}");
+        assert!(place.file.ends_with("virtines/exceptions.rs"), "{told}");
+        assert!((marked..marked + 3).contains(&place.line), "{told}");
+        assert!(told.ends_with(&place.to_string()), "{told}");
+    }
 }

@@ -29,7 +29,9 @@ pub(crate) fn write_crate(folder: &Path, sources: &Sources, mask: &Mask) -> Resu
         let copy = mirrored(folder, &file.path);
         write_if_changed(&copy, mask.apply(number, file).as_bytes())?;
         written.insert(copy);
-        for included in &file.included {
+        // A source file that another one includes as text stays the source that it is.
+        let is_source = |path: &PathBuf| sources.files.iter().any(|file| file.path == *path);
+        for included in file.included.iter().filter(|path| !is_source(path)) {
             let bytes = fs::read(included).map_err(Error::file("read", included))?;
             let copy = mirrored(folder, included);
             write_if_changed(&copy, &bytes)?;

@@ -116,6 +116,7 @@ pub(crate) struct Import {
 
 /// A `use` item; its imports are numbered in source order.
 pub(crate) struct Use {
+    pub(crate) module: usize,
     pub(crate) place: Place,
     pub(crate) tree: UseTree,
     pub(crate) imports: Range<usize>,

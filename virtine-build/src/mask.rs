@@ -10,7 +10,7 @@ use quote::ToTokens as _;
 use syn::UseTree;
 use syn::spanned::Spanned as _;
 
-use crate::index::{Index, Module, Place};
+use crate::index::{Index, Module, Place, Use};
 use crate::parts::PartKind;
 use crate::prune::{Pruned, Taken};
 use crate::slice::Slice;
@@ -150,12 +150,14 @@ impl Mask {
 
     fn uses(&mut self, index: &Index, slice: &Slice, pruned: &Pruned) {
         for item in &index.uses {
+            let inside_kept = is_inside_kept(index, slice, item);
             let is_kept = |import: usize| {
-                let stays = slice.imports.contains(&import) || is_inside_kept(index, slice, import);
+                let stays = inside_kept || slice.imports.contains(&import);
                 stays && !pruned.imports.contains_key(&import)
             };
             let kept: Vec<bool> = item.imports.clone().map(is_kept).collect();
             if !kept.contains(&true) {
+                self.blanks.push(item.place.clone());
                 continue;
             }
             self.ranges.push(item.place.clone());
@@ -197,9 +199,9 @@ impl Mask {
     }
 }
 
-/// Whether an import stands in the body of something that is kept as a whole.
-fn is_inside_kept(index: &Index, slice: &Slice, import: usize) -> bool {
-    let mut scopes = index.scopes(index.imports[import].module);
+/// Whether a `use` stands in the body of something that is kept as a whole.
+fn is_inside_kept(index: &Index, slice: &Slice, item: &Use) -> bool {
+    let mut scopes = index.scopes(item.module);
     scopes.any(|scope| {
         let block = index.modules[scope].block.as_ref();
         block.is_some_and(|block| slice.items.contains(&block.owner))

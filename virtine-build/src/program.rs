@@ -2,11 +2,12 @@
 //! guest share, and each function's entries into it.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use virtine_rt::abi::image::{self, Entries};
+use virtine_rt::abi::image::{self, Entries, ID_SIZE};
 
 use crate::environment::Environment;
 use crate::error::Error;
@@ -167,6 +168,7 @@ impl Maker<'_> {
             Err(error) => return Ok(self.all(|_| Made::Unfit(error.to_string()))),
         };
         write_if_changed(&self.images.join(report::IMAGE), &image.to_bytes())?;
+        self.keep(&image.id)?;
         let address = |symbol: &str| {
             let address = addresses.get(symbol).copied();
             address.ok_or_else(|| program.no_symbol(symbol))
@@ -187,6 +189,26 @@ impl Maker<'_> {
             });
         }
         Ok(made)
+    }
+
+    /// Keeps the program for its line information, under a name by which it cannot be taken for that of an
+    /// older image, of which the program goes.
+    fn keep(&self, id: &[u8; ID_SIZE]) -> Result<(), Error> {
+        let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let kept = self.program.with_extension(format!("{id}.elf"));
+        let folder = self.program.parent().unwrap_or(Path::new(""));
+        let target = self.program.file_stem().unwrap_or_default();
+        for entry in fs::read_dir(folder).map_err(Error::file("read", folder))? {
+            let path = entry.map_err(Error::file("read", folder))?.path();
+            let is_program = path.extension() == Some(OsStr::new("elf"));
+            let of = path
+                .file_stem()
+                .and_then(|stem| Path::new(stem).file_stem());
+            if is_program && of == Some(target) && path != kept && path != self.program {
+                remove(&path)?;
+            }
+        }
+        fs::rename(&self.program, &kept).map_err(Error::file("rename", &self.program))
     }
 
     /// Named as the macro can name it too: by what `module_path!()` gives in the function's place, and,

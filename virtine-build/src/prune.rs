@@ -81,11 +81,18 @@ impl Pruned {
             Found::Part { item, number } if self.is_out(item, &index.items[item].parts[number]) => {
                 return true;
             }
-            Found::Shim(item) => _ = self.shims.entry(item).or_insert(error),
+            Found::Shim(item) if self.shims.contains_key(&item) => return false,
+            Found::Shim(item) => _ = self.shims.insert(item, error),
             Found::Imports(imports) => {
-                for import in imports {
-                    self.imports.entry(import).or_insert(error);
+                let left = imports
+                    .into_iter()
+                    .filter(|one| !self.imports.contains_key(one));
+                let left: Vec<usize> = left.collect();
+                if left.is_empty() {
+                    return false;
                 }
+                self.imports
+                    .extend(left.into_iter().map(|import| (import, error)));
             }
             Found::Part { item, number } => {
                 let Place { file, .. } = index.items[item].place;

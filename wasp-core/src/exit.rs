@@ -136,7 +136,7 @@ impl fmt::Display for Fault {
 }
 
 /// A CPU exception (Intel SDM vol. 3, table 7-1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exception {
     /// Vector, 0 to 31.
@@ -149,6 +149,31 @@ pub struct Exception {
     pub rsp: u64,
     /// For a page fault, the address that was accessed.
     pub address: u64,
+    /// Where in its source the instruction is: in functions with `#[virtine]`, as long as the folder in which
+    /// they were built is there.
+    pub place: Option<Box<Place>>,
+}
+
+/// Where in its source an instruction is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The function's path in its crate.
+    pub function: String,
+    /// The source file.
+    pub file: String,
+    /// The line in it, from 1.
+    pub line: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            function,
+            file,
+            line,
+        } = self;
+        write!(f, "in `{function}`, {file}:{line}")
+    }
 }
 
 impl Exception {
@@ -161,7 +186,7 @@ impl Exception {
         self.vector == Self::PAGE_FAULT && self.error_code & 0b101 == 0b100
     }
 
-    const fn name(self) -> &'static str {
+    const fn name(&self) -> &'static str {
         match self.vector {
             0 => "division error",
             1 => "debug exception",
@@ -184,7 +209,7 @@ impl Exception {
     }
 
     /// What a page fault's error code says of the access (Intel SDM vol. 3, figure 5-12).
-    const fn access(self) -> &'static str {
+    const fn access(&self) -> &'static str {
         match (self.error_code & 0x10 != 0, self.error_code & 2 != 0) {
             (true, _) => "execution",
             (_, true) => "write",
@@ -204,17 +229,20 @@ impl fmt::Display for Exception {
         } = self;
         match *vector {
             Self::PAGE_FAULT => {
+                let access = self.access();
+                write!(f, "page fault on {access} of {address:#x} at {rip:#x}")?;
+            }
+            _ => {
+                let name = self.name();
                 write!(
                     f,
-                    "page fault on {} of {address:#x} at {rip:#x}",
-                    self.access()
-                )
+                    "{name} (vector {vector}, error code {error_code:#x}) at {rip:#x}"
+                )?;
             }
-            _ => write!(
-                f,
-                "{} (vector {vector}, error code {error_code:#x}) at {rip:#x}",
-                self.name()
-            ),
+        }
+        match &self.place {
+            Some(place) => write!(f, " {place}"),
+            None => Ok(()),
         }
     }
 }
@@ -231,6 +259,7 @@ mod tests {
             rip: 0x20_0010,
             rsp: 0,
             address: 0x10,
+            place: None,
         };
         assert_eq!(fault.to_string(), "page fault on write of 0x10 at 0x200010");
     }
@@ -243,10 +272,15 @@ mod tests {
             rip: 0x20_0010,
             rsp: 0,
             address: 0,
+            place: Some(Box::new(Place {
+                function: "parse".to_owned(),
+                file: "src/lib.rs".to_owned(),
+                line: 7,
+            })),
         };
         assert_eq!(
             fault.to_string(),
-            "general protection fault (vector 13, error code 0x18) at 0x200010"
+            "general protection fault (vector 13, error code 0x18) at 0x200010 in `parse`, src/lib.rs:7"
         );
     }
 }

@@ -11,10 +11,12 @@ use virtine_rt::abi::image::{Entries, Image, Program, Sizes};
 use virtine_rt::codec::{self, CodecError, Sink};
 
 use crate::Error;
+use crate::exit::Fault;
 use crate::guest::{self, Return};
 use crate::layout::Layout;
 use crate::machine::Machine;
 use crate::memory::GuestMemory;
+use crate::places::Places;
 use crate::pool::Pool;
 use crate::process;
 use crate::template::Template;
@@ -30,6 +32,8 @@ pub struct Definition {
     pub name: &'static str,
     /// The image that `virtine-build` made of it and of the crate's other functions.
     pub image: &'static &'static [u8],
+    /// The file of the program that this was made of, but for the identity and `.elf` behind.
+    pub program: &'static str,
     /// Its entries into that.
     pub entries: &'static [u8],
     /// Bytes of memory granted.
@@ -62,6 +66,8 @@ pub struct Function {
     ready: OnceLock<Ready>,
     /// Held while that is made, so that concurrent first calls make one.
     making: Mutex<()>,
+    /// Read when a guest faults for the first time.
+    places: OnceLock<Option<Mutex<Places>>>,
 }
 
 /// What a function has from its first call on.
@@ -78,6 +84,7 @@ impl Function {
             definition,
             ready: OnceLock::new(),
             making: Mutex::new(()),
+            places: OnceLock::new(),
         }
     }
 
@@ -115,8 +122,28 @@ impl Function {
                 loan.give_back();
                 Ok(result)
             }
-            other => Err(guest::failure(other, machine, template.layout(), limit)),
+            other => {
+                let error = guest::failure(other, machine, template.layout(), limit);
+                Err(self.with_place(error))
+            }
         }
+    }
+
+    /// Adds to a CPU exception where in its source it happened.
+    #[cold]
+    fn with_place(&self, mut error: Error) -> Error {
+        if let Error::Fault(Fault::Exception(exception)) = &mut error {
+            let places = self.places.get_or_init(|| {
+                let Image { id, .. } = Image::parse(self.definition.image).ok()?;
+                Places::read(self.definition.program, &id).map(Mutex::new)
+            });
+            let place = places.as_ref().and_then(|places| {
+                let places = places.lock().unwrap_or_else(PoisonError::into_inner);
+                places.of(exception.rip)
+            });
+            exception.place = place.map(Box::new);
+        }
+        error
     }
 
     /// What a plain call of the function does with an error.

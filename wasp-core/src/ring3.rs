@@ -162,6 +162,7 @@ impl Ring3 {
         });
         let vector = vector as u8;
         let exception = Exception {
+            place: None,
             vector,
             error_code,
             rip,

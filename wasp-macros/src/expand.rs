@@ -185,7 +185,12 @@ fn definition(
     host: &TokenStream,
 ) -> TokenStream {
     let name = settings.name.clone().unwrap_or_else(|| name.to_string());
-    let Guest { image, entries, .. } = guest;
+    let Guest {
+        image,
+        entries,
+        program,
+        ..
+    } = guest;
     let Sizes { memory, stack } = settings.sizes();
     let (seconds, nanoseconds) = (settings.timeout.as_secs(), settings.timeout.subsec_nanos());
     let snapshot = settings.snapshot;
@@ -195,6 +200,7 @@ fn definition(
             name: #name,
             image: #image,
             entries: #entries,
+            program: #program,
             memory: #memory,
             stack: #stack,
             timeout: ::core::time::Duration::new(#seconds, #nanoseconds),

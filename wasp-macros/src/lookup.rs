@@ -30,6 +30,8 @@ pub(crate) struct Guest {
     /// Expressions of the types `&'static &'static [u8]` and `&'static [u8]`.
     pub(crate) image: TokenStream,
     pub(crate) entries: TokenStream,
+    /// Of type `&'static str`: the program's file, but for what the image's identity adds.
+    pub(crate) program: TokenStream,
     /// What includes the image, where this function does so for all.
     pub(crate) carrier: TokenStream,
     /// The function stands in a body.
@@ -42,6 +44,7 @@ impl Guest {
         Self {
             image: quote! { &(&[] as &[u8]) },
             entries,
+            program: quote! { "" },
             carrier: TokenStream::new(),
             in_body,
         }
@@ -50,6 +53,7 @@ impl Guest {
     fn of(entry: &Entry, carries: bool, name: &Ident) -> Self {
         let host = host();
         let folder = format!("/{FOLDER}/{IMAGES}/{}/", entry.target.folder);
+        let program = format!("/{FOLDER}/{}", entry.target.folder);
         let key = key(&entry.target.folder);
         // A test of a library may depend, by way of others, on the library as it is.
         let guest = quote! { #host::expansion::Guest<#key, { cfg!(test) }> };
@@ -61,6 +65,7 @@ impl Guest {
             entries: quote! {
                 include_bytes!(concat!(env!("OUT_DIR"), #folder, module_path!(), #entries))
             },
+            program: quote! { concat!(env!("OUT_DIR"), #program) },
             carrier: carrier.unwrap_or_default(),
             in_body: entry.in_body,
         }

@@ -133,6 +133,7 @@ impl Builder<'_> {
         let first = self.index.imports.len();
         self.tree(&item.tree, &mut Vec::new(), cursor.module);
         self.index.uses.push(Use {
+            module: cursor.module,
             place: Place {
                 file: cursor.file,
                 bytes: item.span().byte_range(),
