@@ -12,6 +12,7 @@ mod arguments;
 mod attacks;
 mod cache;
 mod calls;
+mod doors;
 mod exceptions;
 mod hostile;
 mod isolation;

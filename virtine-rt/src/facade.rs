@@ -1,12 +1,14 @@
 //! `std` for a guest: what `core` and `alloc` have, under the paths that `std` gives it, and what
 //! `std` adds to them that needs no operating system.
 //!
-//! What would need one is absent (`fs`), or there and not to be called (`thread::spawn`): its use is
-//! an error of the compiler at the user's own line.
+//! What needs the host (`fs`, clocks, the standard streams) goes through its doors, which a policy opens.
+//! What no host grants is absent, or there and not to be called (`thread::spawn`): its use is an error of
+//! the compiler at the user's own line.
 
 pub mod collections;
 pub mod env;
 mod float;
+pub mod fs;
 pub mod hash;
 pub mod io;
 mod macros;

@@ -3,6 +3,7 @@
 //! One call flows through `entry` to the shim that [`__virtine_entry!`]
 //! made beside the user's function, and leaves through `exit`.
 
+pub(crate) mod door;
 mod entry;
 pub mod exit;
 mod heap;
@@ -40,9 +41,9 @@ macro_rules! __virtine_entry {
                 )?
             }
             #[unsafe(export_name = $symbol)]
-            extern "C" fn body(address: *const u8, length: usize) -> ! {
+            extern "C" fn body(address: *const u8, length: usize, grants: u64) -> ! {
                 #[allow(unused_mut, unused_variables, reason = "a function may have no parameters")]
-                let mut arguments = $crate::guest::arguments(address, length);
+                let mut arguments = $crate::guest::arguments(address, length, grants);
                 $(
                     #[allow(unused_mut, reason = "few are changed")]
                     let mut $name = $crate::__virtine_argument!(arguments $kind);

@@ -11,6 +11,8 @@ use virtine_rt::abi::image::Image;
 use virtine_rt::codec::{self, CodecError, Sink};
 
 use crate::Error;
+use crate::doors::Policy;
+use crate::error::Panic;
 use crate::guest::{self, Return};
 use crate::layout::Layout;
 use crate::machine::Machine;
@@ -34,6 +36,8 @@ pub struct Definition {
     pub timeout: Duration,
     /// Whether calls start from a snapshot or boot from the image.
     pub snapshot: bool,
+    /// What its guests may ask of the host, unless a call says otherwise.
+    pub policy: fn() -> Policy,
     /// Whether the result may hold a `&'static str`, which is then one of the image's.
     pub borrows_statics: bool,
 }
@@ -50,6 +54,7 @@ pub struct Function {
 struct Ready {
     template: Template,
     pool: Arc<Pool>,
+    policy: Policy,
 }
 
 impl Function {
@@ -65,25 +70,38 @@ impl Function {
 
     /// Calls the function in a machine of its own. `encode` is handed a place in the guest's memory
     /// for the arguments, in their order. Behind the result, of type `R`, the guest returns what it
-    /// has changed of them, of type `C`.
+    /// has changed of them, of type `C`. Without a policy, the attribute's counts.
     ///
     /// # Errors
     ///
     /// Whatever kept the guest from returning a result: see [`Error`].
     pub fn call<R: Deserialize<'static>, C: Deserialize<'static>>(
         &self,
+        policy: Option<&Policy>,
         encode: impl FnOnce(&mut Arguments<'_>),
     ) -> Result<(R, C), Error> {
         process::check()?;
         let limit = self.definition.timeout;
-        let Ready { template, pool } = self.ready()?;
+        let Ready {
+            template,
+            pool,
+            policy: own,
+        } = self.ready()?;
+        let policy = policy.unwrap_or(own);
         let mut loan = pool.get(limit)?;
         let (machine, snapshot) = loan.parts();
         let [start, end] = template.prepare(machine, snapshot, limit)?;
         let mut arguments = Arguments::new(machine.memory_mut(), start, end);
         encode(&mut arguments);
         let length = arguments.finish(template.layout().granted())?;
-        let exit = guest::enter(machine, snapshot, &template.call(start, length), limit)?;
+        let entry = template.call(start, length, policy.grants());
+        let exit = guest::enter(machine, snapshot, &entry, limit)?;
+        let (exit, refusal) = match exit {
+            Return::Hypercall { number, .. } if number != hypercall::DONE => {
+                guest::serve(machine, snapshot, template.layout(), policy, limit, exit)?
+            }
+            over => (over, None),
+        };
         match exit {
             Return::Hypercall {
                 number: hypercall::DONE,
@@ -97,8 +115,19 @@ impl Function {
                 loan.give_back();
                 Ok(result)
             }
-            other => Err(guest::failure(other, machine, template.layout(), limit)),
+            other => Err(
+                match guest::failure(other, machine, template.layout(), limit) {
+                    Error::Panicked(panic) => Error::Panicked(Panic { refusal, ..panic }),
+                    error => error,
+                },
+            ),
         }
+    }
+
+    /// What the attribute lets the guests ask of the host.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        (self.definition.policy)()
     }
 
     /// What a plain call of the function does with an error.
@@ -145,6 +174,7 @@ impl Function {
         Ok(Ready {
             template,
             pool: Pool::new(snapshot, first, limit),
+            policy: self.policy(),
         })
     }
 }

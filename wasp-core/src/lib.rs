@@ -29,6 +29,7 @@
 //! | `snapshot` | what machines start from, and how they get back there |
 //! | `guest` | what the exits of a guest with the runtime's ABI mean |
 //! | `ring3`, `blueprint` | the watch over a guest in ring 3; what a machine is made of for its mode |
+//! | `doors` | what a guest may ask of the host while it runs, and what it gets |
 //! | `machine`, `vcpu_state` | one VM with one vCPU: registers in, `KVM_RUN`, exit out |
 //! | `watchdog` | the deadline that holds |
 //! | `memory`, `memory_file` | guest memory: bounds-checked copies; the file that clean pages share |
@@ -43,6 +44,7 @@ mod arch;
 mod blueprint;
 mod cache;
 mod cleaner;
+mod doors;
 mod error;
 mod exit;
 mod function;
@@ -69,6 +71,7 @@ mod watchdog;
 
 pub use address::GuestAddress;
 pub use cache::{Cache, CacheBuilder, Lease};
+pub use doors::{Door, Policy, Quota, Refusal};
 pub use error::{Error, Panic};
 pub use exit::{Direction, Exception, Exit, Fault};
 pub use hypercalls::{HYPERCALL_PORT, Hypercall, SNAPSHOT_HYPERCALL};

@@ -7,6 +7,7 @@ use syn::{Attribute, Ident, ItemFn, ReturnType, Type, Visibility};
 use virtine_build::syntax::{Function, Parameter, Passing, Settings};
 
 use crate::lookup;
+use crate::with::{self, Names};
 
 /// Expands the attribute. Where something is wrong, all errors and the function as the user wrote
 /// it, so that nothing else breaks for want of it.
@@ -46,8 +47,9 @@ fn checked(arguments: TokenStream, function: &ItemFn) -> syn::Result<TokenStream
 /// ```text
 /// fn square(x: i32) -> i32                      the user's signature; panics where the call fails
 /// static __virtine_square: Function             the handle: image and settings
-/// fn __virtine_try_square(x: i32) -> Result<..> encodes, calls, decodes
-/// mod square { use .. as try_call }             the public name of that
+/// fn __virtine_try_square(x: i32) -> Result<..> the call under the attribute's policy
+/// fn __virtine_with_square(policy) -> With..    the same calls under another: see `with`
+/// mod square { use .. as try_call, with }       the public names of these
 /// ```
 fn expand(
     function: &ItemFn,
@@ -63,9 +65,26 @@ fn expand(
     let stub = stub(function, parts, &handle, &try_call);
     let init = settings.init.as_ref().map(|path| init(&path.0, &cfgs));
     let definition = definition(name, parts, settings, image, host);
-    let fallible = fallible(function, parts, &handle, &try_call, host);
+    let with_name = format_ident!("__virtine_with_{name}", span = Span::call_site());
+    let run = format_ident!("__virtine_run_{name}", span = Span::call_site());
+    let names = Names {
+        with: &with_name,
+        run: &run,
+        handle: &handle,
+    };
     let (vis, inner_vis) = (&function.vis, from_child(&function.vis));
     let about = format!("Calls [`{name}()`] so that a failure is an error.");
+    let result = match &function.sig.output {
+        ReturnType::Default => quote!(()),
+        ReturnType::Type(_, ty) => ty.to_token_stream(),
+    };
+    let parameters = parameters(parts);
+    let arguments = parts.parameters.iter().map(|parameter| &parameter.name);
+    let arguments = quote!(#(#arguments),*);
+    let signature = [&parameters, &arguments, &result];
+    let running = running(function, parts, &handle, &run, host);
+    let fallible = fallible(function, &try_call, &run, signature, host);
+    let with = with::with(function, &names, signature, host);
     quote! {
         #stub
         #(#cfgs)*
@@ -74,13 +93,18 @@ fn expand(
         static #handle: #host::expansion::Function = #definition;
         #init
         #(#cfgs)*
+        #running
+        #(#cfgs)*
         #fallible
+        #with
         #(#cfgs)*
         #[doc = #about]
         #[allow(unused_imports)]
         #vis mod #name {
             #[doc(inline)]
             #inner_vis use super::#try_call as try_call;
+            #[doc(inline)]
+            #inner_vis use super::#with_name as with;
         }
     }
 }
@@ -142,6 +166,7 @@ fn definition(
     let (seconds, nanoseconds) = (settings.timeout.as_secs(), settings.timeout.subsec_nanos());
     let snapshot = settings.snapshot;
     let borrows_statics = parts.returns_static;
+    let policy = policy(settings, host);
     quote! {
         #host::expansion::Function::new(#host::expansion::Definition {
             name: #name,
@@ -149,20 +174,66 @@ fn definition(
             timeout: ::core::time::Duration::new(#seconds, #nanoseconds),
             snapshot: #snapshot,
             borrows_statics: #borrows_statics,
+            policy: || #policy,
         })
     }
 }
 
+/// The attribute's grants as a value.
+fn policy(settings: &Settings, host: &TokenStream) -> TokenStream {
+    let grants = settings.allow.iter().flat_map(|grant| {
+        let method = Ident::new(grant.method, Span::call_site());
+        let arguments = &grant.arguments;
+        match grant.method {
+            "env" => vec![quote!(.env([#(#arguments),*]))],
+            _ if arguments.is_empty() => vec![quote!(.#method())],
+            _ => arguments.iter().map(|one| quote!(.#method(#one))).collect(),
+        }
+    });
+    let limits = settings.limits.iter().map(|limit| {
+        let quota = Ident::new(limit.quota, Span::call_site());
+        let most = limit.most;
+        quote!(.limit(#host::Quota::#quota, #most))
+    });
+    let strict = settings.strict.then(|| quote!(.strict()));
+    quote!(#host::Policy::new() #(#grants)* #(#limits)* #strict)
+}
+
 fn fallible(
+    function: &ItemFn,
+    try_call: &Ident,
+    run: &Ident,
+    [parameters, arguments, result]: [&TokenStream; 3],
+    host: &TokenStream,
+) -> TokenStream {
+    let (vis, generics) = (&function.vis, &function.sig.generics);
+    let where_clause = &generics.where_clause;
+    let about = format!(
+        "Calls `{}` in a virtual machine of its own.\n\n# Errors\n\nWhatever kept it from \
+         returning: see `wasp_core::Error`.",
+        function.sig.ident
+    );
+    quote! {
+        #[doc = #about]
+        #[allow(dead_code, clippy::all)]
+        #vis fn #try_call #generics(#parameters) -> ::core::result::Result<#result, #host::Error>
+        #where_clause
+        {
+            #run(::core::option::Option::None, #arguments)
+        }
+    }
+}
+
+/// Encodes, calls, decodes.
+fn running(
     function: &ItemFn,
     parts: &Function,
     handle: &Ident,
-    try_call: &Ident,
+    run: &Ident,
     host: &TokenStream,
 ) -> TokenStream {
     let generics = &function.sig.generics;
     let where_clause = &generics.where_clause;
-    let vis = &function.vis;
     let parameters = parameters(parts);
     let pushes = parts.parameters.iter().map(|one| push(one, host));
     let (result, span) = match &function.sig.output {
@@ -191,18 +262,14 @@ fn fallible(
     let copies = changes.iter().map(Change::copy);
     // On the result's type, where the compiler then says that it lacks `Deserialize`.
     let call = quote_spanned! { span => #handle.call::<#travelling, #changed> };
-    let about = format!(
-        "Calls `{}` in a virtual machine of its own.\n\n# Errors\n\nWhatever kept it from \
-         returning: see `wasp_core::Error`.",
-        function.sig.ident
-    );
     quote! {
-        #[doc = #about]
+        #[doc(hidden)]
         #[allow(dead_code, clippy::all)]
-        #vis fn #try_call #generics(#parameters) -> ::core::result::Result<#result, #host::Error>
+        fn #run #generics(__policy: ::core::option::Option<&#host::Policy>, #parameters)
+            -> ::core::result::Result<#result, #host::Error>
         #where_clause
         {
-            let (result, #pattern) = #call(|arguments| { #(#pushes)* })?;
+            let (result, #pattern) = #call(__policy, |arguments| { #(#pushes)* })?;
             #(#checks)*
             #(#copies)*
             ::core::result::Result::Ok(result #inner)

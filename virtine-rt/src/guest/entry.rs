@@ -7,7 +7,7 @@ use core::slice;
 
 use serde::Deserialize;
 
-use super::{exit, heap};
+use super::{door, exit, heap};
 use crate::codec::Decoder;
 
 // Whatever an earlier call left in the processor, the host has put right. RDI and RSI carry an entry's
@@ -19,7 +19,7 @@ global_asm!(
     "__virtine_start:",
     "call {start}",
     "ud2",
-    // RDI: address of the encoded arguments; RSI: their length. `virtine-build` binds
+    // RDI: address of the encoded arguments; RSI: their length; RDX: what is granted. `virtine-build` binds
     // __virtine_body to the shim of the one function that this image is for.
     ".globl __virtine_call",
     "__virtine_call:",
@@ -45,7 +45,8 @@ extern "C" fn start(heap_start: usize, heap_end: usize) -> ! {
 
 /// The arguments of this call, which the host has laid at the start of the unused heap.
 #[must_use]
-pub fn arguments(address: *const u8, length: usize) -> Arguments {
+pub fn arguments(address: *const u8, length: usize, grants: u64) -> Arguments {
+    door::set_grants(grants);
     heap::reserve_below(address as usize + length);
     // SAFETY: the host wrote `length` bytes at `address` before it started the call, both lie in
     // the heap's pages, and the heap has just been told to start behind them, so that nothing

@@ -126,8 +126,8 @@ pub(crate) struct Entry {
     pub(crate) rip: u64,
     /// Top of the stack, a multiple of 16.
     pub(crate) rsp: u64,
-    /// The entry's two arguments, for RDI and RSI.
-    pub(crate) arguments: [u64; 2],
+    /// The entry's arguments, for RDI, RSI and RDX.
+    pub(crate) arguments: [u64; 3],
 }
 
 impl Entry {
@@ -135,13 +135,14 @@ impl Entry {
         let Self {
             rip,
             rsp,
-            arguments: [rdi, rsi],
+            arguments: [rdi, rsi, rdx],
         } = *self;
         kvm_regs {
             rip,
             rsp,
             rdi,
             rsi,
+            rdx,
             rflags: USER_RFLAGS,
             ..Default::default()
         }
