@@ -15,6 +15,7 @@ mod calls;
 mod doors;
 mod exceptions;
 mod hostile;
+mod hosts;
 mod isolation;
 mod limits;
 mod panics;

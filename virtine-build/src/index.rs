@@ -54,6 +54,8 @@ pub(crate) struct Item {
     pub(crate) attributes: Vec<Range<usize>>,
     /// What of it can be taken out by itself.
     pub(crate) parts: Vec<Part>,
+    /// What stands for the body of a function that guests call on their host.
+    pub(crate) stub: Option<String>,
 }
 
 pub(crate) enum Kind {
@@ -339,6 +341,7 @@ impl Builder<'_> {
             names,
             kind,
             parts: parts::of(item),
+            stub: None,
             mentions: mentions::of(without_virtine(item)),
             members: mentions::members(without_virtine(item)),
             attributes,

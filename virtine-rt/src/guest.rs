@@ -7,6 +7,7 @@ pub(crate) mod door;
 mod entry;
 pub mod exit;
 mod heap;
+pub mod host;
 mod hypercall;
 mod mem;
 mod panic;

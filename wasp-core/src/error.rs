@@ -195,6 +195,20 @@ pub enum Error {
         /// How much there was.
         limit: u64,
     },
+    /// A function of the host's that the guest called gave no result.
+    #[error("the host function `{function}` {reason}")]
+    HostFunction {
+        /// Its name.
+        function: String,
+        /// That it panicked, with its message; or that its result cannot be encoded.
+        reason: String,
+    },
+    /// A function of the host's called the virtine that it was called by.
+    #[error("`{function}` was called by a host function that it had called itself")]
+    Reentered {
+        /// The virtine's name.
+        function: &'static str,
+    },
     /// The guest did something that no guest may do.
     #[error("the virtine was stopped: {0}")]
     Fault(Fault),

@@ -1,6 +1,7 @@
 //! One virtine function: encode the arguments into guest memory, run, decode the result from there.
 
 use std::env;
+use std::ptr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::machine::Machine;
 use crate::memory::GuestMemory;
 use crate::pool::Pool;
 use crate::process;
+use crate::reentry::{self, Inside};
 use crate::template::Template;
 
 /// Set to anything, every call boots its guest from the image instead of the snapshot. Read once per
@@ -81,6 +83,8 @@ impl Function {
         encode: impl FnOnce(&mut Arguments<'_>),
     ) -> Result<(R, C), Error> {
         process::check()?;
+        let identity = ptr::from_ref(self).addr();
+        reentry::check(identity, self.definition.name)?;
         let limit = self.definition.timeout;
         let Ready {
             template,
@@ -98,6 +102,7 @@ impl Function {
         let exit = guest::enter(machine, snapshot, &entry, limit)?;
         let (exit, refusal) = match exit {
             Return::Hypercall { number, .. } if number != hypercall::DONE => {
+                let _inside = Inside::enter(identity);
                 guest::serve(machine, snapshot, template.layout(), policy, limit, exit)?
             }
             over => (over, None),

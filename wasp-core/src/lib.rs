@@ -58,6 +58,7 @@ mod memory_file;
 mod mode;
 mod pool;
 mod process;
+mod reentry;
 mod registers;
 mod ring3;
 mod shells;
@@ -71,7 +72,7 @@ mod watchdog;
 
 pub use address::GuestAddress;
 pub use cache::{Cache, CacheBuilder, Lease};
-pub use doors::{Door, Policy, Quota, Refusal};
+pub use doors::{Door, HostFunction, Policy, Quota, Refusal};
 pub use error::{Error, Panic};
 pub use exit::{Direction, Exception, Exit, Fault};
 pub use hypercalls::{HYPERCALL_PORT, Hypercall, SNAPSHOT_HYPERCALL};

@@ -195,8 +195,13 @@ fn policy(settings: &Settings, host: &TokenStream) -> TokenStream {
         let most = limit.most;
         quote!(.limit(#host::Quota::#quota, #most))
     });
+    let functions = settings.host.iter().map(|path| {
+        let (name, function) = (path.name().unwrap_or_default(), &path.0);
+        // On the function's name, where the compiler then says what its signature lacks.
+        quote_spanned!(function.span() => .host(#name, #function))
+    });
     let strict = settings.strict.then(|| quote!(.strict()));
-    quote!(#host::Policy::new() #(#grants)* #(#limits)* #strict)
+    quote!(#host::Policy::new() #(#grants)* #(#limits)* #(#functions)* #strict)
 }
 
 fn fallible(

@@ -29,6 +29,7 @@ use proc_macro::TokenStream;
 /// | `name` | the function's | what the virtine is called in messages |
 /// | `allow` | nothing | what it may ask of the host: `allow(stdin, stdout, stderr, clock, random, args, env("NAME"), read("path"), write("path"))` |
 /// | `limits` | `wasp_core::Policy`'s | how much of it each call may have: `limits(bytes_read = "1MiB", bytes_written = "1MiB", output = "64KiB", handles = 4, hypercalls = 1000)` |
+/// | `host` | none | functions in scope that run on the host when the virtine calls them: `host(lookup, db::audit)`; parameters and result are owned and serde's |
 /// | `strict` | `false` | end the call where it asks for more, instead of telling the guest an error |
 ///
 /// `f::with(policy)` has `call` and `try_call` under a `wasp_core::Policy` of the caller's. Relative paths

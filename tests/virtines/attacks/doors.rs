@@ -288,6 +288,7 @@ fn every_call_is_refused_where_nothing_is_granted() {
         (0x111, [BUFFER, 8, 0]),
         (0x112, [PATH, BUFFER, 8]),
         (0x114, [0, BUFFER, 8]),
+        (0x115, [PATH, BUFFER, 0]),
     ] {
         assert_eq!(
             ask(&nothing, number, arguments),
@@ -299,7 +300,7 @@ fn every_call_is_refused_where_nothing_is_granted() {
     }
     assert_eq!(ask(&nothing, ISATTY, [1, 0, 0]), 0);
     assert_eq!(ask(&nothing, CLOSE, [1, 0, 0]), 0);
-    for unknown in [13, 0x60, 0xfe, 0x100, 0x101, 0x102, 0x103, 0x115, u64::MAX] {
+    for unknown in [13, 0x60, 0xfe, 0x100, 0x101, 0x102, 0x103, 0x117, u64::MAX] {
         assert_eq!(
             ask(&nothing, unknown, [1, 2, 3]),
             error(libc::ENOSYS),

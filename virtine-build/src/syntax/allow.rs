@@ -3,9 +3,9 @@
 use proc_macro2::TokenStream;
 use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
-use syn::{Ident, LitInt, LitStr, Token, parenthesized};
+use syn::{Ident, LitInt, LitStr, Path, Token, parenthesized};
 
-use super::attribute::{Errors, bytes};
+use super::attribute::{Errors, FunctionPath, bytes};
 
 /// Something that a virtine may ask of its host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,25 @@ pub(super) fn grants(tokens: TokenStream) -> syn::Result<Vec<Grant>> {
 pub(super) fn limits(tokens: TokenStream) -> syn::Result<Vec<Limit>> {
     let limits = Punctuated::<NamedLimit, Token![,]>::parse_terminated.parse2(tokens)?;
     all(limits.iter().map(NamedLimit::limit))
+}
+
+/// What stands between the parentheses of `host`. Guests know them by their last names.
+pub(super) fn functions(tokens: TokenStream) -> syn::Result<Vec<FunctionPath>> {
+    let paths = Punctuated::<Path, Token![,]>::parse_terminated.parse2(tokens)?;
+    let paths: Vec<FunctionPath> = paths.into_iter().map(FunctionPath).collect();
+    let checked = paths.iter().enumerate().map(|(number, path)| {
+        let twice = paths[..number]
+            .iter()
+            .any(|other| other.name() == path.name());
+        match twice {
+            true => Err(syn::Error::new_spanned(
+                &path.0,
+                "a function of this name is named twice",
+            )),
+            false => Ok(path.clone()),
+        }
+    });
+    all(checked)
 }
 
 /// All values, or all errors.
@@ -201,6 +220,7 @@ mod tests {
         assert_eq!(errors.expect_err("invalid").into_iter().count(), 5);
         let errors = limits(tokens("handles = \"1MiB\", output = 3, cpu = 1"));
         assert_eq!(errors.expect_err("invalid").into_iter().count(), 3);
+        assert!(functions(tokens("a::f, b::f")).is_err());
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub struct Settings {
     pub allow: Vec<Grant>,
     /// How much of it each call may have, where that is not `wasp_core::Policy`'s default.
     pub limits: Vec<Limit>,
+    /// Functions of the host's that it may call.
+    pub host: Vec<FunctionPath>,
     /// Whether to ask for what is not granted ends the call.
     pub strict: bool,
 }
@@ -40,6 +42,14 @@ pub struct Settings {
 /// The path of a function, as the user wrote it.
 #[derive(Clone)]
 pub struct FunctionPath(pub syn::Path);
+
+impl FunctionPath {
+    /// The name that the path ends with.
+    #[must_use]
+    pub fn name(&self) -> Option<String> {
+        self.0.segments.last().map(|last| last.ident.to_string())
+    }
+}
 
 /// Without spans: where a path stands makes no other path of it.
 impl fmt::Debug for FunctionPath {
@@ -67,6 +77,7 @@ impl Default for Settings {
             init: None,
             allow: Vec::new(),
             limits: Vec::new(),
+            host: Vec::new(),
             strict: false,
         }
     }
@@ -77,7 +88,7 @@ const MEMORY_MIN: u64 = 64 << 10;
 const STACK_MIN: u64 = PAGE_SIZE;
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const KNOWN: &str = "known keys are `timeout`, `memory`, `stack`, `snapshot`, `init`, `name`, `allow`, \
-     `limits` and `strict`";
+     `limits`, `host` and `strict`";
 
 impl Settings {
     /// Reads the tokens between the attribute's parentheses.
@@ -117,7 +128,8 @@ impl Settings {
             "allow" => self.allow = allow::grants(pair.group("allow(stdout)")?)?,
             "limits" => self.limits = allow::limits(pair.group("limits(handles = 4)")?)?,
             "strict" => self.strict = pair.is_given()?,
-            "host" | "std" => {
+            "host" => self.host = allow::functions(pair.group("host(lookup)")?)?,
+            "std" => {
                 return Err(pair.unknown(&format!("`{}` is not there yet; {KNOWN}", pair.key)));
             }
             other => return Err(pair.unknown(&format!("unknown key `{other}`; {KNOWN}"))),
@@ -353,7 +365,7 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let settings = parse(
-            r#"timeout = "50ms", memory = "8MiB", stack = "256KiB", snapshot = false, name = "n", init = tables::load, allow(stdout, read("a")), limits(handles = 4), strict"#,
+            r#"timeout = "50ms", memory = "8MiB", stack = "256KiB", snapshot = false, name = "n", init = tables::load, allow(stdout, read("a")), limits(handles = 4), host(db::audit), strict"#,
         );
         let expected = Settings {
             timeout: Duration::from_millis(50),
@@ -376,6 +388,7 @@ mod tests {
                 quota: "Handles",
                 most: 4,
             }],
+            host: vec![FunctionPath(syn::parse_quote!(db::audit))],
             strict: true,
         };
         assert_eq!(settings, Ok(expected));

@@ -42,6 +42,13 @@ pub const ENV_AT: u64 = 0x113;
 /// `arg(index, buffer, capacity)`: one of the program's arguments; answers its length.
 pub const ARG: u64 = 0x114;
 
+/// `host(name, call)`: calls a function of the host's. `call` is the address of four words: address and
+/// length of the encoded arguments, address and length of a buffer for the result. Answers the result's
+/// length; one that the buffer does not hold is [`HOST_RESULT`]'s.
+pub const HOST: u64 = 0x115;
+/// `host_result(buffer, length)`: the result that the last [`HOST`] did not deliver.
+pub const HOST_RESULT: u64 = 0x116;
+
 /// The clocks of [`CLOCK`].
 pub mod clock {
     /// Since 1970-01-01 00:00:00 UTC.

@@ -109,3 +109,27 @@ pub(crate) fn variable_at(index: u64, buffer: &mut [u8]) -> Answer {
 pub(crate) fn argument(index: u64, buffer: &mut [u8]) -> Answer {
     filling(number::ARG, index, buffer)
 }
+
+/// Calls a function of the host's; answers the result's length, which may be more than the buffer's.
+pub(crate) fn host(name: &CStr, arguments: &[u8], buffer: &mut [u8]) -> Answer {
+    let call = [
+        arguments.as_ptr() as u64,
+        arguments.len() as u64,
+        buffer.as_mut_ptr() as u64,
+        buffer.len() as u64,
+    ];
+    // SAFETY: the buffer is borrowed mutably, and the host writes no more than its length.
+    answer(unsafe {
+        ask(
+            number::HOST,
+            [name.as_ptr() as u64, call.as_ptr() as u64, 0],
+        )
+    })
+}
+
+/// What the last [`host`] had no room for.
+pub(crate) fn host_result(buffer: &mut [u8]) -> Answer {
+    let place = buffer.as_mut_ptr() as u64;
+    // SAFETY: as above.
+    answer(unsafe { ask(number::HOST_RESULT, [place, buffer.len() as u64, 0]) })
+}

@@ -26,6 +26,11 @@ impl Deadline {
         }
     }
 
+    /// The same, so much later.
+    pub(super) fn later_by(self, time: Duration) -> Self {
+        Self(self.0.and_then(|end| end.checked_add(time)))
+    }
+
     /// Waits until `descriptor` can be read from, or written to.
     pub(super) fn wait(self, descriptor: BorrowedFd<'_>, events: PollFlags) -> Result<(), Stop> {
         loop {

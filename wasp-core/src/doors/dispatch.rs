@@ -1,5 +1,7 @@
 //! From a hypercall's number to what answers it.
 
+use std::time::Instant;
+
 use rustix::fs::{SeekFrom, fstat, seek};
 use rustix::io::Errno;
 use rustix::termios::isatty;
@@ -31,6 +33,8 @@ pub(crate) struct Session {
     time: CallTime,
     told: Told,
     last_refusal: Option<Refusal>,
+    /// The result of a host function that the guest had no room for.
+    result: Vec<u8>,
 }
 
 /// What becomes of the guest after a hypercall.
@@ -44,6 +48,13 @@ pub(crate) enum Reply {
     Unknown,
     /// Its call is over: it asked for what it may not have.
     Refused(Refusal),
+    /// Its call is over: a function of the host's gave no result.
+    HostFunction {
+        /// Its name.
+        function: String,
+        /// Why not.
+        reason: String,
+    },
     /// Its call is over: it has taken too long.
     TimedOut,
 }
@@ -60,6 +71,7 @@ impl Session {
             time: CallTime::start(),
             told: Told::default(),
             last_refusal: None,
+            result: Vec::new(),
         }
     }
 
@@ -81,7 +93,7 @@ impl Session {
     ) -> Reply {
         match call.number {
             number::EXIT => return Reply::Exit,
-            number::CLOSE..=number::ISATTY | number::CLOCK..=number::ARG => {}
+            number::CLOSE..=number::ISATTY | number::CLOCK..=number::HOST_RESULT => {}
             _ => return Reply::Unknown,
         }
         let counted = self.meter.allow(Quota::Hypercalls, 1);
@@ -93,6 +105,9 @@ impl Session {
         match answer {
             Ok(answer) => Reply::Answer(answer),
             Err(Stop::TimedOut) => Reply::TimedOut,
+            Err(Stop::HostFunction { function, reason }) => {
+                Reply::HostFunction { function, reason }
+            }
             Err(Stop::Errno(errno)) => Reply::Answer(negative(errno)),
             Err(Stop::Refused(refusal)) => self.refuse(refusal),
         }
@@ -140,6 +155,8 @@ impl Session {
                 .pass(Door::Args)
                 .and_then(|()| environment::argument(first))
                 .and_then(|text| environment::answer(memory, &text, [second, third])),
+            number::HOST => self.host(memory, first, second),
+            number::HOST_RESULT => self.host_result(memory, first, second),
             _ => Err(Errno::NOSYS.into()),
         }
     }
@@ -283,6 +300,51 @@ impl Session {
         Ok(is_terminal.into())
     }
 
+    /// Calls a function of the host's. What goes in and out counts as written and read.
+    fn host(&mut self, memory: &mut (impl GuestSpace + ?Sized), name: u64, call: u64) -> Answer {
+        let name = memory.text(name)?;
+        let told = String::from_utf8_lossy(&name).into_owned();
+        let [from, length, buffer, capacity] = words(memory.bytes(call, 32)?);
+        self.whole(Quota::BytesWritten, length)?;
+        let function = self.policy.function(&name);
+        let function = function.ok_or_else(|| Stop::denied(Door::Host, &told))?;
+        audit::opened(Door::Host, &told);
+        let start = Instant::now();
+        let result = function.call(memory.bytes(from, length)?);
+        self.deadline = self.deadline.later_by(start.elapsed());
+        let result = result?;
+        self.whole(Quota::BytesRead, result.len() as u64)?;
+        let needed = result.len() as u64;
+        match needed <= capacity {
+            true => memory.put(buffer, &result)?,
+            false => self.result = result,
+        }
+        Ok(needed)
+    }
+
+    /// Takes all of it off a quota, or none.
+    fn whole(&mut self, quota: Quota, wanted: u64) -> Result<(), Stop> {
+        match self.meter.allow(quota, wanted)? {
+            allowed if allowed == wanted => self.meter.take(quota, wanted),
+            _ => return Err(self.meter.exceeded(quota)),
+        }
+        Ok(())
+    }
+
+    fn host_result(
+        &mut self,
+        memory: &mut (impl GuestSpace + ?Sized),
+        buffer: u64,
+        length: u64,
+    ) -> Answer {
+        if length != self.result.len() as u64 {
+            return Err(Errno::INVAL.into());
+        }
+        memory.put(buffer, &self.result)?;
+        self.result = Vec::new();
+        Ok(length)
+    }
+
     fn variable(
         &mut self,
         memory: &mut (impl GuestSpace + ?Sized),
@@ -295,6 +357,12 @@ impl Session {
         audit::opened(Door::Env, &told);
         environment::answer(memory, &value, buffer)
     }
+}
+
+/// The little-endian words that the bytes are; zeros where these end.
+fn words<const N: usize>(bytes: &[u8]) -> [u64; N] {
+    let mut words = bytes.as_chunks().0.iter();
+    [(); N].map(|()| words.next().map_or(0, |word| u64::from_le_bytes(*word)))
 }
 
 /// An error as Linux and Wasp tell it.

@@ -24,6 +24,8 @@ pub enum Door {
     Read,
     /// To write, make, link or remove a file.
     Write,
+    /// A function of the host's.
+    Host,
 }
 
 impl fmt::Display for Door {
@@ -38,6 +40,7 @@ impl fmt::Display for Door {
             Self::Env => "env",
             Self::Read => "read",
             Self::Write => "write",
+            Self::Host => "host",
         })
     }
 }

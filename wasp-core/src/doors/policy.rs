@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use virtine_rt::abi::doors::grant;
 
+use super::host::{HostFunction, Named};
 use super::quota::{Limits, Quota};
 use super::refusal::Stop;
 use super::roots::{Rights, Roots};
@@ -40,6 +41,7 @@ struct Rules {
     args: bool,
     variables: Vec<OsString>,
     roots: Roots,
+    functions: Vec<Named>,
     limits: Limits,
     strict: bool,
 }
@@ -143,6 +145,22 @@ impl Policy {
         self.with(|rules| rules.roots.grant(path.as_ref(), Rights::WRITE))
     }
 
+    /// Lets it call a function of the host's, by this name: a `fn`, or a closure with whatever it holds.
+    /// A second one of the same name takes the first one's place. In the guest, the name is a function's
+    /// that an attribute lists: `#[virtine(host(lookup))]`.
+    ///
+    /// The function runs on the thread of the call, and its time is not the guest's. Where it panics, the
+    /// call ends with [`Error::HostFunction`](crate::Error::HostFunction). It may call virtines, but
+    /// not the one that called it ([`Error::Reentered`](crate::Error::Reentered)).
+    #[must_use]
+    pub fn host<S>(self, name: impl Into<String>, function: impl HostFunction<S>) -> Self {
+        let named = Named::new(name.into(), function);
+        self.with(|rules| {
+            rules.functions.retain(|other| other.name != named.name);
+            rules.functions.push(named);
+        })
+    }
+
     /// Grants each call so much of `quota`. Unless said otherwise: 1 GiB read, 1 GiB written, 64 MiB of
     /// output, 64 handles, 1,000,000 hypercalls.
     #[must_use]
@@ -165,6 +183,11 @@ impl Policy {
 
     pub(super) fn roots(&self) -> &Roots {
         &self.0.roots
+    }
+
+    pub(super) fn function(&self, name: &[u8]) -> Option<&Named> {
+        let mut functions = self.0.functions.iter();
+        functions.find(|function| function.name.as_bytes() == name)
     }
 
     pub(super) fn variables(&self) -> &[OsString] {

@@ -84,12 +84,17 @@ impl Meter {
     pub(super) fn allow(&mut self, quota: Quota, wanted: u64) -> Result<u64, Stop> {
         let left = *self.left.of(quota);
         match left == 0 && wanted > 0 {
-            true => Err(Stop::Refused(Refusal::QuotaExceeded {
-                quota,
-                limit: *self.limits.of(quota),
-            })),
+            true => Err(self.exceeded(quota)),
             false => Ok(wanted.min(left)),
         }
+    }
+
+    /// What the guest is refused with where that is not enough.
+    pub(super) const fn exceeded(&mut self, quota: Quota) -> Stop {
+        Stop::Refused(Refusal::QuotaExceeded {
+            quota,
+            limit: *self.limits.of(quota),
+        })
     }
 
     /// Takes `used` off what is left; [`Meter::allow`] has said that there is so much.

@@ -51,6 +51,13 @@ pub(crate) enum Stop {
     Refused(Refusal),
     /// The guest asked for something impossible, or the kernel could not do it.
     Errno(Errno),
+    /// A function of the host's gave no result.
+    HostFunction {
+        /// Its name.
+        function: String,
+        /// Why not.
+        reason: String,
+    },
     /// The call's deadline passed while the host waited for it.
     TimedOut,
 }

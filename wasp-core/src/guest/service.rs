@@ -40,6 +40,9 @@ pub(crate) fn serve(
             // A call that ends so has no result.
             Reply::Exit | Reply::Unknown => break,
             Reply::Refused(refusal) => return Err(refusal.into()),
+            Reply::HostFunction { function, reason } => {
+                return Err(Error::HostFunction { function, reason });
+            }
             Reply::TimedOut => return Err(Error::TimedOut { limit }),
         };
         exit = go_on(machine, snapshot, answer, session.deadline())?;

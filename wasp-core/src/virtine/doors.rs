@@ -63,6 +63,9 @@ impl<'a> Serving<'a> {
             Reply::Unknown => virtine.go_on_with(negative(Errno::NOSYS)),
             Reply::Exit => return Ok(ControlFlow::Break(Exit::Exited)),
             Reply::Refused(refusal) => return Err(refusal.into()),
+            Reply::HostFunction { function, reason } => {
+                return Err(Error::HostFunction { function, reason });
+            }
             Reply::TimedOut => {
                 // Should the caller let it go on.
                 virtine.go_on_with(negative(Errno::INTR));
