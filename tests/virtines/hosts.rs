@@ -19,7 +19,7 @@ static AUDITED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// Uses what no guest has, so that nothing of it may be sliced.
 fn lookup(id: u32) -> Result<Row, String> {
     let thread = thread::current();
-    let name = format!("{} {}", thread.name().unwrap_or("nobody").len() > 0, id);
+    let name = format!("{} {}", !thread.name().unwrap_or_default().is_empty(), id);
     match id {
         0 => Err("no such row".to_owned()),
         _ => Ok(Row { id, name }),

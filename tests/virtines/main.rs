@@ -14,6 +14,7 @@ mod cache;
 mod calls;
 mod doors;
 mod exceptions;
+mod handovers;
 mod hostile;
 mod hosts;
 mod isolation;

@@ -16,6 +16,7 @@
 //! ```
 
 pub mod doors;
+mod error_kinds;
 pub mod image;
 
 /// Bytes in a page; the guest is mapped with 4 KiB pages only.

@@ -12,7 +12,7 @@ mod hypercall;
 mod mem;
 mod panic;
 
-pub use entry::arguments;
+pub use entry::{arguments, told};
 
 /// Made by `virtine-build` behind each `#[virtine]` function: decodes the arguments, calls the
 /// function, reports the result and behind it what the function may have changed. `symbol` is what
@@ -26,7 +26,9 @@ pub use entry::arguments;
 /// * `reference`, `mutable`: decoded by value, passed by reference;
 /// * `slice`, `mutable_slice`: decoded as a `Vec`, passed as a slice;
 /// * `array`, `array_reference`, `mutable_array`: arrays, of any length;
-/// * `ordering`: `std::cmp::Ordering`.
+/// * `ordering`: `std::cmp::Ordering`;
+/// * `handle`, `mutable_handle`: a file or stream of the host's;
+/// * `io_result`, of the result alone: `std::io::Result`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __virtine_entry {
@@ -82,6 +84,12 @@ macro_rules! __virtine_argument {
     ($arguments:ident ordering) => {
         $arguments.next::<$crate::codec::Ordered>().0
     };
+    ($arguments:ident handle) => {
+        $arguments.next_handle()
+    };
+    ($arguments:ident mutable_handle) => {
+        $arguments.next_handle()
+    };
     ($arguments:ident $other:ident) => {
         $arguments.next()
     };
@@ -98,6 +106,9 @@ macro_rules! __virtine_passed {
         $name
     };
     ($name:ident ordering) => {
+        $name
+    };
+    ($name:ident handle) => {
         $name
     };
     ($name:ident reference) => {
@@ -156,6 +167,9 @@ macro_rules! __virtine_result {
     };
     ($name:ident ordering) => {
         $crate::codec::Ordered($name)
+    };
+    ($name:ident io_result) => {
+        $crate::guest::told($name)
     };
     ($name:ident value) => {
         &$name

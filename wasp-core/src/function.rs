@@ -1,12 +1,14 @@
 //! One virtine function: encode the arguments into guest memory, run, decode the result from there.
 
 use std::env;
+use std::os::fd::{AsFd, OwnedFd};
 use std::ptr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use virtine_rt::abi::doors::handle;
 use virtine_rt::abi::hypercall;
 use virtine_rt::abi::image::Image;
 use virtine_rt::codec::{self, CodecError, Sink};
@@ -14,7 +16,7 @@ use virtine_rt::codec::{self, CodecError, Sink};
 use crate::Error;
 use crate::doors::Policy;
 use crate::error::Panic;
-use crate::guest::{self, Return};
+use crate::guest::{self, Return, Terms};
 use crate::layout::Layout;
 use crate::machine::Machine;
 use crate::memory::GuestMemory;
@@ -97,13 +99,20 @@ impl Function {
         let [start, end] = template.prepare(machine, snapshot, limit)?;
         let mut arguments = Arguments::new(machine.memory_mut(), start, end);
         encode(&mut arguments);
-        let length = arguments.finish(template.layout().granted())?;
+        let (length, handles) = arguments.finish(template.layout().granted())?;
         let entry = template.call(start, length, policy.grants());
         let exit = guest::enter(machine, snapshot, &entry, limit)?;
         let (exit, refusal) = match exit {
             Return::Hypercall { number, .. } if number != hypercall::DONE => {
                 let _inside = Inside::enter(identity);
-                guest::serve(machine, snapshot, template.layout(), policy, limit, exit)?
+                let terms = Terms {
+                    snapshot,
+                    layout: template.layout(),
+                    policy,
+                    limit,
+                    handles,
+                };
+                guest::serve(machine, exit, terms)?
             }
             over => (over, None),
         };
@@ -192,6 +201,8 @@ pub struct Arguments<'a> {
     /// Bytes that all arguments take, also those that did not fit.
     needed: u64,
     invalid: Option<String>,
+    /// Files and streams among them, in their order.
+    handles: Vec<OwnedFd>,
 }
 
 impl<'a> Arguments<'a> {
@@ -202,6 +213,7 @@ impl<'a> Arguments<'a> {
             end,
             needed: 0,
             invalid: None,
+            handles: Vec::new(),
         }
     }
 
@@ -222,7 +234,21 @@ impl<'a> Arguments<'a> {
         self.push(&codec::ArrayRef(argument));
     }
 
-    fn finish(self, memory: u64) -> Result<u64, Error> {
+    /// Appends the next argument, a file or stream, which is the call's from now on.
+    pub fn push_handle(&mut self, argument: impl Into<OwnedFd>) {
+        self.push(&(handle::FIRST + self.handles.len() as u64));
+        self.handles.push(argument.into());
+    }
+
+    /// Appends the next argument, a file or stream, which stays the caller's as well.
+    pub fn push_shared_handle(&mut self, argument: &impl AsFd) {
+        match argument.as_fd().try_clone_to_owned() {
+            Ok(own) => self.push_handle(own),
+            Err(error) => _ = self.invalid.get_or_insert(error.to_string()),
+        }
+    }
+
+    fn finish(self, memory: u64) -> Result<(u64, Vec<OwnedFd>), Error> {
         let available = self.end - self.start;
         if let Some(reason) = self.invalid {
             return Err(Error::Argument { reason });
@@ -234,7 +260,7 @@ impl<'a> Arguments<'a> {
                 memory,
             });
         }
-        Ok(self.needed)
+        Ok((self.needed, self.handles))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::layout::Layout;
 use crate::machine::{Machine, Stop};
 use crate::snapshot::Snapshot;
 
-pub(crate) use service::serve;
+pub(crate) use service::{Terms, serve};
 
 mod service;
 

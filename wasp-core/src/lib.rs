@@ -50,6 +50,7 @@ mod exit;
 mod function;
 mod guest;
 mod hypercalls;
+mod io_form;
 mod kvm;
 mod layout;
 mod machine;
@@ -89,6 +90,8 @@ pub mod expansion {
     pub use std::vec::Vec;
 
     pub use virtine_rt::codec::{ArrayForm, Ordered};
+
+    pub use crate::io_form::IoForm;
 
     pub use crate::function::{Arguments, Definition, Function, check_length};
 }

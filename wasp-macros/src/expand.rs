@@ -250,6 +250,13 @@ fn running(
         (Passing::Ordering, _) => (quote!(#host::expansion::Ordered), Some(quote!(.0))),
         _ => (result.clone(), None),
     };
+    let (travelling, restored) = match parts.result {
+        Passing::IoResult => {
+            let form = quote!(<#result as #host::expansion::IoForm>);
+            (quote!(#form::Form), quote!(#form::restored(result)))
+        }
+        _ => (travelling, quote!(result #inner)),
+    };
     let changes: Vec<Change> = parts
         .parameters
         .iter()
@@ -277,7 +284,7 @@ fn running(
             let (result, #pattern) = #call(__policy, |arguments| { #(#pushes)* })?;
             #(#checks)*
             #(#copies)*
-            ::core::result::Result::Ok(result #inner)
+            ::core::result::Result::Ok(#restored)
         }
     }
 }
@@ -360,7 +367,11 @@ fn push(parameter: &Parameter, host: &TokenStream) -> TokenStream {
         Passing::Ordering => quote_spanned! { ty.span() =>
             arguments.push(&#host::expansion::Ordered(#name));
         },
-        Passing::Reference | Passing::Slice => {
+        Passing::Handle => quote_spanned! { ty.span() => arguments.push_handle(#name); },
+        Passing::MutableHandle => {
+            quote_spanned! { ty.span() => arguments.push_shared_handle(&*#name); }
+        }
+        Passing::IoResult | Passing::Reference | Passing::Slice => {
             quote_spanned! { ty.span() => arguments.push(#name); }
         }
         Passing::Mutable | Passing::MutableSlice => {

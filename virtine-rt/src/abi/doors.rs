@@ -73,6 +73,8 @@ pub mod handle {
     pub const STDOUT: u64 = 1;
     /// Standard error.
     pub const STDERR: u64 = 2;
+    /// The first that stands for something else; those that come as arguments start here.
+    pub const FIRST: u64 = 3;
 }
 
 /// Flags of [`OPEN`]: Linux's on x86-64.

@@ -1,6 +1,7 @@
 //! The two entry points of an image, and the arguments of a call.
 
 use alloc_crate::boxed::Box;
+use alloc_crate::string::String;
 use core::arch::global_asm;
 use core::hint::black_box;
 use core::slice;
@@ -9,6 +10,7 @@ use serde::Deserialize;
 
 use super::{door, exit, heap};
 use crate::codec::Decoder;
+use crate::{FromHandle, io};
 
 // Whatever an earlier call left in the processor, the host has put right. RDI and RSI carry an entry's
 // two arguments, RSP is the stack's top; all other registers are in their initial state.
@@ -55,10 +57,25 @@ pub fn arguments(address: *const u8, length: usize, grants: u64) -> Arguments {
     Arguments(Decoder::new(bytes))
 }
 
+/// An `io::Result` as it travels.
+///
+/// # Errors
+///
+/// The result's own.
+pub fn told<T>(result: io::Result<T>) -> Result<T, (Option<i32>, u8, String)> {
+    result.map_err(|error| error.told())
+}
+
 /// Hands out a call's arguments in order.
 pub struct Arguments(Decoder<'static>);
 
 impl Arguments {
+    /// The next argument, a file or stream.
+    #[must_use]
+    pub fn next_handle<T: FromHandle>(&mut self) -> T {
+        T::from_handle(self.next())
+    }
+
     /// The next argument.
     ///
     /// # Panics

@@ -1,5 +1,6 @@
 //! From a hypercall's number to what answers it.
 
+use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use rustix::fs::{SeekFrom, fstat, seek};
@@ -21,6 +22,7 @@ use super::random;
 use super::refusal::{Answer, Refusal, Stop};
 use super::streams;
 use super::{Deadline, HeapEnd, path};
+use crate::Error;
 use crate::hypercalls::Hypercall;
 
 /// One call's dealings with its host.
@@ -73,6 +75,17 @@ impl Session {
             last_refusal: None,
             result: Vec::new(),
         }
+    }
+
+    /// Gives the guest handles ahead of its first own, beside those that its quota grants.
+    pub(crate) fn adopt(&mut self, descriptors: Vec<OwnedFd>) -> Result<(), Error> {
+        for descriptor in descriptors {
+            let open = Open::new(descriptor)
+                .map_err(|errno| Error::system("fstat of an argument")(errno.into()))?;
+            self.meter.give_back(Quota::Handles, 1);
+            self.handles.put(Handle::Open(open), &mut self.meter);
+        }
+        Ok(())
     }
 
     /// When the call must be over.

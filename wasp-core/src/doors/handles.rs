@@ -61,6 +61,11 @@ impl Handles {
     /// Takes note of one more; answers its number, the lowest that is free.
     pub(super) fn insert(&mut self, handle: Handle, meter: &mut Meter) -> Result<u64, Stop> {
         meter.allow(Quota::Handles, 1)?;
+        Ok(self.put(handle, meter))
+    }
+
+    /// As [`Handles::insert`], where the quota is known to have room.
+    pub(super) fn put(&mut self, handle: Handle, meter: &mut Meter) -> u64 {
         meter.take(Quota::Handles, 1);
         let free = self.0.iter().position(Option::is_none);
         let number = free.unwrap_or(self.0.len());
@@ -68,7 +73,7 @@ impl Handles {
             Some(place) => *place = Some(handle),
             None => self.0.push(Some(handle)),
         }
-        Ok(number as u64)
+        number as u64
     }
 
     /// What the number stands for.

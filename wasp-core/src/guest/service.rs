@@ -1,5 +1,6 @@
 //! Answers to the hypercalls that a `#[virtine]` guest returns from.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use kvm_bindings::kvm_regs;
@@ -13,6 +14,16 @@ use crate::machine::Machine;
 use crate::memory::GuestMemory;
 use crate::snapshot::Snapshot;
 
+/// What a call is served under.
+pub(crate) struct Terms<'a> {
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) layout: &'a Layout,
+    pub(crate) policy: &'a Policy,
+    pub(crate) limit: Duration,
+    /// The files and streams among the arguments.
+    pub(crate) handles: Vec<OwnedFd>,
+}
+
 /// Answers the guest that has stopped with `exit` and lets it go on, until it stops for something else.
 /// Returns that, and what the guest was refused last.
 ///
@@ -20,16 +31,21 @@ use crate::snapshot::Snapshot;
 #[cold]
 pub(crate) fn serve(
     machine: &mut Machine,
-    snapshot: &Snapshot,
-    layout: &Layout,
-    policy: &Policy,
-    limit: Duration,
     mut exit: Return,
+    terms: Terms<'_>,
 ) -> Result<(Return, Option<Refusal>), Error> {
+    let Terms {
+        snapshot,
+        layout,
+        policy,
+        limit,
+        handles,
+    } = terms;
     // Such a guest's heap is its own to manage, and takes all there is.
     let heap = HeapEnd::new(layout.heap_end, layout.heap_end);
     let deadline = Deadline::after(machine.time_left());
     let mut session = Session::new(policy.clone(), heap, deadline);
+    session.adopt(handles)?;
     while let Return::Hypercall { number, arguments } = exit {
         let memory = machine.memory_mut();
         let answer = match session.answer(

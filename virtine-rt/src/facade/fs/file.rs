@@ -4,6 +4,7 @@ use alloc_crate::string::String;
 use alloc_crate::vec::Vec;
 
 use super::{Metadata, OpenOptions};
+use crate::FromHandle;
 use crate::guest::door;
 use crate::io::{self, IsTerminal, Read, Seek, SeekFrom, Write};
 
@@ -73,6 +74,12 @@ impl File {
         let length = self.metadata().map_or(0, |metadata| metadata.len());
         let position = door::seek(self.handle, 0, 1).unwrap_or(0);
         usize::try_from(length.saturating_sub(position)).unwrap_or(0)
+    }
+}
+
+impl FromHandle for File {
+    fn from_handle(handle: u64) -> Self {
+        Self::new(handle)
     }
 }
 

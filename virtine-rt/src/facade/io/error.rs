@@ -1,6 +1,7 @@
 //! `std::io::Error`, with std's words.
 
 use alloc_crate::boxed::Box;
+use alloc_crate::string::{String, ToString as _};
 use core::{error, fmt, result};
 
 use super::os;
@@ -39,47 +40,7 @@ macro_rules! kinds {
     };
 }
 
-kinds! {
-    NotFound "entity not found",
-    PermissionDenied "permission denied",
-    ConnectionRefused "connection refused",
-    ConnectionReset "connection reset",
-    HostUnreachable "host unreachable",
-    NetworkUnreachable "network unreachable",
-    ConnectionAborted "connection aborted",
-    NotConnected "not connected",
-    AddrInUse "address in use",
-    AddrNotAvailable "address not available",
-    NetworkDown "network down",
-    BrokenPipe "broken pipe",
-    AlreadyExists "entity already exists",
-    WouldBlock "operation would block",
-    NotADirectory "not a directory",
-    IsADirectory "is a directory",
-    DirectoryNotEmpty "directory not empty",
-    ReadOnlyFilesystem "read-only filesystem or storage medium",
-    StaleNetworkFileHandle "stale network file handle",
-    InvalidInput "invalid input parameter",
-    InvalidData "invalid data",
-    TimedOut "timed out",
-    WriteZero "write zero",
-    StorageFull "no storage space",
-    NotSeekable "seek on unseekable file",
-    QuotaExceeded "quota exceeded",
-    FileTooLarge "file too large",
-    ResourceBusy "resource busy",
-    ExecutableFileBusy "executable file busy",
-    Deadlock "deadlock",
-    CrossesDevices "cross-device link or rename",
-    TooManyLinks "too many links",
-    InvalidFilename "invalid filename",
-    ArgumentListTooLong "argument list too long",
-    Interrupted "operation interrupted",
-    Unsupported "unsupported",
-    UnexpectedEof "unexpected end of file",
-    OutOfMemory "out of memory",
-    Other "other error",
-}
+crate::error_kinds! { kinds }
 
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,6 +85,11 @@ impl Error {
             Repr::Os(code) => Some(code),
             Repr::Simple(_) | Repr::Message(..) | Repr::Custom(..) => None,
         }
+    }
+
+    /// As it travels to the host: number, kind and words.
+    pub(crate) fn told(&self) -> (Option<i32>, u8, String) {
+        (self.raw_os_error(), self.kind() as u8, self.to_string())
     }
 
     /// As std's.
