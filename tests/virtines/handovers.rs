@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::thread;
 
 use wasp_core::{Error, virtine};
 
@@ -20,17 +19,14 @@ fn handle(mut conn: TcpStream) -> io::Result<()> {
 fn connection_is_served_and_closed_at_the_end() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
-    let client = thread::spawn(move || {
-        let mut conn = TcpStream::connect(address).expect("connected");
-        conn.write_all(b"hello\n").expect("written");
-        let mut answer = String::new();
-        // Ends only where the virtine's end is closed.
-        conn.read_to_string(&mut answer).expect("read");
-        answer
-    });
+    let mut client = TcpStream::connect(address).expect("connected");
+    client.write_all(b"hello\n").expect("written");
     let (conn, _) = listener.accept().expect("a client");
     handle(conn).expect("served");
-    assert_eq!(client.join().expect("no panic"), "you said hello");
+    let mut answer = String::new();
+    // Ends only where the virtine's end is closed.
+    client.read_to_string(&mut answer).expect("read");
+    assert_eq!(answer, "you said hello");
 }
 
 #[virtine]

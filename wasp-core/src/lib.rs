@@ -48,6 +48,9 @@ mod doors;
 mod error;
 mod exit;
 mod function;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guest;
 mod hypercalls;
 mod io_form;
