@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{self, Read as _};
+use std::sync::Once;
 
 use wasp_core::{Error, Exit, Mode, Policy, Quota, Registers, Virtine};
 
@@ -96,12 +97,11 @@ fn ask(policy: &Policy, number: u64, arguments: [u64; 3]) -> u64 {
     ask_all(policy, &[(number, arguments)]).expect("served").1[0]
 }
 
-/// A file that the policy grants.
+/// A file that the policy grants: the same for all, which only look at it, so that none stays for each run.
 fn path() -> String {
-    let path = std::env::temp_dir().join(format!("wasp-attack-{}", std::process::id()));
-    if !path.exists() {
-        fs::write(&path, "0123456789").expect("written");
-    }
+    static WRITTEN: Once = Once::new();
+    let path = std::env::temp_dir().join("wasp-attacked");
+    WRITTEN.call_once(|| fs::write(&path, "0123456789").expect("written"));
     path.display().to_string()
 }
 
