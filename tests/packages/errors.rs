@@ -35,16 +35,16 @@ fn build_script_without_the_call_is_told_to_make_it() {
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn guest_error_names_the_users_line_once_and_goes_with_its_cause() {
     let package = Package::copy("reaches-files");
-    let line = package.line_of("src/main.rs", "std::fs::read");
+    let line = package.line_of("src/main.rs", "std::fs::read_dir");
 
     let errors = package.cargo("build").fails().stderr;
 
     let place = format!("src/main.rs:{line}:");
     assert_eq!(errors.matches(&place).count(), 1, "{errors}");
     assert!(errors.contains("does not compile as a virtine"), "{errors}");
-    let path = "reached by: `answer` -> `configured` -> `std::fs::read`";
+    let path = "reached by: `answer` -> `configured` -> `std::fs::read_dir`";
     assert!(errors.contains(path), "{errors}");
-    assert!(errors.contains("a virtine has no files"), "{errors}");
+    assert!(errors.contains("a virtine has no directories"), "{errors}");
     // As before: the error does not go by itself, and is not forgotten.
     assert_eq!(
         package
@@ -58,15 +58,15 @@ fn guest_error_names_the_users_line_once_and_goes_with_its_cause() {
 
     package.edit(
         "src/main.rs",
-        "std::fs::read(\"/etc/hostname\")",
-        "\"9\".parse::<Vec<u8>>()",
+        "std::fs::read_dir(\"/etc\")",
+        "\"9\".parse::<std::ops::Range<u8>>()",
     );
     assert!(package.cargo("build").fails().stderr.contains("FromStr"));
 
     package.edit(
         "src/main.rs",
-        "\"9\".parse::<Vec<u8>>()",
-        "Ok::<_, u8>([0_u8; 4])",
+        "\"9\".parse::<std::ops::Range<u8>>()",
+        "Ok::<_, u8>([0_u8; 4].into_iter())",
     );
     assert_eq!(package.run(), "answers: 7 8\n");
 }

@@ -56,3 +56,21 @@ fn write_pages(count: u64) -> u64 {
 pub fn measure(bytes: &[u8]) -> u64 {
     bytes.len() as u64 + u64::from(bytes.last().copied().unwrap_or_default())
 }
+
+/// Asks the host `times` times for what costs it nothing; returns how often that was a terminal.
+#[virtine]
+pub fn ask(times: u64) -> usize {
+    use std::io::IsTerminal as _;
+    (0..times)
+        .filter(|_| std::io::stdin().is_terminal())
+        .count()
+}
+
+/// Reads so many bytes; returns the last one.
+#[virtine]
+pub fn take(file: &mut std::fs::File, count: usize) -> std::io::Result<u8> {
+    use std::io::Read as _;
+    let mut bytes = vec![0; count];
+    file.read_exact(&mut bytes)?;
+    Ok(bytes.last().copied().unwrap_or_default())
+}

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use wasp_core::{Cache, Exit, Fault, Mode};
 
 mod code;
+mod doors;
 mod faults;
 mod memory;
 mod ports;

@@ -71,7 +71,7 @@ fn port(how: u32, port: u16) -> u32 {
             4 => asm!("in ax, dx", in("dx") port, out("ax") _),
             5 => asm!("in eax, dx", in("dx") port, out("eax") _),
             6 => {
-                asm!("rep outsb", in("dx") port, inout("rcx") 8_u64 => _, inout("rsi") buffer.as_ptr() => _)
+                asm!("rep outsb", in("dx") port, in("rdi") READY, inout("rcx") 8_u64 => _, inout("rsi") buffer.as_ptr() => _)
             }
             7 => {
                 asm!("rep outsd", in("dx") port, inout("rcx") 8_u64 => _, inout("rsi") buffer.as_ptr() => _)
@@ -96,7 +96,7 @@ fn fault<T: std::fmt::Debug>(result: Result<T, Error>) -> Fault {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn hypercalls_that_do_not_exist_are_faults() {
-    for number in [READY, 0, 1, 0xff, 0x1ff, u64::MAX] {
+    for number in [READY, 0, 13, 0xff, 0x10f, 0x1ff, u64::MAX] {
         assert_eq!(
             fault(hypercall::try_call(number, 0, 0)),
             Fault::Hypercall { number }

@@ -22,13 +22,12 @@ const ALTERNATIVES: [(&str, &str); 12] = [
     ),
     (
         "std::env",
-        "a virtine has neither arguments nor variables: read them on the host, and pass them to \
-         the function",
+        "a virtine has no process of its own: its policy grants it arguments and variables, no more",
     ),
 ];
 
 const FILES: &str =
-    "a virtine has no files: read them on the host, and pass their contents to the function";
+    "a virtine has no directories and no links but hard ones: go through them on the host";
 const NETWORK: &str =
     "a virtine has no network: talk to it on the host, and pass what it said to the function";
 const PANICS: &str =

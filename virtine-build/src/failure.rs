@@ -52,7 +52,7 @@ pub(crate) fn incomplete(
     }
 }
 
-/// `load -> helper -> std::fs::read`: the functions in between, and what the error stands at.
+/// `load -> helper -> std::fs::read_dir`: the functions in between, and what the error stands at.
 fn path(
     one: &Crate<'_>,
     virtine: &Virtine<'_>,

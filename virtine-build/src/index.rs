@@ -76,6 +76,8 @@ pub(crate) struct Item {
     pub(crate) attributes: Vec<Range<usize>>,
     /// What of it can be taken out by itself.
     pub(crate) parts: Vec<Part>,
+    /// What stands for the body of a function that guests call on their host.
+    pub(crate) stub: Option<String>,
 }
 
 pub(crate) enum Kind {

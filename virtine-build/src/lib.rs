@@ -39,6 +39,7 @@ mod environment;
 mod error;
 mod failure;
 mod guests;
+mod hosts;
 mod image;
 mod index;
 mod link;

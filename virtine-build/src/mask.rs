@@ -10,8 +10,8 @@ use quote::ToTokens as _;
 use syn::UseTree;
 use syn::spanned::Spanned as _;
 
-use crate::index::{Index, Module, Place, Use};
-use crate::parts::PartKind;
+use crate::index::{Index, Item, Module, Place, Use};
+use crate::parts::{Part, PartKind};
 use crate::prune::{Pruned, Taken};
 use crate::slice::Slice;
 use crate::source::SourceFile;
@@ -61,6 +61,7 @@ impl Mask {
                     bytes: bytes.clone(),
                 }));
             modules.insert(item.module);
+            kept.stub(item);
         }
         for (number, import) in index.imports.iter().enumerate() {
             if slice.imports.contains(&number) {
@@ -80,6 +81,24 @@ impl Mask {
         }
         kept.prune(pruned);
         kept
+    }
+
+    /// Puts a call of the host in the place of the body of a function that is the host's.
+    fn stub(&mut self, item: &Item) {
+        let mut parts = item.parts.iter();
+        let body = parts.find(|part| part.kind == PartKind::Body);
+        if let (Some(text), Some(Part { bytes, .. })) = (&item.stub, body) {
+            self.blanks.push(Place {
+                file: item.place.file,
+                bytes: bytes.clone(),
+            });
+            self.additions.0.push(Addition {
+                file: item.place.file,
+                at: bytes.start,
+                text: text.clone(),
+                shim: None,
+            });
+        }
     }
 
     fn prune(&mut self, pruned: &Pruned) {

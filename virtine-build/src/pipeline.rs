@@ -9,6 +9,7 @@ use crate::cfg::Cfg;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::guests;
+use crate::hosts;
 use crate::index::{Index, Item};
 use crate::package::{Package, TargetRoot};
 use crate::report::{self, Outcome, Report};
@@ -45,7 +46,8 @@ fn load_crates<'a>(package: &'a Package, cfg: &Cfg) -> Result<Vec<Crate<'a>>, Er
         .iter()
         .map(|root| {
             let sources = Sources::load(&root.file, cfg)?;
-            let index = Index::new(&sources, cfg, root.units);
+            let mut index = Index::new(&sources, cfg, root.units);
+            hosts::mark(&mut index);
             Ok(Crate {
                 root,
                 sources,

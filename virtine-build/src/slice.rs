@@ -69,6 +69,17 @@ impl Slice {
     }
 }
 
+/// The functions that a path in the attribute of the item `entry` may mean.
+pub(crate) fn functions_named(index: &Index, entry: usize, path: &FunctionPath) -> Vec<usize> {
+    let mut slicer = Slicer {
+        index,
+        slice: Slice::default(),
+        open: VecDeque::new(),
+    };
+    slicer.keep_named(Some(path), entry);
+    slicer.slice.items.into_iter().collect()
+}
+
 struct Slicer<'a> {
     index: &'a Index,
     slice: Slice,

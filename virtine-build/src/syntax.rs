@@ -1,9 +1,11 @@
 //! What the macro and the build script must agree on: the attribute's grammar, which functions it
 //! can stand on, and how the guest takes each parameter.
 
+mod allow;
 mod attribute;
 mod function;
 
+pub use allow::{Grant, Limit};
 pub use attribute::{FunctionPath, Settings};
 pub use function::{Function, Parameter, Passing};
 pub use virtine_rt::abi::image::Sizes;

@@ -15,6 +15,8 @@
 //!              page tables, mapped nowhere
 //! ```
 
+pub mod doors;
+mod error_kinds;
 pub mod image;
 
 /// Bytes in a page; the guest is mapped with 4 KiB pages only.
@@ -39,7 +41,7 @@ pub const EXCEPTION_PORT: u16 = 0xFE;
 
 /// Hypercall numbers, passed in RDI; arguments in RSI, RDX and RCX, the answer in RAX.
 ///
-/// Numbers below 0x100 are left to the thirteen POSIX-like calls of Wasp's own ABI.
+/// Numbers below 0x100 are Wasp's; those and all others that a guest returns from: [`doors`].
 pub mod hypercall {
     /// Initialisation is over. RSI: the first address of the heap that is still unused.
     pub const READY: u64 = 0x100;

@@ -1,17 +1,20 @@
 //! `std` for a guest: what `core` and `alloc` have, under the paths that `std` gives it, and what
 //! `std` adds to them that needs no operating system.
 //!
-//! What would need one is absent (`fs`), or there and not to be called (`thread::spawn`): its use is
-//! an error of the compiler at the user's own line.
+//! What needs the host (`fs`, clocks, the standard streams) goes through its doors, which a policy opens.
+//! What no host grants is absent, or there and not to be called (`thread::spawn`): its use is an error of
+//! the compiler at the user's own line.
 
 pub mod collections;
 pub mod env;
 mod float;
+pub mod fs;
 pub mod hash;
 pub mod io;
 mod macros;
 pub mod prelude;
 pub mod process;
+mod streams;
 pub mod sync;
 pub mod thread;
 pub mod time;
@@ -19,9 +22,28 @@ pub mod time;
 pub use alloc_crate::{alloc, borrow, boxed, fmt, rc, slice, str, string, vec};
 pub use core::{
     any, arch, array, ascii, cell, char, clone, cmp, convert, default, error, f32, f64, future,
-    hint, i8, i16, i32, i64, i128, isize, iter, marker, mem, net, num, ops, option, panic, pin,
+    hint, i8, i16, i32, i64, i128, isize, iter, marker, mem, num, ops, option, panic, pin,
     primitive, ptr, result, u8, u16, u32, u64, u128, usize,
 };
+
+pub(crate) use streams::FromHandle;
+
+/// `std::net`: addresses, and the streams that a host hands over.
+pub mod net {
+    pub use super::streams::TcpStream;
+    pub use core::net::*;
+}
+
+/// `std::os`, of which there is what a host hands over.
+pub mod os {
+    /// `std::os::unix`.
+    pub mod unix {
+        /// `std::os::unix::net`.
+        pub mod net {
+            pub use crate::facade::streams::UnixStream;
+        }
+    }
+}
 
 pub use alloc_crate::format;
 pub use core::{

@@ -3,14 +3,16 @@
 //! One call flows through `entry` to the shim that [`__virtine_entry!`]
 //! made beside the user's function, and leaves through `exit`.
 
+pub(crate) mod door;
 mod entry;
 pub mod exit;
 mod heap;
+pub mod host;
 mod hypercall;
 mod mem;
 mod panic;
 
-pub use entry::{arguments, start};
+pub use entry::{arguments, start, told};
 
 /// Made by `virtine-build` behind each `#[virtine]` function: decodes the arguments, calls the
 /// function, reports the result and behind it what the function may have changed. `symbol` names the
@@ -24,7 +26,9 @@ pub use entry::{arguments, start};
 /// * `reference`, `mutable`: decoded by value, passed by reference;
 /// * `slice`, `mutable_slice`: decoded as a `Vec`, passed as a slice;
 /// * `array`, `array_reference`, `mutable_array`: arrays, of any length;
-/// * `ordering`: `std::cmp::Ordering`.
+/// * `ordering`: `std::cmp::Ordering`;
+/// * `handle`, `mutable_handle`: a file or stream of the host's;
+/// * `io_result`, of the result alone: `std::io::Result`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __virtine_entry {
@@ -38,9 +42,9 @@ macro_rules! __virtine_entry {
                 }
             )?
             #[unsafe(export_name = $symbol)]
-            extern "C" fn call(address: *const u8, length: usize) -> ! {
+            extern "C" fn call(address: *const u8, length: usize, grants: u64) -> ! {
                 #[allow(unused_mut, unused_variables, reason = "a function may have no parameters")]
-                let mut arguments = $crate::guest::arguments(address, length);
+                let mut arguments = $crate::guest::arguments(address, length, grants);
                 $(
                     #[allow(unused_mut, reason = "few are changed")]
                     let mut $name = $crate::__virtine_argument!(arguments $kind);
@@ -78,6 +82,12 @@ macro_rules! __virtine_argument {
     ($arguments:ident ordering) => {
         $arguments.next::<$crate::codec::Ordered>().0
     };
+    ($arguments:ident handle) => {
+        $arguments.next_handle()
+    };
+    ($arguments:ident mutable_handle) => {
+        $arguments.next_handle()
+    };
     ($arguments:ident $other:ident) => {
         $arguments.next()
     };
@@ -94,6 +104,9 @@ macro_rules! __virtine_passed {
         $name
     };
     ($name:ident ordering) => {
+        $name
+    };
+    ($name:ident handle) => {
         $name
     };
     ($name:ident reference) => {
@@ -152,6 +165,9 @@ macro_rules! __virtine_result {
     };
     ($name:ident ordering) => {
         $crate::codec::Ordered($name)
+    };
+    ($name:ident io_result) => {
+        $crate::guest::told($name)
     };
     ($name:ident value) => {
         &$name

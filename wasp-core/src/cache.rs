@@ -47,6 +47,7 @@ pub struct Cache {
     pool: Arc<Pool>,
     layout: Arc<RawLayout>,
     deadline: Duration,
+    image_end: u64,
     patience: Duration,
     /// What virtines start from until a running guest's state takes its place; then nothing.
     image: Mutex<Option<Arc<Snapshot>>>,
@@ -141,6 +142,7 @@ impl CacheBuilder {
             pool,
             layout: Arc::new(layout),
             deadline: self.deadline,
+            image_end: self.address.0 + self.image.len() as u64,
             patience: self.patience,
             guests_may_ask: self.guests_may_ask,
         })
@@ -204,7 +206,8 @@ impl Cache {
     pub fn get(&self) -> Result<Lease, Error> {
         process::check()?;
         let loan = self.pool.get(self.patience)?;
-        let virtine = Virtine::lent(loan, Arc::clone(&self.layout), self.deadline);
+        let layout = Arc::clone(&self.layout);
+        let virtine = Virtine::lent(loan, layout, self.deadline, self.image_end);
         Ok(Lease(Some(virtine)))
     }
 

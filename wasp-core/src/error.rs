@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use virtine_rt::abi::image::ImageError;
 
+use crate::doors::{Door, Quota, Refusal};
 use crate::exit::Fault;
 
 /// Why a call of a virtine gave no result.
@@ -176,6 +177,38 @@ pub enum Error {
         /// Bytes granted in all.
         memory: u64,
     },
+    /// A guest under a strict policy asked for what that does not grant.
+    #[error("the virtine was stopped: {}", Refusal::denied(*door, argument))]
+    Denied {
+        /// The door that is closed.
+        door: Door,
+        /// What was asked for behind it: a path, a variable's name; empty where the door has only one
+        /// thing behind it.
+        argument: String,
+    },
+    /// The guest used up what its policy grants of something. Where the policy is not strict, only too
+    /// many hypercalls end a call; of everything else the guest is told by an error of its own.
+    #[error("the virtine was stopped: {}", Refusal::QuotaExceeded { quota: *quota, limit: *limit })]
+    QuotaExceeded {
+        /// What is used up.
+        quota: Quota,
+        /// How much there was.
+        limit: u64,
+    },
+    /// A function of the host's that the guest called gave no result.
+    #[error("the host function `{function}` {reason}")]
+    HostFunction {
+        /// Its name.
+        function: String,
+        /// That it panicked, with its message; or that its result cannot be encoded.
+        reason: String,
+    },
+    /// A function of the host's called the virtine that it was called by.
+    #[error("`{function}` was called by a host function that it had called itself")]
+    Reentered {
+        /// The virtine's name.
+        function: &'static str,
+    },
     /// The guest did something that no guest may do.
     #[error("the virtine was stopped: {0}")]
     Fault(Fault),
@@ -219,6 +252,15 @@ impl Error {
     }
 }
 
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Denied { door, argument } => Self::Denied { door, argument },
+            Refusal::QuotaExceeded { quota, limit } => Self::QuotaExceeded { quota, limit },
+        }
+    }
+}
+
 /// A panic inside a virtine, in the guest's own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -231,6 +273,8 @@ pub struct Panic {
     pub line: u32,
     /// Column in the line, from 1.
     pub column: u32,
+    /// What the host refused the guest last before; most likely the panic's cause.
+    pub refusal: Option<Refusal>,
 }
 
 impl fmt::Display for Panic {
@@ -240,6 +284,7 @@ impl fmt::Display for Panic {
             file,
             line,
             column,
+            refusal,
         } = self;
         match line {
             0 => write!(f, "panicked in the virtine: {message}"),
@@ -247,6 +292,10 @@ impl fmt::Display for Panic {
                 f,
                 "panicked in the virtine at {file}:{line}:{column}: {message}"
             ),
+        }?;
+        match refusal {
+            Some(refusal) => write!(f, " (before, the virtine was refused something: {refusal})"),
+            None => Ok(()),
         }
     }
 }

@@ -1,24 +1,30 @@
 //! One virtine function: encode the arguments into guest memory, run, decode the result from there.
 
 use std::env;
+use std::os::fd::{AsFd, OwnedFd};
+use std::ptr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use virtine_rt::abi::doors::handle;
 use virtine_rt::abi::hypercall;
 use virtine_rt::abi::image::{Entries, Image, Program, Sizes};
 use virtine_rt::codec::{self, CodecError, Sink};
 
 use crate::Error;
+use crate::doors::Policy;
+use crate::error::Panic;
 use crate::exit::Fault;
-use crate::guest::{self, Return};
+use crate::guest::{self, Return, Terms};
 use crate::layout::Layout;
 use crate::machine::Machine;
 use crate::memory::GuestMemory;
 use crate::places::Places;
 use crate::pool::Pool;
 use crate::process;
+use crate::reentry::{self, Inside};
 use crate::template::Template;
 
 /// Set to anything, every call boots its guest from the image instead of the snapshot. Read once per
@@ -44,6 +50,8 @@ pub struct Definition {
     pub timeout: Duration,
     /// Whether calls start from a snapshot or boot from the image.
     pub snapshot: bool,
+    /// What its guests may ask of the host, unless a call says otherwise.
+    pub policy: fn() -> Policy,
     /// Whether the result may hold a `&'static str`, which is then one of the image's.
     pub borrows_statics: bool,
 }
@@ -74,6 +82,7 @@ pub struct Function {
 struct Ready {
     template: Template,
     pool: Arc<Pool>,
+    policy: Policy,
 }
 
 impl Function {
@@ -90,25 +99,48 @@ impl Function {
 
     /// Calls the function in a machine of its own. `encode` is handed a place in the guest's memory
     /// for the arguments, in their order. Behind the result, of type `R`, the guest returns what it
-    /// has changed of them, of type `C`.
+    /// has changed of them, of type `C`. Without a policy, the attribute's counts.
     ///
     /// # Errors
     ///
     /// Whatever kept the guest from returning a result: see [`Error`].
     pub fn call<R: Deserialize<'static>, C: Deserialize<'static>>(
         &self,
+        policy: Option<&Policy>,
         encode: impl FnOnce(&mut Arguments<'_>),
     ) -> Result<(R, C), Error> {
         process::check()?;
+        let identity = ptr::from_ref(self).addr();
+        reentry::check(identity, self.definition.name)?;
         let limit = self.definition.timeout;
-        let Ready { template, pool } = self.ready()?;
+        let Ready {
+            template,
+            pool,
+            policy: own,
+        } = self.ready()?;
+        let policy = policy.unwrap_or(own);
         let mut loan = pool.get(limit)?;
         let (machine, snapshot) = loan.parts();
         let [start, end] = template.prepare(machine, snapshot, limit)?;
         let mut arguments = Arguments::new(machine.memory_mut(), start, end);
         encode(&mut arguments);
-        let length = arguments.finish(template.layout().granted)?;
-        let exit = guest::enter(machine, snapshot, &template.call(start, length), limit)?;
+        let (length, handles) = arguments.finish(template.layout().granted)?;
+        let entry = template.call(start, length, policy.grants());
+        let exit = guest::enter(machine, snapshot, &entry, limit)?;
+        let (exit, refusal) = match exit {
+            Return::Hypercall { number, .. } if number != hypercall::DONE => {
+                let _inside = Inside::enter(identity);
+                let terms = Terms {
+                    snapshot,
+                    layout: template.layout(),
+                    policy,
+                    limit,
+                    handles,
+                };
+                guest::serve(machine, exit, terms)?
+            }
+            over => (over, None),
+        };
         match exit {
             Return::Hypercall {
                 number: hypercall::DONE,
@@ -122,11 +154,17 @@ impl Function {
                 loan.give_back();
                 Ok(result)
             }
-            other => {
-                let error = guest::failure(other, machine, template.layout(), limit);
-                Err(self.with_place(error))
-            }
+            other => match guest::failure(other, machine, template.layout(), limit) {
+                Error::Panicked(panic) => Err(Error::Panicked(Panic { refusal, ..panic })),
+                error => Err(self.with_place(error)),
+            },
         }
+    }
+
+    /// What the attribute lets the guests ask of the host.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        (self.definition.policy)()
     }
 
     /// Adds to a CPU exception where in its source it happened.
@@ -194,6 +232,7 @@ impl Function {
         Ok(Ready {
             template,
             pool: Pool::new(snapshot, first, limit),
+            policy: self.policy(),
         })
     }
 }
@@ -206,6 +245,8 @@ pub struct Arguments<'a> {
     /// Bytes that all arguments take, also those that did not fit.
     needed: u64,
     invalid: Option<String>,
+    /// Files and streams among them, in their order.
+    handles: Vec<OwnedFd>,
 }
 
 impl<'a> Arguments<'a> {
@@ -216,6 +257,7 @@ impl<'a> Arguments<'a> {
             end,
             needed: 0,
             invalid: None,
+            handles: Vec::new(),
         }
     }
 
@@ -236,7 +278,21 @@ impl<'a> Arguments<'a> {
         self.push(&codec::ArrayRef(argument));
     }
 
-    fn finish(self, memory: u64) -> Result<u64, Error> {
+    /// Appends the next argument, a file or stream, which is the call's from now on.
+    pub fn push_handle(&mut self, argument: impl Into<OwnedFd>) {
+        self.push(&(handle::FIRST + self.handles.len() as u64));
+        self.handles.push(argument.into());
+    }
+
+    /// Appends the next argument, a file or stream, which stays the caller's as well.
+    pub fn push_shared_handle(&mut self, argument: &impl AsFd) {
+        match argument.as_fd().try_clone_to_owned() {
+            Ok(own) => self.push_handle(own),
+            Err(error) => _ = self.invalid.get_or_insert(error.to_string()),
+        }
+    }
+
+    fn finish(self, memory: u64) -> Result<(u64, Vec<OwnedFd>), Error> {
         let available = self.end - self.start;
         if let Some(reason) = self.invalid {
             return Err(Error::Argument { reason });
@@ -248,7 +304,7 @@ impl<'a> Arguments<'a> {
                 memory,
             });
         }
-        Ok(self.needed)
+        Ok((self.needed, self.handles))
     }
 }
 

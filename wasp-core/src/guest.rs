@@ -11,6 +11,10 @@ use crate::layout::Layout;
 use crate::machine::{Machine, Stop};
 use crate::snapshot::Snapshot;
 
+pub(crate) use service::{Terms, serve};
+
+mod service;
+
 /// Longest name of a source file that a panic may tell, in bytes: Linux's PATH_MAX.
 const FILE_NAME_MAX: u64 = 4096;
 
@@ -130,6 +134,7 @@ fn panic_report(machine: &Machine, layout: &Layout, address: u64) -> Result<Pani
         file: text(report.file, report.file_len, FILE_NAME_MAX)?,
         line: report.line,
         column: report.column,
+        refusal: None,
     })
 }
 

@@ -7,9 +7,10 @@ use std::ops::ControlFlow;
 
 use crate::Error;
 use crate::cache::{Cache, Lease};
+use crate::doors::Policy;
 use crate::exit::{Direction, Exit};
 use crate::registers::Registers;
-use crate::virtine::Virtine;
+use crate::virtine::{Serving, Virtine};
 
 /// The port of Wasp's hypercalls.
 pub const HYPERCALL_PORT: u16 = 0xff;
@@ -106,6 +107,26 @@ impl Cache {
         }
     }
 
+    /// As [`Virtine::serve_with`], and answers the snapshot hypercall as [`Cache::serve`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Virtine::serve_with`], and what the kernel has against a snapshot.
+    pub fn serve_with(&self, virtine: &mut Lease, policy: &Policy) -> Result<Exit, Error> {
+        let mut serving = Serving::new(policy);
+        loop {
+            let call = match serving.run(virtine)? {
+                ControlFlow::Continue(call) => call,
+                ControlFlow::Break(exit) => return Ok(exit),
+            };
+            if call.number == SNAPSHOT_HYPERCALL {
+                self.answer_snapshot(virtine, call.arguments)?;
+            } else if let ControlFlow::Break(exit) = serving.answer(virtine, call)? {
+                return Ok(exit);
+            }
+        }
+    }
+
     fn answer_snapshot(&self, virtine: &mut Lease, arguments: [u64; 3]) -> Result<(), Error> {
         let [start, end, _] = arguments;
         if !self.guests_may_ask() {
@@ -130,19 +151,26 @@ impl Cache {
 
 /// What the guest asks for, if it has stopped for that.
 fn hypercall(virtine: &mut Virtine, exit: &Exit) -> Result<Option<Hypercall>, Error> {
-    let Exit::Hypercall {
-        port: HYPERCALL_PORT,
-        direction: Direction::Out,
-        ..
-    } = exit
-    else {
+    if !asks(exit) {
         return Ok(None);
-    };
+    }
     let registers = virtine.registers()?;
     Ok(Some(Hypercall {
         number: registers.rdi,
         arguments: [registers.rsi, registers.rdx, registers.rcx],
     }))
+}
+
+/// Whether it has stopped for that.
+pub(crate) const fn asks(exit: &Exit) -> bool {
+    matches!(
+        exit,
+        Exit::Hypercall {
+            port: HYPERCALL_PORT,
+            direction: Direction::Out,
+            ..
+        }
+    )
 }
 
 fn answer_with(virtine: &mut Virtine, answer: u64) -> Result<(), Error> {

@@ -27,6 +27,8 @@ pub(crate) struct Layout {
     /// Bytes of memory that the function's attribute grants.
     pub(crate) granted: u64,
     pub(crate) blueprint: Blueprint,
+    /// What the guest may touch, in ascending order: start, end, whether it may write there.
+    mapped: Vec<(u64, u64, bool)>,
 }
 
 impl Layout {
@@ -44,7 +46,16 @@ impl Layout {
         }
         tables.map(stack_bottom, stack_top, USER_DATA);
         tables.map(heap_start, heap_end, USER_DATA);
+        let segments = image.segments.iter().map(|segment| {
+            let (start, end) = (segment.address, segment.end());
+            (start, end, segment.access == Access::Write)
+        });
+        let rest = [
+            (stack_bottom, stack_top, true),
+            (heap_start, heap_end, true),
+        ];
         Self {
+            mapped: segments.chain(rest).collect(),
             stack_top,
             heap_start,
             heap_end,
@@ -58,6 +69,14 @@ impl Layout {
     pub(crate) fn is_guests_own(&self, address: u64, length: u64) -> bool {
         let end = address.checked_add(length);
         address >= USER_BASE && end.is_some_and(|end| end <= self.heap_end)
+    }
+
+    /// The end of the mapping that holds `address`; with `write`, if the guest may write there.
+    pub(crate) fn mapped_up_to(&self, address: u64, write: bool) -> Option<u64> {
+        let holds = |(start, end, writable): &&(u64, u64, bool)| {
+            (*start..*end).contains(&address) && (*writable || !write)
+        };
+        self.mapped.iter().find(holds).map(|(_, end, _)| *end)
     }
 }
 

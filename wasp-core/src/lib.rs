@@ -29,6 +29,7 @@
 //! | `snapshot` | what machines start from, and how they get back there |
 //! | `guest` | what the exits of a guest with the runtime's ABI mean |
 //! | `ring3`, `blueprint` | the watch over a guest in ring 3; what a machine is made of for its mode |
+//! | `doors` | what a guest may ask of the host while it runs, and what it gets |
 //! | `machine`, `vcpu_state` | one VM with one vCPU: registers in, `KVM_RUN`, exit out |
 //! | `watchdog` | the deadline that holds |
 //! | `memory`, `memory_file` | guest memory: bounds-checked copies; the file that clean pages share |
@@ -43,11 +44,16 @@ mod arch;
 mod blueprint;
 mod cache;
 mod cleaner;
+mod doors;
 mod error;
 mod exit;
 mod function;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guest;
 mod hypercalls;
+mod io_form;
 mod kvm;
 mod layout;
 mod machine;
@@ -57,6 +63,7 @@ mod mode;
 mod places;
 mod pool;
 mod process;
+mod reentry;
 mod registers;
 mod ring3;
 mod shells;
@@ -70,6 +77,7 @@ mod watchdog;
 
 pub use address::GuestAddress;
 pub use cache::{Cache, CacheBuilder, Lease};
+pub use doors::{Door, HostFunction, Policy, Quota, Refusal};
 pub use error::{Error, Panic};
 pub use exit::{Direction, Exception, Exit, Fault, Place};
 pub use hypercalls::{HYPERCALL_PORT, Hypercall, SNAPSHOT_HYPERCALL};
@@ -88,4 +96,5 @@ pub mod expansion {
     pub use virtine_rt::codec::{ArrayForm, Ordered};
 
     pub use crate::function::{Arguments, Carries, Definition, Function, Guest, check_length};
+    pub use crate::io_form::IoForm;
 }

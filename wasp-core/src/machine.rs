@@ -128,6 +128,11 @@ impl Machine {
         &self.slot
     }
 
+    /// How much of its limit the last run has left.
+    pub(crate) fn time_left(&self) -> Duration {
+        self.watchdog.left(&self.slot)
+    }
+
     /// The general registers as of the last stop.
     #[inline]
     pub(crate) fn general(&mut self) -> &kvm_regs {

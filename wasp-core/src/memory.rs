@@ -173,6 +173,26 @@ impl GuestMemory {
         Some(())
     }
 
+    /// Has `fill` write to the `length` bytes at `address`, as a part of the guest's state, which a reset
+    /// takes back; `None` where they do not lie in this memory. It returns how many it has written, from
+    /// the first on.
+    pub(crate) fn fill<E>(
+        &mut self,
+        address: u64,
+        length: u64,
+        fill: impl FnOnce(&mut [u8]) -> Result<u64, E>,
+    ) -> Option<Result<u64, E>> {
+        let start = self.pointer(address, length)?;
+        // SAFETY: `pointer` has checked that the range is mapped, and `self` is borrowed mutably, so that
+        // neither the host nor the vCPU reads or writes it meanwhile.
+        let place = unsafe { std::slice::from_raw_parts_mut(start, length as usize) };
+        let filled = fill(place);
+        // An error may come after some bytes.
+        let written = *filled.as_ref().unwrap_or(&length);
+        self.written.note(address, written.min(length));
+        Some(filled)
+    }
+
     /// Copies `bytes` to `address` for good: what a reset puts back, or what no guest can see. `None`,
     /// with nothing written, where they do not fit.
     #[inline]

@@ -82,12 +82,12 @@ impl Template {
         Ok([arguments, self.layout.heap_end])
     }
 
-    /// How a call starts whose encoded arguments are the `length` bytes at `address`.
-    pub(crate) const fn call(&self, address: u64, length: u64) -> Entry {
+    /// How a call starts whose encoded arguments are the `length` bytes at `address`; `grants` are the ABI's.
+    pub(crate) const fn call(&self, address: u64, length: u64, grants: u64) -> Entry {
         Entry {
             rip: self.entries.call,
             stack_top: self.layout.stack_top,
-            arguments: [address, length],
+            arguments: [address, length, grants],
         }
     }
 
@@ -96,7 +96,7 @@ impl Template {
         Entry {
             rip: self.entries.start,
             stack_top: self.layout.stack_top,
-            arguments: [self.layout.heap_start, self.layout.heap_end],
+            arguments: [self.layout.heap_start, self.layout.heap_end, 0],
         }
     }
 

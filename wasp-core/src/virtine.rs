@@ -18,6 +18,10 @@ use crate::process;
 use crate::registers::{FloatRegisters, Registers, SpecialRegisters};
 use crate::watchdog::{Ended, Slot, Watchdog};
 
+pub(crate) use doors::Serving;
+
+mod doors;
+
 /// The port that a raw guest writes to, to end: `out 0xFA, ..` of any width. All others are
 /// hypercalls. Wasp's own number.
 pub const EXIT_PORT: u16 = 0xfa;
@@ -50,6 +54,8 @@ pub struct Virtine {
     body: Body,
     layout: Arc<RawLayout>,
     deadline: Duration,
+    /// The first address behind the images that were loaded.
+    image_end: u64,
     /// The guest has not started. In a machine that another one has used, the other registers than the
     /// general ones are then still that one's.
     unstarted: bool,
@@ -124,6 +130,7 @@ impl Builder {
             Body::Own(machine),
             Arc::new(layout),
             self.deadline,
+            0,
         ))
     }
 }
@@ -139,16 +146,22 @@ impl Virtine {
         }
     }
 
-    /// A virtine in a clean machine of a pool's.
-    pub(crate) fn lent(loan: Loan, layout: Arc<RawLayout>, deadline: Duration) -> Self {
-        Self::new(Body::Lent(loan), layout, deadline)
+    /// A virtine in a clean machine of a pool's, whose image ends at `image_end`.
+    pub(crate) fn lent(
+        loan: Loan,
+        layout: Arc<RawLayout>,
+        deadline: Duration,
+        image_end: u64,
+    ) -> Self {
+        Self::new(Body::Lent(loan), layout, deadline, image_end)
     }
 
-    fn new(body: Body, layout: Arc<RawLayout>, deadline: Duration) -> Self {
+    fn new(body: Body, layout: Arc<RawLayout>, deadline: Duration, image_end: u64) -> Self {
         Self {
             body,
             layout,
             deadline,
+            image_end,
             unstarted: true,
             io_pending: None,
             at_hypercall: false,
@@ -210,6 +223,7 @@ impl Virtine {
     ) -> Result<(), Error> {
         let address = address.into();
         self.write(address, bytes)?;
+        self.image_end = self.image_end.max(address.0 + bytes.len() as u64);
         let registers = self.registers()?;
         self.set_registers(&Registers {
             rip: address.0,
@@ -225,6 +239,10 @@ impl Virtine {
     ///
     /// What the kernel has against it; nothing that a guest could bring about.
     pub fn run(&mut self) -> Result<Exit, Error> {
+        self.run_for(self.deadline)
+    }
+
+    fn run_for(&mut self, limit: Duration) -> Result<Exit, Error> {
         if let Some(fault) = &self.fault {
             return Ok(Exit::Faulted {
                 cause: fault.clone(),
@@ -232,7 +250,7 @@ impl Virtine {
         }
         process::check()?;
         self.io_pending = None;
-        let exit = match self.enter()? {
+        let exit = match self.enter(limit)? {
             Stop::Port(access) => self.port(access),
             Stop::Halted => Exit::Halted,
             Stop::Interrupted => Exit::Interrupted,
@@ -251,16 +269,16 @@ impl Virtine {
         Ok(exit)
     }
 
-    fn enter(&mut self) -> Result<Stop, Error> {
+    fn enter(&mut self, limit: Duration) -> Result<Stop, Error> {
         match &mut self.body {
-            Body::Own(machine) => self.layout.blueprint().run(machine, self.deadline),
+            Body::Own(machine) => self.layout.blueprint().run(machine, limit),
             Body::Lent(loan) => {
                 let (machine, snapshot) = loan.parts();
                 if !self.unstarted {
-                    return snapshot.resume(machine, self.deadline);
+                    return snapshot.resume(machine, limit);
                 }
                 let registers = *machine.general();
-                let stop = snapshot.start(machine, &registers, self.deadline)?;
+                let stop = snapshot.start(machine, &registers, limit)?;
                 self.unstarted = snapshot.is_at_gate(machine);
                 if self.unstarted {
                     // Ended before the guest's first instruction: to the caller, it has not started.

@@ -123,6 +123,14 @@ impl Watchdog {
         slot.disarm()
     }
 
+    /// How much of its limit the slot's last run has left.
+    pub(crate) fn left(&self, slot: &Slot) -> Duration {
+        match slot.last_deadline() {
+            NEVER => Duration::MAX,
+            deadline => Duration::from_nanos(deadline.saturating_sub(self.now())),
+        }
+    }
+
     /// Ends the slot's run, or the next one where none is under way.
     pub(crate) fn cancel(&self, slot: &Slot) {
         // Under the lock, so that the machine cannot be taken out meanwhile.

@@ -3,10 +3,12 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Attribute, Ident, ItemFn, ReturnType, Type, Visibility};
+use syn::{Attribute, Ident, ItemFn, ReturnType, Type};
 use virtine_build::syntax::{Function, Parameter, Passing, Settings, Sizes};
 
 use crate::lookup::{self, Guest};
+use crate::public::public;
+use crate::with::{self, Names};
 
 /// Expands the attribute. Where something is wrong, all errors and the function as the user wrote
 /// it, so that nothing else breaks for want of it.
@@ -46,8 +48,9 @@ fn checked(arguments: TokenStream, function: &ItemFn) -> syn::Result<TokenStream
 /// ```text
 /// fn square(x: i32) -> i32                      the user's signature; panics where the call fails
 /// static __virtine_square: Function             the handle: image and settings
-/// fn __virtine_try_square(x: i32) -> Result<..> encodes, calls, decodes
-/// mod square { use .. as try_call }             the public name of that
+/// fn __virtine_try_square(x: i32) -> Result<..> the call under the attribute's policy
+/// fn __virtine_with_square(policy) -> With..    the same calls under another: see `with`
+/// mod square { use .. as try_call, with }       the public names of these
 /// ```
 fn expand(
     function: &ItemFn,
@@ -63,8 +66,25 @@ fn expand(
     let stub = stub(function, parts, &handle, &try_call);
     let init = settings.init.as_ref().map(|path| init(&path.0, &cfgs));
     let definition = definition(name, parts, settings, guest, host);
-    let fallible = fallible(function, parts, &handle, &try_call, host);
-    let public = public(function, parts, &try_call, host, guest.in_body);
+    let with_name = format_ident!("__virtine_with_{name}", span = Span::call_site());
+    let calls = format_ident!("__virtine_calls_{name}", span = Span::call_site());
+    let run = format_ident!("__virtine_run_{name}", span = Span::call_site());
+    let names = Names {
+        with: &with_name,
+        try_call: &try_call,
+        calls: &calls,
+        run: &run,
+        handle: &handle,
+    };
+    let (result, _) = result(function);
+    let parameters = parameters(parts);
+    let arguments = parts.parameters.iter().map(|parameter| &parameter.name);
+    let arguments = quote!(#(#arguments),*);
+    let signature = [&parameters, &arguments, &result];
+    let running = running(function, parts, &handle, &run, host);
+    let fallible = fallible(function, &try_call, &run, signature, host);
+    let with = with::with(function, &names, signature, host);
+    let public = public(function, &names, signature, host, guest.in_body);
     let carrier = &guest.carrier;
     quote! {
         #stub
@@ -75,51 +95,12 @@ fn expand(
         static #handle: #host::expansion::Function = #definition;
         #init
         #(#cfgs)*
+        #running
+        #(#cfgs)*
         #fallible
+        #with
         #(#cfgs)*
         #public
-    }
-}
-
-/// The way to `f::try_call`: a module, or, since a module does not see what stands beside it in a body, a
-/// type.
-fn public(
-    function: &ItemFn,
-    parts: &Function,
-    try_call: &Ident,
-    host: &TokenStream,
-    in_body: bool,
-) -> TokenStream {
-    let (name, vis) = (&function.sig.ident, &function.vis);
-    let about = format!("Calls [`{name}()`] so that a failure is an error.");
-    if !in_body {
-        let inner_vis = from_child(vis);
-        return quote! {
-            #[doc = #about]
-            #[allow(unused_imports)]
-            #vis mod #name {
-                #[doc(inline)]
-                #inner_vis use super::#try_call as try_call;
-            }
-        };
-    }
-    let generics = &function.sig.generics;
-    let where_clause = &generics.where_clause;
-    let parameters = parameters(parts);
-    let names = parts.parameters.iter().map(|parameter| &parameter.name);
-    let (result, _) = result(function);
-    quote! {
-        #[allow(non_camel_case_types, dead_code)]
-        #vis enum #name {}
-        #[allow(dead_code, clippy::all)]
-        impl #name {
-            #[doc = #about]
-            #vis fn try_call #generics(#parameters) -> ::core::result::Result<#result, #host::Error>
-            #where_clause
-            {
-                #try_call(#(#names),*)
-            }
-        }
     }
 }
 
@@ -195,6 +176,7 @@ fn definition(
     let (seconds, nanoseconds) = (settings.timeout.as_secs(), settings.timeout.subsec_nanos());
     let snapshot = settings.snapshot;
     let borrows_statics = parts.returns_static;
+    let policy = policy(settings, host);
     quote! {
         #host::expansion::Function::new(#host::expansion::Definition {
             name: #name,
@@ -206,20 +188,71 @@ fn definition(
             timeout: ::core::time::Duration::new(#seconds, #nanoseconds),
             snapshot: #snapshot,
             borrows_statics: #borrows_statics,
+            policy: || #policy,
         })
     }
 }
 
+/// The attribute's grants as a value.
+fn policy(settings: &Settings, host: &TokenStream) -> TokenStream {
+    let grants = settings.allow.iter().flat_map(|grant| {
+        let method = Ident::new(grant.method, Span::call_site());
+        let arguments = &grant.arguments;
+        match grant.method {
+            "env" => vec![quote!(.env([#(#arguments),*]))],
+            _ if arguments.is_empty() => vec![quote!(.#method())],
+            _ => arguments.iter().map(|one| quote!(.#method(#one))).collect(),
+        }
+    });
+    let limits = settings.limits.iter().map(|limit| {
+        let quota = Ident::new(limit.quota, Span::call_site());
+        let most = limit.most;
+        quote!(.limit(#host::Quota::#quota, #most))
+    });
+    let functions = settings.host.iter().map(|path| {
+        let (name, function) = (path.name().unwrap_or_default(), &path.0);
+        // On the function's name, where the compiler then says what its signature lacks.
+        quote_spanned!(function.span() => .host(#name, #function))
+    });
+    let strict = settings.strict.then(|| quote!(.strict()));
+    quote!(#host::Policy::new() #(#grants)* #(#limits)* #(#functions)* #strict)
+}
+
 fn fallible(
+    function: &ItemFn,
+    try_call: &Ident,
+    run: &Ident,
+    [parameters, arguments, result]: [&TokenStream; 3],
+    host: &TokenStream,
+) -> TokenStream {
+    let (vis, generics) = (&function.vis, &function.sig.generics);
+    let where_clause = &generics.where_clause;
+    let about = format!(
+        "Calls `{}` in a virtual machine of its own.\n\n# Errors\n\nWhatever kept it from \
+         returning: see `wasp_core::Error`.",
+        function.sig.ident
+    );
+    quote! {
+        #[doc = #about]
+        #[allow(dead_code, clippy::all)]
+        #vis fn #try_call #generics(#parameters) -> ::core::result::Result<#result, #host::Error>
+        #where_clause
+        {
+            #run(::core::option::Option::None, #arguments)
+        }
+    }
+}
+
+/// Encodes, calls, decodes.
+fn running(
     function: &ItemFn,
     parts: &Function,
     handle: &Ident,
-    try_call: &Ident,
+    run: &Ident,
     host: &TokenStream,
 ) -> TokenStream {
     let generics = &function.sig.generics;
     let where_clause = &generics.where_clause;
-    let vis = &function.vis;
     let parameters = parameters(parts);
     let pushes = parts.parameters.iter().map(|one| push(one, host));
     let (result, span) = result(function);
@@ -227,6 +260,13 @@ fn fallible(
         (Passing::Array, ReturnType::Type(_, ty)) => (array(ty, host), Some(quote!(.0))),
         (Passing::Ordering, _) => (quote!(#host::expansion::Ordered), Some(quote!(.0))),
         _ => (result.clone(), None),
+    };
+    let (travelling, restored) = match parts.result {
+        Passing::IoResult => {
+            let form = quote!(<#result as #host::expansion::IoForm>);
+            (quote!(#form::Form), quote!(#form::restored(result)))
+        }
+        _ => (travelling, quote!(result #inner)),
     };
     let changes: Vec<Change> = parts
         .parameters
@@ -245,21 +285,17 @@ fn fallible(
     let copies = changes.iter().map(Change::copy);
     // On the result's type, where the compiler then says that it lacks `Deserialize`.
     let call = quote_spanned! { span => #handle.call::<#travelling, #changed> };
-    let about = format!(
-        "Calls `{}` in a virtual machine of its own.\n\n# Errors\n\nWhatever kept it from \
-         returning: see `wasp_core::Error`.",
-        function.sig.ident
-    );
     quote! {
-        #[doc = #about]
+        #[doc(hidden)]
         #[allow(dead_code, clippy::all)]
-        #vis fn #try_call #generics(#parameters) -> ::core::result::Result<#result, #host::Error>
+        fn #run #generics(__policy: ::core::option::Option<&#host::Policy>, #parameters)
+            -> ::core::result::Result<#result, #host::Error>
         #where_clause
         {
-            let (result, #pattern) = #call(|arguments| { #(#pushes)* })?;
+            let (result, #pattern) = #call(__policy, |arguments| { #(#pushes)* })?;
             #(#checks)*
             #(#copies)*
-            ::core::result::Result::Ok(result #inner)
+            ::core::result::Result::Ok(#restored)
         }
     }
 }
@@ -342,7 +378,11 @@ fn push(parameter: &Parameter, host: &TokenStream) -> TokenStream {
         Passing::Ordering => quote_spanned! { ty.span() =>
             arguments.push(&#host::expansion::Ordered(#name));
         },
-        Passing::Reference | Passing::Slice => {
+        Passing::Handle => quote_spanned! { ty.span() => arguments.push_handle(#name); },
+        Passing::MutableHandle => {
+            quote_spanned! { ty.span() => arguments.push_shared_handle(&*#name); }
+        }
+        Passing::IoResult | Passing::Reference | Passing::Slice => {
             quote_spanned! { ty.span() => arguments.push(#name); }
         }
         Passing::Mutable | Passing::MutableSlice => {
@@ -362,25 +402,4 @@ fn parameters(parts: &Function) -> TokenStream {
 fn attributes<'a>(function: &'a ItemFn, names: &[&str]) -> Vec<&'a Attribute> {
     let wanted = |attribute: &&Attribute| names.iter().any(|name| attribute.path().is_ident(name));
     function.attrs.iter().filter(wanted).collect()
-}
-
-/// The same visibility, as a child module has to spell it.
-fn from_child(visibility: &Visibility) -> TokenStream {
-    match visibility {
-        Visibility::Public(_) => quote!(pub),
-        Visibility::Inherited => quote!(pub(super)),
-        Visibility::Restricted(restricted) => {
-            let path = &restricted.path;
-            match path
-                .segments
-                .first()
-                .map(|first| first.ident.to_string())
-                .as_deref()
-            {
-                Some("self") => quote!(pub(super)),
-                Some("super") => quote!(pub(in super::#path)),
-                _ => quote!(#visibility),
-            }
-        }
-    }
 }

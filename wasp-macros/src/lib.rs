@@ -3,7 +3,9 @@
 
 mod expand;
 mod lookup;
+mod public;
 mod reading;
+mod with;
 
 use proc_macro::TokenStream;
 
@@ -27,8 +29,15 @@ use proc_macro::TokenStream;
 /// | `stack` | `"1MiB"` | the part of it that is stack |
 /// | `snapshot` | `true` | start calls from a snapshot of the initialised guest, not from its image |
 /// | `name` | the function's | what the virtine is called in messages |
+/// | `allow` | nothing | what it may ask of the host: `allow(stdin, stdout, stderr, clock, random, args, env("NAME"), read("path"), write("path"))` |
+/// | `limits` | `wasp_core::Policy`'s | how much of it each call may have: `limits(bytes_read = "1MiB", bytes_written = "1MiB", output = "64KiB", handles = 4, hypercalls = 1000)` |
+/// | `host` | none | functions in scope that run on the host when the virtine calls them: `host(lookup, db::audit)`; parameters and result are owned and serde's |
+/// | `strict` | `false` | end the call where it asks for more, instead of telling the guest an error |
 ///
-/// A virtine may ask the host for nothing. Parameters are passed by value, as `&str`, `&[T]` or `&T`, or
+/// `f::with(policy)` has `call` and `try_call` under a `wasp_core::Policy` of the caller's. Relative paths
+/// start at the host's current directory at the time of the call.
+///
+/// Parameters are passed by value, as `&str`, `&[T]` or `&T`, or
 /// as `&mut T` or `&mut [T]`, which are changed where the call succeeds; their types, and the result's,
 /// are serde's `Serialize` and `Deserialize`. The result may hold `&'static str`.
 #[proc_macro_attribute]

@@ -1,6 +1,6 @@
 use wasp_core::virtine;
 
-#[virtine(allow(stdout))]
+#[virtine(std)]
 fn f() {}
 
 fn main() {}

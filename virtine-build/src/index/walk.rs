@@ -199,6 +199,7 @@ impl Builder<'_> {
             names,
             kind,
             parts: parts::of(item),
+            stub: None,
             mentions: mentions::of(own.to_token_stream()),
             members: mentions::members(own.to_token_stream()),
             virtine,

@@ -11,6 +11,8 @@ use syn::{Expr, ExprLit, Ident, Lit, LitStr, Token};
 use virtine_rt::abi::image::Sizes;
 use virtine_rt::abi::{PAGE_SIZE, USER_BASE};
 
+use super::allow::{self, Grant, Limit};
+
 /// What the attribute grants and asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -28,11 +30,27 @@ pub struct Settings {
     pub name: Option<String>,
     /// A function that runs once before the snapshot is taken.
     pub init: Option<FunctionPath>,
+    /// What the virtine may ask of the host; nothing unless said otherwise.
+    pub allow: Vec<Grant>,
+    /// How much of it each call may have, where that is not `wasp_core::Policy`'s default.
+    pub limits: Vec<Limit>,
+    /// Functions of the host's that it may call.
+    pub host: Vec<FunctionPath>,
+    /// Whether to ask for what is not granted ends the call.
+    pub strict: bool,
 }
 
 /// The path of a function, as the user wrote it.
 #[derive(Clone)]
 pub struct FunctionPath(pub syn::Path);
+
+impl FunctionPath {
+    /// The name that the path ends with.
+    #[must_use]
+    pub fn name(&self) -> Option<String> {
+        self.0.segments.last().map(|last| last.ident.to_string())
+    }
+}
 
 /// Without spans: where a path stands makes no other path of it.
 impl fmt::Debug for FunctionPath {
@@ -58,6 +76,10 @@ impl Default for Settings {
             snapshot: true,
             name: None,
             init: None,
+            allow: Vec::new(),
+            limits: Vec::new(),
+            host: Vec::new(),
+            strict: false,
         }
     }
 }
@@ -66,7 +88,8 @@ const MEMORY_MAX: u64 = 4 << 30;
 const MEMORY_MIN: u64 = 64 << 10;
 const STACK_MIN: u64 = PAGE_SIZE;
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
-const KNOWN: &str = "known keys are `timeout`, `memory`, `stack`, `snapshot`, `init` and `name`";
+const KNOWN: &str = "known keys are `timeout`, `memory`, `stack`, `snapshot`, `init`, `name`, `allow`, \
+     `limits`, `host` and `strict`";
 
 impl Settings {
     /// What the function's guests are granted.
@@ -110,12 +133,11 @@ impl Settings {
             "snapshot" => self.snapshot = pair.flag()?,
             "name" => self.name = Some(pair.name()?),
             "init" => self.init = Some(pair.function()?),
-            "allow" => {
-                return Err(
-                    pair.unknown("`allow` is not there yet: virtines may ask the host for nothing")
-                );
-            }
-            "host" | "strict" | "std" => {
+            "allow" => self.allow = allow::grants(pair.group("allow(stdout)")?)?,
+            "limits" => self.limits = allow::limits(pair.group("limits(handles = 4)")?)?,
+            "strict" => self.strict = pair.is_given()?,
+            "host" => self.host = allow::functions(pair.group("host(lookup)")?)?,
+            "std" => {
                 return Err(pair.unknown(&format!("`{}` is not there yet; {KNOWN}", pair.key)));
             }
             other => return Err(pair.unknown(&format!("unknown key `{other}`; {KNOWN}"))),
@@ -137,10 +159,10 @@ impl Settings {
 
 /// Collects errors, so that all are reported at once.
 #[derive(Default)]
-struct Errors(Option<syn::Error>);
+pub(super) struct Errors(Option<syn::Error>);
 
 impl Errors {
-    fn push(&mut self, error: syn::Error) {
+    pub(super) fn push(&mut self, error: syn::Error) {
         match &mut self.0 {
             Some(first) => first.combine(error),
             None => self.0 = Some(error),
@@ -153,29 +175,38 @@ impl Errors {
         }
     }
 
-    fn finish(self) -> syn::Result<()> {
+    pub(super) fn finish(self) -> syn::Result<()> {
         self.0.map_or(Ok(()), Err)
     }
 }
 
-/// `key = value`, or a key alone or with parentheses, which no key here takes.
+/// `key = value`, `key(..)`, or a key alone.
 struct Pair {
     key: Ident,
     value: Option<Expr>,
+    group: Option<TokenStream>,
 }
 
 impl Parse for Pair {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let key = input.parse()?;
         if input.peek(syn::token::Paren) {
-            let _group: proc_macro2::Group = input.parse()?;
-            return Ok(Self { key, value: None });
+            let group: proc_macro2::Group = input.parse()?;
+            return Ok(Self {
+                key,
+                value: None,
+                group: Some(group.stream()),
+            });
         }
         let value = match input.parse::<Option<Token![=]>>()? {
             Some(_) => Some(input.parse()?),
             None => None,
         };
-        Ok(Self { key, value })
+        Ok(Self {
+            key,
+            value,
+            group: None,
+        })
     }
 }
 
@@ -195,6 +226,19 @@ impl Pair {
                 format!("expected a string, as in `{} = \"{example}\"`", self.key),
             )),
             None => Err(self.unknown(&format!("expected `{} = \"{example}\"`", self.key))),
+        }
+    }
+
+    fn group(&self, example: &str) -> syn::Result<TokenStream> {
+        let group = self.group.clone();
+        group.ok_or_else(|| self.unknown(&format!("expected `{example}`")))
+    }
+
+    /// A key that says enough alone.
+    fn is_given(&self) -> syn::Result<bool> {
+        match (&self.value, &self.group) {
+            (None, None) => Ok(true),
+            _ => self.flag(),
         }
     }
 
@@ -259,19 +303,8 @@ impl Pair {
 
     fn size(&self, allowed: std::ops::RangeInclusive<u64>) -> syn::Result<u64> {
         let text = self.text("8MiB")?;
-        let value = text.value();
-        let (number, unit) = split(&value);
-        let factor: Option<u64> = match unit {
-            "KiB" => Some(1 << 10),
-            "MiB" => Some(1 << 20),
-            "GiB" => Some(1 << 30),
-            _ => None,
-        };
-        let bytes = number
-            .zip(factor)
-            .and_then(|(number, factor)| number.checked_mul(factor));
-        match bytes {
-            Some(bytes) if !allowed.contains(&bytes) => Err(syn::Error::new(
+        match bytes(text)? {
+            bytes if !allowed.contains(&bytes) => Err(syn::Error::new(
                 text.span(),
                 format!(
                     "expected {} to {} bytes, found {bytes}",
@@ -279,17 +312,32 @@ impl Pair {
                     allowed.end()
                 ),
             )),
-            Some(bytes) if !bytes.is_multiple_of(PAGE_SIZE) => Err(syn::Error::new(
+            bytes if !bytes.is_multiple_of(PAGE_SIZE) => Err(syn::Error::new(
                 text.span(),
                 format!("expected a multiple of {PAGE_SIZE} bytes, found {bytes}"),
             )),
-            Some(bytes) => Ok(bytes),
-            None => Err(syn::Error::new(
-                text.span(),
-                format!("expected a whole number and one of KiB, MiB, GiB, found \"{value}\""),
-            )),
+            bytes => Ok(bytes),
         }
     }
+}
+
+/// `"8MiB"` as a number.
+pub(super) fn bytes(text: &LitStr) -> syn::Result<u64> {
+    let value = text.value();
+    let (number, unit) = split(&value);
+    let factor: Option<u64> = match unit {
+        "KiB" => Some(1 << 10),
+        "MiB" => Some(1 << 20),
+        "GiB" => Some(1 << 30),
+        _ => None,
+    };
+    number
+        .zip(factor)
+        .and_then(|(number, factor)| number.checked_mul(factor))
+        .ok_or_else(|| {
+            let message = "expected a whole number and one of KiB, MiB, GiB, found";
+            syn::Error::new(text.span(), format!("{message} \"{value}\""))
+        })
 }
 
 /// `"50 ms"` -> (50, `"ms"`).
@@ -325,7 +373,7 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let settings = parse(
-            r#"timeout = "50ms", memory = "8MiB", stack = "256KiB", snapshot = false, name = "n", init = tables::load"#,
+            r#"timeout = "50ms", memory = "8MiB", stack = "256KiB", snapshot = false, name = "n", init = tables::load, allow(stdout, read("a")), limits(handles = 4), host(db::audit), strict"#,
         );
         let expected = Settings {
             timeout: Duration::from_millis(50),
@@ -334,6 +382,22 @@ mod tests {
             snapshot: false,
             name: Some("n".to_owned()),
             init: Some(FunctionPath(syn::parse_quote!(tables::load))),
+            allow: vec![
+                Grant {
+                    method: "stdout",
+                    arguments: Vec::new(),
+                },
+                Grant {
+                    method: "read",
+                    arguments: vec!["a".to_owned()],
+                },
+            ],
+            limits: vec![Limit {
+                quota: "Handles",
+                most: 4,
+            }],
+            host: vec![FunctionPath(syn::parse_quote!(db::audit))],
+            strict: true,
         };
         assert_eq!(settings, Ok(expected));
     }
@@ -360,7 +424,9 @@ mod tests {
             r#"init = "load""#,
             r#"init = load()"#,
             r#"init"#,
-            r#"allow(stdout)"#,
+            r#"allow"#,
+            r#"strict = 3"#,
+            r#"strict(yes)"#,
         ] {
             assert!(parse(text).is_err(), "{text}");
         }

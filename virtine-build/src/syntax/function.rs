@@ -49,6 +49,12 @@ pub enum Passing {
     MutableArray,
     /// `std::cmp::Ordering`.
     Ordering,
+    /// `File`, `TcpStream`, `UnixStream`: handed over to the call.
+    Handle,
+    /// `&mut File` and so on: lent to the call.
+    MutableHandle,
+    /// `std::io::Result<T>`, as a result.
+    IoResult,
 }
 
 impl Passing {
@@ -65,6 +71,9 @@ impl Passing {
             Self::ArrayReference => "array_reference",
             Self::MutableArray => "mutable_array",
             Self::Ordering => "ordering",
+            Self::Handle => "handle",
+            Self::MutableHandle => "mutable_handle",
+            Self::IoResult => "io_result",
         }
     }
 }
@@ -103,6 +112,7 @@ impl Function {
 
 fn result(output: &ReturnType) -> Passing {
     match output {
+        ReturnType::Type(_, ty) if is_io_result(ty) => Passing::IoResult,
         ReturnType::Type(_, ty) => by_value(ty),
         ReturnType::Default => Passing::Value,
     }
@@ -119,9 +129,42 @@ fn by_value(ty: &Type) -> Passing {
 
 /// `Ordering`, `cmp::Ordering`, `std::cmp::Ordering`, but not `atomic::Ordering`.
 fn is_ordering(path: &syn::Path) -> bool {
+    is_from(path, "cmp", "Ordering")
+}
+
+/// `name`, `module::name`, `std::module::name`.
+fn is_from(path: &syn::Path, module: &str, name: &str) -> bool {
     let mut names = path.segments.iter().rev().map(|segment| &segment.ident);
-    names.next().is_some_and(|name| name == "Ordering")
-        && names.next().is_none_or(|module| module == "cmp")
+    names.next().is_some_and(|last| last == name)
+        && names.next().is_none_or(|other| other == module)
+}
+
+/// `File`, `TcpStream`, `UnixStream`.
+fn is_handle(ty: &Type) -> bool {
+    let Type::Path(path) = ty else { return false };
+    [("fs", "File"), ("net", "TcpStream"), ("net", "UnixStream")]
+        .iter()
+        .any(|(module, name)| is_from(&path.path, module, name))
+}
+
+/// `io::Result<T>`, `Result<T, io::Error>`.
+fn is_io_result(ty: &Type) -> bool {
+    let Type::Path(path) = ty else { return false };
+    let segments = &path.path.segments;
+    let Some(last) = segments.last().filter(|last| last.ident == "Result") else {
+        return false;
+    };
+    let module = segments.iter().rev().nth(1);
+    if module.is_some_and(|module| module.ident == "io") {
+        return true;
+    }
+    let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else {
+        return false;
+    };
+    let Some(syn::GenericArgument::Type(Type::Path(error))) = arguments.args.iter().nth(1) else {
+        return false;
+    };
+    error.path.segments.len() > 1 && is_from(&error.path, "io", "Error")
 }
 
 fn returns_static(output: &ReturnType) -> bool {
@@ -247,6 +290,7 @@ fn passing(ty: &Type) -> syn::Result<Passing> {
         Type::Paren(inner) => return passing(&inner.elem),
         Type::Group(inner) => return passing(&inner.elem),
         Type::Reference(reference) => reference,
+        ty if is_handle(ty) => return Ok(Passing::Handle),
         _ => return Ok(by_value(ty)),
     };
     let is_mutable = reference.mutability.is_some();
@@ -265,6 +309,7 @@ fn passing(ty: &Type) -> syn::Result<Passing> {
             Err(syn::Error::new_spanned(&reference.elem, reason))
         }
         elem if is_named(elem, "str") => Ok(Passing::Value),
+        elem if is_mutable && is_handle(elem) => Ok(Passing::MutableHandle),
         _ if is_mutable => Ok(Passing::Mutable),
         _ => Ok(Passing::Reference),
     }
@@ -294,7 +339,8 @@ mod tests {
     fn parameters_travel_by_their_type() {
         let parameters = check(
             "fn f(a: u8, mut b: &str, c: &'a [u8], d: &[u32], e: &Vec<u8>, f: &mut Vec<u8>, \
-             g: &mut [u8], h: [u8; 9], i: &[u8; 9], j: &mut [u8; 9]) -> u8 { 0 }",
+             g: &mut [u8], h: [u8; 9], i: &[u8; 9], j: &mut [u8; 9], k: File, l: &mut std::net::TcpStream, m: my::File) \
+             -> u8 { 0 }",
         );
         let expected = [
             ("a", Passing::Value),
@@ -307,6 +353,9 @@ mod tests {
             ("h", Passing::Array),
             ("i", Passing::ArrayReference),
             ("j", Passing::MutableArray),
+            ("k", Passing::Handle),
+            ("l", Passing::MutableHandle),
+            ("m", Passing::Value),
         ];
         assert_eq!(
             parameters,
@@ -314,6 +363,29 @@ mod tests {
                 .map(|(name, passing)| (name.to_owned(), passing))
                 .to_vec())
         );
+    }
+
+    #[test]
+    fn results_of_io_are_known_by_their_names() {
+        let result = |ty: &str| {
+            let function = syn::parse_str(&format!("fn f() -> {ty} {{}}")).expect("a function");
+            Function::check(&function).expect("valid").result
+        };
+        for ty in [
+            "io::Result<()>",
+            "std::io::Result<u8>",
+            "Result<u8, io::Error>",
+        ] {
+            assert_eq!(result(ty), Passing::IoResult, "{ty}");
+        }
+        for ty in [
+            "Result<u8, String>",
+            "fmt::Result",
+            "Result<u8, Error>",
+            "Result<u8, my::Error>",
+        ] {
+            assert_eq!(result(ty), Passing::Value, "{ty}");
+        }
     }
 
     #[test]

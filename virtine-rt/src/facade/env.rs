@@ -1,29 +1,41 @@
-//! `std::env` in a virtine, which has neither arguments nor variables of its own.
+//! `std::env`: of the host's arguments and variables, those that the policy grants.
 
+use alloc_crate::ffi::CString;
 use alloc_crate::string::String;
+use alloc_crate::vec;
+use alloc_crate::vec::Vec;
 use core::fmt;
-use core::iter;
 
-/// The arguments of the program: none.
-#[derive(Clone, Debug, Default)]
-pub struct Args(iter::Empty<String>);
+use crate::guest::door::{self, Errno};
 
-/// The arguments of the program: none.
-#[must_use]
-pub fn args() -> Args {
-    Args::default()
+/// More than most values take.
+const USUAL: usize = 256;
+
+macro_rules! lists {
+    ($($list:ident of $item:ty;)*) => {
+        $(
+            /// As std's.
+            #[derive(Clone, Debug, Default)]
+            pub struct $list(vec::IntoIter<$item>);
+
+            impl Iterator for $list {
+                type Item = $item;
+
+                fn next(&mut self) -> Option<$item> {
+                    self.0.next()
+                }
+
+                fn size_hint(&self) -> (usize, Option<usize>) {
+                    self.0.size_hint()
+                }
+            }
+        )*
+    };
 }
 
-impl Iterator for Args {
-    type Item = String;
-
-    fn next(&mut self) -> Option<String> {
-        self.0.next()
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
-    }
+lists! {
+    Args of String;
+    Vars of (String, String);
 }
 
 impl ExactSizeIterator for Args {}
@@ -34,21 +46,48 @@ impl DoubleEndedIterator for Args {
     }
 }
 
-/// The environment's variables: none.
-#[derive(Clone, Debug, Default)]
-pub struct Vars(iter::Empty<(String, String)>);
-
-/// The environment's variables: none.
+/// The arguments of the host's program; none where the policy does not grant them.
+///
+/// # Panics
+///
+/// Where one is not Unicode, as std's does.
 #[must_use]
-pub fn vars() -> Vars {
-    Vars::default()
+pub fn args() -> Args {
+    let texts = (0..).map_while(|index| text(|buffer| door::argument(index, buffer)).ok());
+    let arguments: Vec<String> = texts
+        .map(|bytes| String::from_utf8(bytes).expect("an argument that is Unicode"))
+        .collect();
+    Args(arguments.into_iter())
 }
 
-impl Iterator for Vars {
-    type Item = (String, String);
+/// The granted variables that are set.
+///
+/// # Panics
+///
+/// Where one is not Unicode, as std's does.
+#[must_use]
+pub fn vars() -> Vars {
+    let texts = (0..).map_while(|index| text(|buffer| door::variable_at(index, buffer)).ok());
+    let variables: Vec<(String, String)> = texts
+        .map(|bytes| String::from_utf8(bytes).expect("a variable that is Unicode"))
+        .filter_map(|text| {
+            let (name, value) = text.split_once('=')?;
+            Some((name.into(), value.into()))
+        })
+        .collect();
+    Vars(variables.into_iter())
+}
 
-    fn next(&mut self) -> Option<(String, String)> {
-        self.0.next()
+/// What the host answers to a buffer that holds it.
+fn text(mut ask: impl FnMut(&mut [u8]) -> Result<u64, Errno>) -> Result<Vec<u8>, Errno> {
+    let mut buffer = vec![0; USUAL];
+    loop {
+        let length = usize::try_from(ask(&mut buffer)?).unwrap_or(usize::MAX);
+        if length <= buffer.len() {
+            buffer.truncate(length);
+            return Ok(buffer);
+        }
+        buffer.resize(length, 0);
     }
 }
 
@@ -74,11 +113,15 @@ impl fmt::Display for VarError {
 
 impl core::error::Error for VarError {}
 
-/// One of the environment's variables, of which there are none.
+/// As std's, of the variables that the policy grants.
 ///
 /// # Errors
 ///
-/// Always [`VarError::NotPresent`].
-pub fn var<K: AsRef<str>>(_: K) -> Result<String, VarError> {
-    Err(VarError::NotPresent)
+/// [`VarError::NotPresent`] for all others, [`VarError::NotUnicode`] as std's.
+pub fn var<K: AsRef<str>>(name: K) -> Result<String, VarError> {
+    let name = CString::new(name.as_ref()).map_err(|_| VarError::NotPresent)?;
+    let value = text(|buffer| door::variable(&name, buffer)).map_err(|_| VarError::NotPresent)?;
+    String::from_utf8(value).map_err(|error| {
+        VarError::NotUnicode(String::from_utf8_lossy(error.as_bytes()).into_owned())
+    })
 }

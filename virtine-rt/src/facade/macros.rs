@@ -1,6 +1,6 @@
 //! The macros that std has and core has not.
 
-/// As std's. A virtine has no standard output: what is written is formatted and dropped.
+/// As std's. Where standard output is not granted, what is written is formatted and dropped.
 #[macro_export]
 macro_rules! print {
     ($($arguments:tt)*) => {
@@ -8,37 +8,37 @@ macro_rules! print {
     };
 }
 
-/// As std's. A virtine has no standard output: what is written is formatted and dropped.
+/// As std's. Where standard output is not granted, what is written is formatted and dropped.
 #[macro_export]
 macro_rules! println {
     () => {
         $crate::print!("\n")
     };
     ($($arguments:tt)*) => {
-        $crate::io::print($crate::format_args!($($arguments)*))
+        $crate::io::print($crate::format_args!("{}\n", $crate::format_args!($($arguments)*)))
     };
 }
 
-/// As std's. A virtine has no standard error: what is written is formatted and dropped.
+/// As std's. Where standard error is not granted, what is written is formatted and dropped.
 #[macro_export]
 macro_rules! eprint {
     ($($arguments:tt)*) => {
-        $crate::io::print($crate::format_args!($($arguments)*))
+        $crate::io::eprint($crate::format_args!($($arguments)*))
     };
 }
 
-/// As std's. A virtine has no standard error: what is written is formatted and dropped.
+/// As std's. Where standard error is not granted, what is written is formatted and dropped.
 #[macro_export]
 macro_rules! eprintln {
     () => {
         $crate::eprint!("\n")
     };
     ($($arguments:tt)*) => {
-        $crate::io::print($crate::format_args!($($arguments)*))
+        $crate::io::eprint($crate::format_args!("{}\n", $crate::format_args!($($arguments)*)))
     };
 }
 
-/// As std's: the value itself, formatted on the way to where nobody reads it.
+/// As std's: the value itself, formatted on the way to standard error.
 #[macro_export]
 macro_rules! dbg {
     () => {
@@ -47,7 +47,10 @@ macro_rules! dbg {
     ($value:expr $(,)?) => {
         match $value {
             value => {
-                $crate::eprintln!("{:#?}", &value);
+                $crate::eprintln!(
+                    "[{}:{}:{}] {} = {:#?}",
+                    $crate::file!(), $crate::line!(), $crate::column!(), $crate::stringify!($value), &value
+                );
                 value
             }
         }

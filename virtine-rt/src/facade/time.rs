@@ -1,43 +1,51 @@
-//! `std::time`: core's, and the clocks, which a virtine may not read.
+//! `std::time`: core's, and the host's clocks, where the policy grants them.
 
-use core::marker::PhantomData;
 use core::ops::{Add, AddAssign, Sub, SubAssign};
+
+use crate::abi::doors::clock;
+use crate::guest::door;
 
 pub use core::time::{Duration, TryFromFloatSecsError};
 
-/// Why there are no clocks. The lifetime keeps rustc from refusing a bound on it before anybody
-/// calls the function that has it.
-pub struct Clock<'a>(PhantomData<&'a ()>);
+/// # Panics
+///
+/// Where the policy does not grant the clock: std's functions have no error to tell.
+#[track_caller]
+fn now(which: u64) -> Duration {
+    match door::clock(which) {
+        Ok(nanoseconds) => Duration::from_nanos(nanoseconds),
+        Err(_) => panic!(
+            "this virtine may not read the clock: grant it, by #[virtine(allow(clock))], or pass the time \
+             as a parameter"
+        ),
+    }
+}
 
-/// What reading a clock needs, and nothing has.
-#[diagnostic::on_unimplemented(
-    message = "a virtine has no clock",
-    label = "needs a clock",
-    note = "read the time on the host, and pass it to the function as a parameter"
-)]
-pub trait Granted {}
-
-/// A point in time. None can be had in a virtine, but types may hold one.
+/// As std's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(Duration);
 
 impl Instant {
-    /// Cannot be called: a virtine has no clock.
+    /// As std's.
+    ///
+    /// # Panics
+    ///
+    /// Where the policy does not grant the clock.
     #[must_use]
-    pub fn now() -> Self
-    where
-        for<'a> Clock<'a>: Granted,
-    {
-        Self(Duration::ZERO)
+    #[track_caller]
+    pub fn now() -> Self {
+        Self(now(clock::MONOTONIC))
     }
 
-    /// Cannot be called: a virtine has no clock.
+    /// As std's.
+    ///
+    /// # Panics
+    ///
+    /// Where the policy does not grant the clock.
     #[must_use]
-    pub fn elapsed(&self) -> Duration
-    where
-        for<'a> Clock<'a>: Granted,
-    {
-        Duration::ZERO
+    #[track_caller]
+    pub fn elapsed(&self) -> Duration {
+        Self::now().duration_since(*self)
     }
 
     /// The time from `earlier` to this.
@@ -59,7 +67,7 @@ impl Instant {
     }
 }
 
-/// A time of day. None can be had in a virtine but [`UNIX_EPOCH`].
+/// As std's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SystemTime(Duration);
 
@@ -70,13 +78,29 @@ impl SystemTime {
     /// 1970-01-01 00:00:00 UTC.
     pub const UNIX_EPOCH: Self = Self(Duration::ZERO);
 
-    /// Cannot be called: a virtine has no clock.
+    /// As std's.
+    ///
+    /// # Panics
+    ///
+    /// Where the policy does not grant the clock.
     #[must_use]
-    pub fn now() -> Self
-    where
-        for<'a> Clock<'a>: Granted,
-    {
-        Self::UNIX_EPOCH
+    #[track_caller]
+    pub fn now() -> Self {
+        Self(now(clock::REALTIME))
+    }
+
+    /// As std's.
+    ///
+    /// # Errors
+    ///
+    /// The time is still to come.
+    ///
+    /// # Panics
+    ///
+    /// Where the policy does not grant the clock.
+    #[track_caller]
+    pub fn elapsed(&self) -> Result<Duration, SystemTimeError> {
+        Self::now().duration_since(*self)
     }
 
     /// The time from `earlier` to this.

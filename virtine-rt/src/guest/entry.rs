@@ -4,13 +4,15 @@
 //! (System V ABI, 3.2.2). Whatever an earlier call left in the processor, it has put right.
 
 use alloc_crate::boxed::Box;
+use alloc_crate::string::String;
 use core::hint::black_box;
 use core::slice;
 
 use serde::Deserialize;
 
-use super::{exit, heap};
+use super::{door, exit, heap};
 use crate::codec::Decoder;
+use crate::{FromHandle, io};
 
 /// Where the guests of functions without an `init` of their own start.
 #[unsafe(no_mangle)]
@@ -30,7 +32,8 @@ pub fn start(heap_start: usize, heap_end: usize, init: fn()) -> ! {
 
 /// The arguments of this call, which the host has laid at the start of the unused heap.
 #[must_use]
-pub fn arguments(address: *const u8, length: usize) -> Arguments {
+pub fn arguments(address: *const u8, length: usize, grants: u64) -> Arguments {
+    door::set_grants(grants);
     heap::reserve_below(address as usize + length);
     // SAFETY: the host wrote `length` bytes at `address` before it started the call, both lie in
     // the heap's pages, and the heap has just been told to start behind them, so that nothing
@@ -39,10 +42,25 @@ pub fn arguments(address: *const u8, length: usize) -> Arguments {
     Arguments(Decoder::new(bytes))
 }
 
+/// An `io::Result` as it travels.
+///
+/// # Errors
+///
+/// The result's own.
+pub fn told<T>(result: io::Result<T>) -> Result<T, (Option<i32>, u8, String)> {
+    result.map_err(|error| error.told())
+}
+
 /// Hands out a call's arguments in order.
 pub struct Arguments(Decoder<'static>);
 
 impl Arguments {
+    /// The next argument, a file or stream.
+    #[must_use]
+    pub fn next_handle<T: FromHandle>(&mut self) -> T {
+        T::from_handle(self.next())
+    }
+
     /// The next argument.
     ///
     /// # Panics

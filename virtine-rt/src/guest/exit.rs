@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::hypercall::leave;
 use crate::abi::{PanicReport, hypercall};
-use crate::codec;
+use crate::{codec, io};
 
 /// Ends the initialisation; the host takes its snapshot here.
 pub(super) fn ready(first_unused: usize) -> ! {
@@ -23,10 +23,12 @@ pub fn done<T: Serialize + ?Sized>(result: &T) -> ! {
     if let Err(error) = codec::encode(result, &mut bytes) {
         panic!("result cannot be encoded: {error}");
     }
+    io::flush_at_end();
     leave(hypercall::DONE, bytes.as_ptr() as usize, bytes.len())
 }
 
 pub(super) fn panicked(report: &PanicReport) -> ! {
+    io::flush_at_end();
     leave(hypercall::PANIC, &raw const *report as usize, 0)
 }
 

@@ -21,3 +21,28 @@ pub(super) fn leave(number: u64, first: usize, second: usize) -> ! {
         )
     }
 }
+
+/// Makes the hypercall `number`, which the host answers.
+///
+/// # Safety
+///
+/// Where an argument is the address of memory that the hypercall fills, the memory is the caller's to
+/// write, for as many bytes as the arguments say.
+pub(super) unsafe fn ask(number: u64, [first, second, third]: [u64; 3]) -> i64 {
+    let answer: u64;
+    // SAFETY: the host changes RAX and the memory that the caller vouches for, and nothing else; without
+    // `nomem` the compiler takes memory as read and written.
+    unsafe {
+        asm!(
+            "out {port}, al",
+            port = const HYPERCALL_PORT,
+            in("rdi") number,
+            in("rsi") first,
+            in("rdx") second,
+            in("rcx") third,
+            inlateout("rax") 0_u64 => answer,
+            options(nostack, preserves_flags),
+        );
+    }
+    answer.cast_signed()
+}

@@ -16,6 +16,7 @@ use report::Report;
 mod cleaning;
 mod compare;
 mod deadline;
+mod doors;
 mod floor;
 mod memory;
 mod raw;
@@ -49,6 +50,7 @@ fn main() {
     threads::measure(&mut report, "two threads", Some(1.0), || {
         || assert_eq!(virtine_tests::add(1, 2), 3)
     });
+    doors::measure(&mut report, &floor);
     deadline::measure(&mut report);
     memory::measure(&mut report);
     report.store();

@@ -126,8 +126,8 @@ pub(crate) struct Entry {
     pub(crate) rip: u64,
     /// Top of the stack, a multiple of 16.
     pub(crate) stack_top: u64,
-    /// The entry's two arguments, for RDI and RSI.
-    pub(crate) arguments: [u64; 2],
+    /// The entry's arguments, for RDI, RSI and RDX.
+    pub(crate) arguments: [u64; 3],
 }
 
 impl Entry {
@@ -135,7 +135,7 @@ impl Entry {
         let Self {
             rip,
             stack_top,
-            arguments: [rdi, rsi],
+            arguments: [rdi, rsi, rdx],
         } = *self;
         kvm_regs {
             rip,
@@ -143,6 +143,7 @@ impl Entry {
             rsp: stack_top - 8,
             rdi,
             rsi,
+            rdx,
             rflags: USER_RFLAGS,
             ..Default::default()
         }

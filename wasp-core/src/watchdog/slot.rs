@@ -94,6 +94,11 @@ impl Slot {
         }
     }
 
+    /// When the last run had to end, to whoever has ended it.
+    pub(super) fn last_deadline(&self) -> u64 {
+        self.deadline.load(Relaxed)
+    }
+
     /// Asks for the end of this run, or of the next one.
     pub(super) fn cancel(&self, kick: impl FnOnce()) {
         self.cancelled.store(true, SeqCst);

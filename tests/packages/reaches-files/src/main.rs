@@ -3,8 +3,8 @@
 use wasp_core::virtine;
 
 fn configured() -> usize {
-    match std::fs::read("/etc/hostname") {
-        Ok(bytes) => bytes.len(),
+    match std::fs::read_dir("/etc") {
+        Ok(entries) => entries.count(),
         Err(_) => 0,
     }
 }

@@ -16,6 +16,7 @@ export PATH=/bin HOME=/tmp TMPDIR=/tmp RUST_BACKTRACE=1
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
+ip link set lo up
 
 for module in /modules/*.ko; do
     insmod "$module" || report "cannot load $module"

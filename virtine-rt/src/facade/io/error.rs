@@ -1,7 +1,11 @@
 //! `std::io::Error`, with std's words.
 
 use alloc_crate::boxed::Box;
+use alloc_crate::string::{String, ToString as _};
 use core::{error, fmt, result};
+
+use super::os;
+use crate::guest::door::Errno;
 
 /// As std's.
 pub type Result<T> = result::Result<T, Error>;
@@ -10,6 +14,7 @@ pub type Result<T> = result::Result<T, Error>;
 pub struct Error(Repr);
 
 enum Repr {
+    Os(i32),
     Simple(ErrorKind),
     Message(ErrorKind, &'static str),
     Custom(ErrorKind, Box<dyn error::Error + Send + Sync>),
@@ -35,47 +40,7 @@ macro_rules! kinds {
     };
 }
 
-kinds! {
-    NotFound "entity not found",
-    PermissionDenied "permission denied",
-    ConnectionRefused "connection refused",
-    ConnectionReset "connection reset",
-    HostUnreachable "host unreachable",
-    NetworkUnreachable "network unreachable",
-    ConnectionAborted "connection aborted",
-    NotConnected "not connected",
-    AddrInUse "address in use",
-    AddrNotAvailable "address not available",
-    NetworkDown "network down",
-    BrokenPipe "broken pipe",
-    AlreadyExists "entity already exists",
-    WouldBlock "operation would block",
-    NotADirectory "not a directory",
-    IsADirectory "is a directory",
-    DirectoryNotEmpty "directory not empty",
-    ReadOnlyFilesystem "read-only filesystem or storage medium",
-    StaleNetworkFileHandle "stale network file handle",
-    InvalidInput "invalid input parameter",
-    InvalidData "invalid data",
-    TimedOut "timed out",
-    WriteZero "write zero",
-    StorageFull "no storage space",
-    NotSeekable "seek on unseekable file",
-    QuotaExceeded "quota exceeded",
-    FileTooLarge "file too large",
-    ResourceBusy "resource busy",
-    ExecutableFileBusy "executable file busy",
-    Deadlock "deadlock",
-    CrossesDevices "cross-device link or rename",
-    TooManyLinks "too many links",
-    InvalidFilename "invalid filename",
-    ArgumentListTooLong "argument list too long",
-    Interrupted "operation interrupted",
-    Unsupported "unsupported",
-    UnexpectedEof "unexpected end of file",
-    OutOfMemory "out of memory",
-    Other "other error",
-}
+crate::error_kinds! { kinds }
 
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,7 +59,7 @@ impl Error {
         Self::new(ErrorKind::Other, error)
     }
 
-    pub(super) const fn message(kind: ErrorKind, message: &'static str) -> Self {
+    pub(crate) const fn message(kind: ErrorKind, message: &'static str) -> Self {
         Self(Repr::Message(kind, message))
     }
 
@@ -102,14 +67,29 @@ impl Error {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self.0 {
+            Repr::Os(code) => os::kind(code),
             Repr::Simple(kind) | Repr::Message(kind, _) | Repr::Custom(kind, _) => kind,
         }
     }
 
-    /// None: no error here comes from an operating system.
+    /// As std's.
+    #[must_use]
+    pub const fn from_raw_os_error(code: i32) -> Self {
+        Self(Repr::Os(code))
+    }
+
+    /// As std's.
     #[must_use]
     pub const fn raw_os_error(&self) -> Option<i32> {
-        None
+        match self.0 {
+            Repr::Os(code) => Some(code),
+            Repr::Simple(_) | Repr::Message(..) | Repr::Custom(..) => None,
+        }
+    }
+
+    /// As it travels to the host: number, kind and words.
+    pub(crate) fn told(&self) -> (Option<i32>, u8, String) {
+        (self.raw_os_error(), self.kind() as u8, self.to_string())
     }
 
     /// As std's.
@@ -117,7 +97,7 @@ impl Error {
     pub fn get_ref(&self) -> Option<&(dyn error::Error + Send + Sync + 'static)> {
         match &self.0 {
             Repr::Custom(_, error) => Some(&**error),
-            Repr::Simple(_) | Repr::Message(..) => None,
+            Repr::Os(_) | Repr::Simple(_) | Repr::Message(..) => None,
         }
     }
 
@@ -125,7 +105,7 @@ impl Error {
     pub fn get_mut(&mut self) -> Option<&mut (dyn error::Error + Send + Sync + 'static)> {
         match &mut self.0 {
             Repr::Custom(_, error) => Some(&mut **error),
-            Repr::Simple(_) | Repr::Message(..) => None,
+            Repr::Os(_) | Repr::Simple(_) | Repr::Message(..) => None,
         }
     }
 
@@ -134,8 +114,14 @@ impl Error {
     pub fn into_inner(self) -> Option<Box<dyn error::Error + Send + Sync>> {
         match self.0 {
             Repr::Custom(_, error) => Some(error),
-            Repr::Simple(_) | Repr::Message(..) => None,
+            Repr::Os(_) | Repr::Simple(_) | Repr::Message(..) => None,
         }
+    }
+}
+
+impl From<Errno> for Error {
+    fn from(errno: Errno) -> Self {
+        Self::from_raw_os_error(errno.0)
     }
 }
 
@@ -154,6 +140,12 @@ impl From<alloc_crate::ffi::NulError> for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
+            Repr::Os(code) => f
+                .debug_struct("Os")
+                .field("code", code)
+                .field("kind", &os::kind(*code))
+                .field("message", &os::message(*code))
+                .finish(),
             Repr::Simple(kind) => f.debug_tuple("Kind").field(kind).finish(),
             Repr::Message(kind, message) => f
                 .debug_struct("Error")
@@ -172,6 +164,7 @@ impl fmt::Debug for Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
+            Repr::Os(code) => write!(f, "{} (os error {code})", os::message(*code)),
             Repr::Simple(kind) => kind.fmt(f),
             Repr::Message(_, message) => f.write_str(message),
             Repr::Custom(_, error) => error.fmt(f),
@@ -183,7 +176,7 @@ impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match &self.0 {
             Repr::Custom(_, error) => error.source(),
-            Repr::Simple(_) | Repr::Message(..) => None,
+            Repr::Os(_) | Repr::Simple(_) | Repr::Message(..) => None,
         }
     }
 }

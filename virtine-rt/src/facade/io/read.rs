@@ -8,6 +8,7 @@ use alloc_crate::vec::Vec;
 use super::{Error, ErrorKind, Result};
 
 const CHUNK: usize = 1024;
+const CHUNK_MAX: usize = 256 * 1024;
 
 const NOT_UTF8: Error =
     Error::message(ErrorKind::InvalidData, "stream did not contain valid UTF-8");
@@ -27,19 +28,7 @@ pub trait Read {
     ///
     /// The reader's own.
     fn read_to_end(&mut self, buffer: &mut Vec<u8>) -> Result<usize> {
-        let before = buffer.len();
-        loop {
-            let filled = buffer.len();
-            buffer.resize(filled + CHUNK, 0);
-            let read = self.read(&mut buffer[filled..]);
-            let count = *read.as_ref().unwrap_or(&0);
-            buffer.truncate(filled + count);
-            match read {
-                Ok(0) => return Ok(filled - before),
-                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-                Ok(_) | Err(_) => {}
-            }
-        }
+        read_rest(self, buffer)
     }
 
     /// Appends all that is left.
@@ -109,6 +98,23 @@ pub trait Read {
         Self: Sized,
     {
         Take { inner: self, limit }
+    }
+}
+
+/// Appends all that is left, in pieces that grow: each may be a way out of the virtual machine.
+pub(crate) fn read_rest<R: Read + ?Sized>(reader: &mut R, buffer: &mut Vec<u8>) -> Result<usize> {
+    let before = buffer.len();
+    loop {
+        let filled = buffer.len();
+        buffer.resize(filled + (filled - before).clamp(CHUNK, CHUNK_MAX), 0);
+        let read = reader.read(&mut buffer[filled..]);
+        let count = *read.as_ref().unwrap_or(&0);
+        buffer.truncate(filled + count);
+        match read {
+            Ok(0) => return Ok(filled - before),
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
     }
 }
 

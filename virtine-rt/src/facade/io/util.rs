@@ -69,8 +69,6 @@ macro_rules! dropping {
     };
 }
 
-pub(super) use dropping;
-
 dropping! { Sink, Empty }
 
 /// Writes all that a reader has.

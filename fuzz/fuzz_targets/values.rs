@@ -1,0 +1,44 @@
+//! Results of guests, and arguments of host functions: bytes that claim to be values.
+#![no_main]
+
+use std::collections::{BTreeMap, HashMap};
+
+use libfuzzer_sys::fuzz_target;
+use serde::{Deserialize, Serialize};
+use virtine_rt::codec;
+
+#[derive(Debug, Serialize, Deserialize)]
+enum Tree {
+    Leaf,
+    Text(String),
+    Node { left: Box<Tree>, right: Option<Box<Tree>>, weight: f64 },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Mixed {
+    flag: bool,
+    letter: char,
+    numbers: Vec<u16>,
+    nested: Vec<Vec<()>>,
+    table: BTreeMap<String, (i8, u128)>,
+    index: HashMap<u8, [u8; 4]>,
+    result: Result<(), String>,
+}
+
+/// What decodes is a value: to encode it again does not fail.
+fn check<T: Serialize + serde::de::DeserializeOwned>(bytes: &[u8]) {
+    if let Ok(value) = codec::decode_untrusted::<T>(bytes) {
+        let mut again = Vec::new();
+        codec::encode(&value, &mut again).expect("a value");
+    }
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    check::<Tree>(bytes);
+    check::<Mixed>(bytes);
+    check::<(u64, ((), (Vec<u8>, ())))>(bytes);
+    check::<Result<String, (Option<i32>, u8, String)>>(bytes);
+    check::<Vec<Tree>>(bytes);
+    static TEXT: &[u8] = b"a text of the image's";
+    let _ = codec::decode_untrusted_with::<&'static str>(bytes, TEXT);
+});

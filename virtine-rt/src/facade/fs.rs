@@ -1,0 +1,94 @@
+//! `std::fs`, by the host's hands, beneath the paths that the virtine's policy grants.
+//!
+//! A path is text: what std takes as `AsRef<Path>` is `AsRef<str>` here. There are no directories to
+//! list, make or remove.
+
+mod file;
+mod metadata;
+mod options;
+
+pub use file::File;
+pub use metadata::{FileType, Metadata, Permissions};
+pub use options::OpenOptions;
+
+use alloc_crate::ffi::CString;
+use alloc_crate::string::String;
+use alloc_crate::vec::Vec;
+
+use crate::guest::door;
+use crate::io::{self, Read as _, Write as _};
+
+fn c_path(path: &str) -> io::Result<CString> {
+    Ok(CString::new(path)?)
+}
+
+/// As std's.
+///
+/// # Errors
+///
+/// The host's.
+pub fn read<P: AsRef<str>>(path: P) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// As std's.
+///
+/// # Errors
+///
+/// The host's, or the file is not UTF-8.
+pub fn read_to_string<P: AsRef<str>>(path: P) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// As std's.
+///
+/// # Errors
+///
+/// The host's.
+pub fn write<P: AsRef<str>, C: AsRef<[u8]>>(path: P, contents: C) -> io::Result<()> {
+    File::create(path)?.write_all(contents.as_ref())
+}
+
+/// As std's.
+///
+/// # Errors
+///
+/// The host's.
+pub fn copy<P: AsRef<str>, Q: AsRef<str>>(from: P, to: Q) -> io::Result<u64> {
+    let contents = read(from)?;
+    write(to, &contents)?;
+    Ok(contents.len() as u64)
+}
+
+/// As std's.
+///
+/// # Errors
+///
+/// The host's.
+pub fn remove_file<P: AsRef<str>>(path: P) -> io::Result<()> {
+    door::unlink(&c_path(path.as_ref())?)?;
+    Ok(())
+}
+
+/// As std's.
+///
+/// # Errors
+///
+/// The host's.
+pub fn hard_link<P: AsRef<str>, Q: AsRef<str>>(original: P, link: Q) -> io::Result<()> {
+    door::link(&c_path(original.as_ref())?, &c_path(link.as_ref())?)?;
+    Ok(())
+}
+
+/// As std's, of what can be opened for reading.
+///
+/// # Errors
+///
+/// The host's.
+pub fn metadata<P: AsRef<str>>(path: P) -> io::Result<Metadata> {
+    File::open(path)?.metadata()
+}

@@ -1,0 +1,85 @@
+//! `OpenOptions`.
+
+use super::{File, c_path};
+use crate::abi::doors::open as flag;
+use crate::guest::door;
+use crate::io;
+
+/// As std's.
+#[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "std's")]
+pub struct OpenOptions {
+    read: bool,
+    write: bool,
+    append: bool,
+    truncate: bool,
+    create: bool,
+    create_new: bool,
+}
+
+macro_rules! setters {
+    ($($name:ident)*) => {
+        $(
+            /// As std's.
+            pub const fn $name(&mut self, $name: bool) -> &mut Self {
+                self.$name = $name;
+                self
+            }
+        )*
+    };
+}
+
+impl OpenOptions {
+    /// As std's.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            read: false,
+            write: false,
+            append: false,
+            truncate: false,
+            create: false,
+            create_new: false,
+        }
+    }
+
+    setters! { read write append truncate create create_new }
+
+    /// As std's.
+    ///
+    /// # Errors
+    ///
+    /// The host's, or the options contradict each other.
+    pub fn open<P: AsRef<str>>(&self, path: P) -> io::Result<File> {
+        let path = c_path(path.as_ref())?;
+        Ok(File::new(door::open(&path, self.flags()?, 0o666)?))
+    }
+
+    /// As std: to make or empty a file, it must be written.
+    fn flags(&self) -> io::Result<u64> {
+        let access = match (self.read, self.write || self.append) {
+            (true, false) => 0,
+            (false, true) => flag::WRITE_ONLY,
+            (true, true) => flag::READ_WRITE,
+            (false, false) => return Err(INVALID),
+        };
+        let makes = self.create || self.create_new;
+        if access == 0 && (self.truncate || makes) {
+            return Err(INVALID);
+        }
+        if self.append && self.truncate && !self.create_new {
+            return Err(INVALID);
+        }
+        let bit = |wanted, bit| if wanted { bit } else { 0 };
+        let changes = match self.create_new {
+            true => flag::CREATE | flag::EXCLUSIVE,
+            false => bit(self.create, flag::CREATE) | bit(self.truncate, flag::TRUNCATE),
+        };
+        Ok(access | changes | bit(self.append, flag::APPEND))
+    }
+}
+
+const INVALID: io::Error = io::Error::message(
+    io::ErrorKind::InvalidInput,
+    "invalid combination of options",
+);

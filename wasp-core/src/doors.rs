@@ -1,0 +1,43 @@
+//! Doors: what a guest may ask of its host, and what becomes of it.
+//!
+//! ```text
+//! hypercall --> dispatch --> policy: is the door open?  quota: is enough left?
+//!                              |  guest_memory: is the pointer the guest's own?
+//!                              v
+//!                 files, streams, clock, environment, random
+//! ```
+//!
+//! All of a call's state is one [`Session`]. It is made at the first hypercall that the host answers, so
+//! a call that opens no door pays for none, and dropped with the call, however that ends; handles are
+//! closed by that.
+
+mod audit;
+mod clock;
+mod deadline;
+mod dispatch;
+mod door;
+mod environment;
+mod files;
+mod guest_memory;
+mod handles;
+mod heap_end;
+mod host;
+mod metadata;
+mod path;
+mod policy;
+mod quota;
+mod random;
+mod refusal;
+mod roots;
+mod streams;
+
+pub(crate) use deadline::Deadline;
+pub(crate) use dispatch::{Reply, Session, negative};
+pub use door::Door;
+pub(crate) use guest_memory::GuestSpace;
+pub(crate) use heap_end::HeapEnd;
+pub use host::HostFunction;
+pub use policy::Policy;
+pub use quota::Quota;
+pub use refusal::Refusal;
+pub(crate) use refusal::Stop;

@@ -1,0 +1,384 @@
+//! From a hypercall's number to what answers it.
+
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+use rustix::fs::{SeekFrom, fstat, seek};
+use rustix::io::Errno;
+use rustix::termios::isatty;
+use virtine_rt::abi::doors as number;
+
+use super::audit::{self, Told};
+use super::clock::{self, CallTime};
+use super::door::Door;
+use super::environment;
+use super::files::{self, Wanted};
+use super::guest_memory::{Access as _, GuestSpace};
+use super::handles::{Handle, Handles, Open, is_output};
+use super::metadata;
+use super::policy::Policy;
+use super::quota::{Meter, Quota};
+use super::random;
+use super::refusal::{Answer, Refusal, Stop};
+use super::streams;
+use super::{Deadline, HeapEnd, path};
+use crate::Error;
+use crate::hypercalls::Hypercall;
+
+/// One call's dealings with its host.
+pub(crate) struct Session {
+    policy: Policy,
+    handles: Handles,
+    meter: Meter,
+    heap: HeapEnd,
+    deadline: Deadline,
+    time: CallTime,
+    told: Told,
+    last_refusal: Option<Refusal>,
+    /// The result of a host function that the guest had no room for.
+    result: Vec<u8>,
+}
+
+/// What becomes of the guest after a hypercall.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// It goes on, with this in RAX.
+    Answer(u64),
+    /// It is done.
+    Exit,
+    /// There is no such hypercall.
+    Unknown,
+    /// Its call is over: it asked for what it may not have.
+    Refused(Refusal),
+    /// Its call is over: a function of the host's gave no result.
+    HostFunction {
+        /// Its name.
+        function: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Its call is over: it has taken too long.
+    TimedOut,
+}
+
+impl Session {
+    /// A call under `policy` that must be over by `deadline`, with such a heap to move the end of.
+    pub(crate) fn new(policy: Policy, heap: HeapEnd, deadline: Deadline) -> Self {
+        Self {
+            handles: Handles::new(),
+            meter: Meter::new(policy.limits()),
+            policy,
+            heap,
+            deadline,
+            time: CallTime::start(),
+            told: Told::default(),
+            last_refusal: None,
+            result: Vec::new(),
+        }
+    }
+
+    /// Gives the guest handles ahead of its first own, beside those that its quota grants.
+    pub(crate) fn adopt(&mut self, descriptors: Vec<OwnedFd>) -> Result<(), Error> {
+        for descriptor in descriptors {
+            let open = Open::new(descriptor)
+                .map_err(|errno| Error::system("fstat of an argument")(errno.into()))?;
+            self.meter.give_back(Quota::Handles, 1);
+            self.handles.put(Handle::Open(open), &mut self.meter);
+        }
+        Ok(())
+    }
+
+    /// When the call must be over.
+    pub(crate) const fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
+    /// What the guest was refused last.
+    pub(crate) fn into_refusal(self) -> Option<Refusal> {
+        self.last_refusal
+    }
+
+    /// Answers a hypercall of a guest that stands still, and whose memory is `memory`.
+    pub(crate) fn answer(
+        &mut self,
+        call: Hypercall,
+        memory: &mut (impl GuestSpace + ?Sized),
+    ) -> Reply {
+        match call.number {
+            number::EXIT => return Reply::Exit,
+            number::CLOSE..=number::ISATTY | number::CLOCK..=number::HOST_RESULT => {}
+            _ => return Reply::Unknown,
+        }
+        let counted = self.meter.allow(Quota::Hypercalls, 1);
+        self.meter.take(Quota::Hypercalls, 1);
+        let answer = match counted {
+            Ok(_) => self.dispatch(call, memory),
+            Err(stop) => Err(stop),
+        };
+        match answer {
+            Ok(answer) => Reply::Answer(answer),
+            Err(Stop::TimedOut) => Reply::TimedOut,
+            Err(Stop::HostFunction { function, reason }) => {
+                Reply::HostFunction { function, reason }
+            }
+            Err(Stop::Errno(errno)) => Reply::Answer(negative(errno)),
+            Err(Stop::Refused(refusal)) => self.refuse(refusal),
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal) -> Reply {
+        audit::refused(&refusal);
+        if self.policy.ends(&refusal) {
+            return Reply::Refused(refusal);
+        }
+        let answer = negative(refusal.errno());
+        self.last_refusal = Some(refusal);
+        Reply::Answer(answer)
+    }
+
+    fn dispatch(&mut self, call: Hypercall, memory: &mut (impl GuestSpace + ?Sized)) -> Answer {
+        let [first, second, third] = call.arguments;
+        match call.number {
+            number::CLOSE => self.handles.close(first, &mut self.meter).map(|()| 0),
+            number::FSTAT => self.fstat(memory, first, second),
+            number::LINK => self.link(memory, first, second),
+            number::LSEEK => self.lseek(first, second, third),
+            number::OPEN => self.open(memory, first, second, third),
+            number::READ => self.read(memory, first, second, third),
+            number::SBRK => self.heap.sbrk(first),
+            number::TIMES => self
+                .pass(Door::Clock)
+                .and_then(|()| clock::times(memory, first, self.time)),
+            number::UNLINK => self.unlink(memory, first),
+            number::WRITE => self.write(memory, first, second, third),
+            number::GETTIMEOFDAY => self
+                .pass(Door::Clock)
+                .and_then(|()| clock::gettimeofday(memory, first)),
+            number::ISATTY => self.isatty(first),
+            number::CLOCK => self
+                .pass(Door::Clock)
+                .and_then(|()| clock::read(first, self.time)),
+            number::RANDOM => self
+                .pass(Door::Random)
+                .and_then(|()| self.random(memory, first, second)),
+            number::ENV => self.variable(memory, first, [second, third]),
+            number::ENV_AT => environment::variable_at(&self.policy, first)
+                .and_then(|text| environment::answer(memory, &text, [second, third])),
+            number::ARG => self
+                .pass(Door::Args)
+                .and_then(|()| environment::argument(first))
+                .and_then(|text| environment::answer(memory, &text, [second, third])),
+            number::HOST => self.host(memory, first, second),
+            number::HOST_RESULT => self.host_result(memory, first, second),
+            _ => Err(Errno::NOSYS.into()),
+        }
+    }
+
+    /// Goes through a door that has but one thing behind it.
+    fn pass(&mut self, door: Door) -> Result<(), Stop> {
+        self.policy.check(door)?;
+        self.told.first_use(door);
+        Ok(())
+    }
+
+    fn open(
+        &mut self,
+        memory: &mut (impl GuestSpace + ?Sized),
+        address: u64,
+        flags: u64,
+        mode: u64,
+    ) -> Answer {
+        let path = path::from_guest(memory, address)?;
+        let wanted = Wanted::parse(flags)?;
+        self.meter.allow(Quota::Handles, 1)?;
+        let handle = match random::is_device(&path) && self.policy.check(Door::Random).is_ok() {
+            true => Handle::Random,
+            false => Handle::Open(files::open(&self.policy, &path, wanted, mode)?),
+        };
+        audit::opened(wanted.door(), &path.to_string_lossy());
+        self.handles.insert(handle, &mut self.meter)
+    }
+
+    fn link(&mut self, memory: &mut (impl GuestSpace + ?Sized), old: u64, new: u64) -> Answer {
+        let old = path::from_guest(memory, old)?;
+        let new = path::from_guest(memory, new)?;
+        files::link(&self.policy, &old, &new)?;
+        audit::opened(Door::Write, &new.to_string_lossy());
+        Ok(0)
+    }
+
+    fn unlink(&mut self, memory: &mut (impl GuestSpace + ?Sized), address: u64) -> Answer {
+        let path = path::from_guest(memory, address)?;
+        files::unlink(&self.policy, &path)?;
+        audit::opened(Door::Write, &path.to_string_lossy());
+        Ok(0)
+    }
+
+    /// The file or stream behind a handle; `None` for random numbers.
+    fn opened(&mut self, handle: u64) -> Result<Option<Open>, Stop> {
+        match self.handles.get(handle)? {
+            Handle::Open(open) => Ok(Some(open.clone())),
+            Handle::Random => Ok(None),
+            Handle::Standard(door) => {
+                let door = *door;
+                let open = Open::standard(&self.policy, door)?;
+                self.told.first_use(door);
+                Ok(Some(open))
+            }
+        }
+    }
+
+    fn read(
+        &mut self,
+        memory: &mut (impl GuestSpace + ?Sized),
+        handle: u64,
+        buffer: u64,
+        length: u64,
+    ) -> Answer {
+        let Some(open) = self.opened(handle)? else {
+            return self.random(memory, buffer, length);
+        };
+        let allowed = self.meter.allow(Quota::BytesRead, length)?;
+        let deadline = self.deadline;
+        let count = memory.fill_with(buffer, allowed, |place| {
+            streams::read(&open, place, deadline)
+        })?;
+        self.meter.take(Quota::BytesRead, count);
+        Ok(count)
+    }
+
+    fn write(
+        &mut self,
+        memory: &mut (impl GuestSpace + ?Sized),
+        handle: u64,
+        address: u64,
+        length: u64,
+    ) -> Answer {
+        let open = self.opened(handle)?.ok_or(Errno::BADF)?;
+        let quota = match is_output(handle) {
+            true => Quota::Output,
+            false => Quota::BytesWritten,
+        };
+        let allowed = self.meter.allow(quota, length)?;
+        let bytes = memory.bytes(address, allowed)?;
+        let count = streams::write(&open, bytes, self.deadline)?;
+        self.meter.take(quota, count);
+        Ok(count)
+    }
+
+    fn random(
+        &mut self,
+        memory: &mut (impl GuestSpace + ?Sized),
+        buffer: u64,
+        length: u64,
+    ) -> Answer {
+        let allowed = self.meter.allow(Quota::BytesRead, length)?;
+        let count = memory.fill_with(buffer, allowed, random::fill)?;
+        self.meter.take(Quota::BytesRead, count);
+        Ok(count)
+    }
+
+    fn lseek(&mut self, handle: u64, offset: u64, whence: u64) -> Answer {
+        let open = self.opened(handle)?.ok_or(Errno::SPIPE)?;
+        let position = match whence {
+            0 => SeekFrom::Start(offset),
+            1 => SeekFrom::Current(offset.cast_signed()),
+            2 => SeekFrom::End(offset.cast_signed()),
+            _ => return Err(Errno::INVAL.into()),
+        };
+        Ok(seek(open.descriptor(), position)?)
+    }
+
+    fn fstat(
+        &mut self,
+        memory: &mut (impl GuestSpace + ?Sized),
+        handle: u64,
+        address: u64,
+    ) -> Answer {
+        let open = self.opened(handle)?.ok_or(Errno::BADF)?;
+        let bytes = metadata::encode(&fstat(open.descriptor())?);
+        memory.put(address, &bytes)?;
+        Ok(0)
+    }
+
+    /// A stream whose door is closed is no terminal; to ask is not to use it.
+    fn isatty(&mut self, handle: u64) -> Answer {
+        let is_terminal = match self.handles.get(handle)? {
+            Handle::Open(open) => isatty(open.descriptor()),
+            Handle::Random => false,
+            Handle::Standard(door) => {
+                Open::standard(&self.policy, *door).is_ok_and(|open| isatty(open.descriptor()))
+            }
+        };
+        Ok(is_terminal.into())
+    }
+
+    /// Calls a function of the host's. What goes in and out counts as written and read.
+    fn host(&mut self, memory: &mut (impl GuestSpace + ?Sized), name: u64, call: u64) -> Answer {
+        let name = memory.text(name)?;
+        let told = String::from_utf8_lossy(&name).into_owned();
+        let [from, length, buffer, capacity] = words(memory.bytes(call, 32)?);
+        self.whole(Quota::BytesWritten, length)?;
+        let function = self.policy.function(&name);
+        let function = function.ok_or_else(|| Stop::denied(Door::Host, &told))?;
+        audit::opened(Door::Host, &told);
+        let start = Instant::now();
+        let result = function.call(memory.bytes(from, length)?);
+        self.deadline = self.deadline.later_by(start.elapsed());
+        let result = result?;
+        self.whole(Quota::BytesRead, result.len() as u64)?;
+        let needed = result.len() as u64;
+        match needed <= capacity {
+            true => memory.put(buffer, &result)?,
+            false => self.result = result,
+        }
+        Ok(needed)
+    }
+
+    /// Takes all of it off a quota, or none.
+    fn whole(&mut self, quota: Quota, wanted: u64) -> Result<(), Stop> {
+        match self.meter.allow(quota, wanted)? {
+            allowed if allowed == wanted => self.meter.take(quota, wanted),
+            _ => return Err(self.meter.exceeded(quota)),
+        }
+        Ok(())
+    }
+
+    fn host_result(
+        &mut self,
+        memory: &mut (impl GuestSpace + ?Sized),
+        buffer: u64,
+        length: u64,
+    ) -> Answer {
+        if length != self.result.len() as u64 {
+            return Err(Errno::INVAL.into());
+        }
+        memory.put(buffer, &self.result)?;
+        self.result = Vec::new();
+        Ok(length)
+    }
+
+    fn variable(
+        &mut self,
+        memory: &mut (impl GuestSpace + ?Sized),
+        name: u64,
+        buffer: [u64; 2],
+    ) -> Answer {
+        let name = memory.text(name)?;
+        let told = String::from_utf8_lossy(&name).into_owned();
+        let value = environment::variable(&self.policy, name)?;
+        audit::opened(Door::Env, &told);
+        environment::answer(memory, &value, buffer)
+    }
+}
+
+/// The little-endian words that the bytes are; zeros where these end.
+fn words<const N: usize>(bytes: &[u8]) -> [u64; N] {
+    let mut words = bytes.as_chunks().0.iter();
+    [(); N].map(|()| words.next().map_or(0, |word| u64::from_le_bytes(*word)))
+}
+
+/// An error as Linux and Wasp tell it.
+pub(crate) fn negative(errno: Errno) -> u64 {
+    i64::from(-errno.raw_os_error()).cast_unsigned()
+}

@@ -1,0 +1,248 @@
+//! What a call may ask of its host, as a value.
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+
+use virtine_rt::abi::doors::grant;
+
+use super::host::{HostFunction, Named};
+use super::quota::{Limits, Quota};
+use super::refusal::Stop;
+use super::roots::{Rights, Roots};
+use super::{Door, Refusal};
+
+/// What a guest may ask of its host. Denies everything until told otherwise.
+///
+/// ```
+/// use wasp_core::{Policy, Quota};
+///
+/// let policy = Policy::new()
+///     .stdout()
+///     .clock()
+///     .env(["LANG", "TZ"])
+///     .read("/etc/app")
+///     .write("/var/lib/app")
+///     .limit(Quota::BytesWritten, 1 << 20);
+/// ```
+///
+/// To clone one costs next to nothing: clones share what they hold until one of them is changed.
+#[derive(Clone, Debug, Default)]
+pub struct Policy(Arc<Rules>);
+
+#[derive(Clone, Debug, Default)]
+struct Rules {
+    stdin: Stream,
+    stdout: Stream,
+    stderr: Stream,
+    clock: bool,
+    random: bool,
+    args: bool,
+    variables: Vec<OsString>,
+    roots: Roots,
+    functions: Vec<Named>,
+    limits: Limits,
+    strict: bool,
+}
+
+/// Where a standard stream leads.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Stream {
+    /// Nowhere: its door is closed.
+    #[default]
+    Denied,
+    /// To the host's own.
+    Own,
+    /// Elsewhere.
+    To(Arc<OwnedFd>),
+}
+
+impl Policy {
+    /// Nothing is allowed.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Rules)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    /// Lets it read the host's standard input.
+    #[must_use]
+    pub fn stdin(self) -> Self {
+        self.with(|rules| rules.stdin = Stream::Own)
+    }
+
+    /// Gives it a standard input of its own.
+    #[must_use]
+    pub fn stdin_from(self, source: impl Into<OwnedFd>) -> Self {
+        self.with(|rules| rules.stdin = Stream::To(Arc::new(source.into())))
+    }
+
+    /// Lets it write to the host's standard output.
+    #[must_use]
+    pub fn stdout(self) -> Self {
+        self.with(|rules| rules.stdout = Stream::Own)
+    }
+
+    /// Gives it a standard output of its own.
+    #[must_use]
+    pub fn stdout_to(self, target: impl Into<OwnedFd>) -> Self {
+        self.with(|rules| rules.stdout = Stream::To(Arc::new(target.into())))
+    }
+
+    /// Lets it write to the host's standard error.
+    #[must_use]
+    pub fn stderr(self) -> Self {
+        self.with(|rules| rules.stderr = Stream::Own)
+    }
+
+    /// Gives it a standard error of its own.
+    #[must_use]
+    pub fn stderr_to(self, target: impl Into<OwnedFd>) -> Self {
+        self.with(|rules| rules.stderr = Stream::To(Arc::new(target.into())))
+    }
+
+    /// Lets it read clocks: the time of day, the time since the host started, its own processor time.
+    #[must_use]
+    pub fn clock(self) -> Self {
+        self.with(|rules| rules.clock = true)
+    }
+
+    /// Gives it random bytes, from the kernel's generator.
+    #[must_use]
+    pub fn random(self) -> Self {
+        self.with(|rules| rules.random = true)
+    }
+
+    /// Lets it read the program's arguments.
+    #[must_use]
+    pub fn args(self) -> Self {
+        self.with(|rules| rules.args = true)
+    }
+
+    /// Lets it read these variables of the host's environment.
+    #[must_use]
+    pub fn env<N: Into<OsString>>(self, names: impl IntoIterator<Item = N>) -> Self {
+        self.with(|rules| rules.variables.extend(names.into_iter().map(Into::into)))
+    }
+
+    /// Lets it read the file, or what lies in the directory and below. A relative path starts at the
+    /// host's current directory. The guest names files by paths that begin with this one; whatever
+    /// follows, `..` and symbolic links included, leads to nothing outside.
+    #[must_use]
+    pub fn read(self, path: impl AsRef<Path>) -> Self {
+        self.with(|rules| rules.roots.grant(path.as_ref(), Rights::READ))
+    }
+
+    /// Lets it write the file, or write, make, link and remove files in the directory and below. It may
+    /// not read them for that. Paths are as in [`Policy::read`].
+    #[must_use]
+    pub fn write(self, path: impl AsRef<Path>) -> Self {
+        self.with(|rules| rules.roots.grant(path.as_ref(), Rights::WRITE))
+    }
+
+    /// Lets it call a function of the host's, by this name: a `fn`, or a closure with whatever it holds.
+    /// A second one of the same name takes the first one's place. In the guest, the name is a function's
+    /// that an attribute lists: `#[virtine(host(lookup))]`.
+    ///
+    /// The function runs on the thread of the call, and its time is not the guest's. Where it panics, the
+    /// call ends with [`Error::HostFunction`](crate::Error::HostFunction). It may call virtines, but
+    /// not the one that called it ([`Error::Reentered`](crate::Error::Reentered)).
+    #[must_use]
+    pub fn host<S>(self, name: impl Into<String>, function: impl HostFunction<S>) -> Self {
+        let named = Named::new(name.into(), function);
+        self.with(|rules| {
+            rules.functions.retain(|other| other.name != named.name);
+            rules.functions.push(named);
+        })
+    }
+
+    /// Grants each call so much of `quota`. Unless said otherwise: 1 GiB read, 1 GiB written, 64 MiB of
+    /// output, 64 handles, 1,000,000 hypercalls.
+    #[must_use]
+    pub fn limit(self, quota: Quota, most: u64) -> Self {
+        self.with(|rules| *rules.limits.of(quota) = most)
+    }
+
+    /// Ends a call that asks for what is not granted with [`Error::Denied`](crate::Error::Denied), and one
+    /// that asks for more than its quotas with
+    /// [`Error::QuotaExceeded`](crate::Error::QuotaExceeded). Otherwise the guest is told of it as of an
+    /// error of the system, and may go on.
+    #[must_use]
+    pub fn strict(self) -> Self {
+        self.with(|rules| rules.strict = true)
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.0.limits
+    }
+
+    pub(super) fn roots(&self) -> &Roots {
+        &self.0.roots
+    }
+
+    pub(super) fn function(&self, name: &[u8]) -> Option<&Named> {
+        let mut functions = self.0.functions.iter();
+        functions.find(|function| function.name.as_bytes() == name)
+    }
+
+    pub(super) fn variables(&self) -> &[OsString] {
+        &self.0.variables
+    }
+
+    /// Where the door of a standard stream leads.
+    pub(super) fn stream(&self, door: Door) -> &Stream {
+        match door {
+            Door::Stdin => &self.0.stdin,
+            Door::Stdout => &self.0.stdout,
+            Door::Stderr => &self.0.stderr,
+            _ => &Stream::Denied,
+        }
+    }
+
+    /// Whether a door is open that has but one thing behind it.
+    pub(super) fn check(&self, door: Door) -> Result<(), Stop> {
+        let open = match door {
+            Door::Clock => self.0.clock,
+            Door::Random => self.0.random,
+            Door::Args => self.0.args,
+            _ => false,
+        };
+        match open {
+            true => Ok(()),
+            false => Err(Stop::denied(door, "")),
+        }
+    }
+
+    /// What a call is told of its grants when it starts. A strict call's output is not held back: its
+    /// first attempt must end it.
+    pub(crate) fn grants(&self) -> u64 {
+        let bit = |stream: &Stream, bit| match stream {
+            Stream::Denied if !self.0.strict => 0,
+            _ => bit,
+        };
+        bit(&self.0.stdout, grant::STDOUT) | bit(&self.0.stderr, grant::STDERR)
+    }
+
+    /// Whether this refusal ends the call.
+    pub(super) fn ends(&self, refusal: &Refusal) -> bool {
+        let beyond_bounds = matches!(
+            refusal,
+            Refusal::QuotaExceeded {
+                quota: Quota::Hypercalls,
+                ..
+            }
+        );
+        self.0.strict || beyond_bounds
+    }
+}
+
+impl From<&Policy> for Policy {
+    fn from(policy: &Policy) -> Self {
+        policy.clone()
+    }
+}
