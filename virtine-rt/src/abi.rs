@@ -11,7 +11,7 @@
 //!              stack rw-, grows down
 //!              guard page
 //!              arguments of the call, then the heap, rw-
-//! USER_BASE + memory   end of what the guest sees
+//! end of the image + memory   end of what the guest sees
 //!              page tables, mapped nowhere
 //! ```
 

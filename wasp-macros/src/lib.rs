@@ -25,7 +25,7 @@ use proc_macro::TokenStream;
 /// | key | default | meaning |
 /// |---|---|---|
 /// | `timeout` | `"10s"` | how long one call may run (`us`, `ms`, `s`, `min`) |
-/// | `memory` | `"16MiB"` | code, stack, arguments and heap together (`KiB`, `MiB`, `GiB`; at most 4 GiB); costs nothing until it is touched |
+/// | `memory` | `"16MiB"` | stack, arguments and heap together, not code and statics (`KiB`, `MiB`, `GiB`; at most 4 GiB); costs nothing until it is touched |
 /// | `stack` | `"1MiB"` | the part of it that is stack |
 /// | `snapshot` | `true` | start calls from a snapshot of the initialised guest, not from its image |
 /// | `name` | the function's | what the virtine is called in messages |
