@@ -1,5 +1,8 @@
 //! An edit rebuilds what it concerns, and nothing else is ever built again.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use crate::support::Package;
 
 #[test]
@@ -44,4 +47,31 @@ fn each_edit_gives_the_new_answer_and_no_edit_builds_nothing() {
         "match Ok::<u32, u8>(answer(1))",
     );
     assert_eq!(package.run(), "result: 7\n", "no virtine any more");
+}
+
+#[test]
+fn same_source_gives_the_same_image_in_another_folder() {
+    let images = ["here", "in-a-folder-of-a-longer-name"].map(|folder| {
+        let package = Package::plain_in(folder, "plain-same");
+        package.cargo("build --target-dir target").succeeds();
+        let mut images = Vec::new();
+        find(&package.path("target"), "guest.img", &mut images);
+        let [image] = images.as_slice() else {
+            panic!("expected one image, found {images:?}");
+        };
+        fs::read(image).expect("the image is read")
+    });
+    assert!(!images[0].is_empty());
+    assert!(images[0] == images[1], "the images differ");
+}
+
+fn find(folder: &Path, name: &str, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("the folder is read") {
+        let path = entry.expect("the folder is read").path();
+        if path.is_dir() {
+            find(&path, name, found);
+        } else if path.ends_with(name) {
+            found.push(path);
+        }
+    }
 }

@@ -167,6 +167,8 @@ fn rustflags(folder: &Path, package: &Package, members: &[&str]) -> Vec<String> 
     if let Some(home) = cargo_home() {
         flags.push(format!("--remap-path-prefix={}=/cargo", home.display()));
     }
+    // The folder that is compiled in stands in the line information, which the image's identity is made of.
+    flags.push(format!("--remap-path-prefix={}=/guest", folder.display()));
     // rustc applies the last one that fits. Cargo names sources relative to the workspace it
     // builds, and the user's own cargo does so relative to the user's.
     for folder in [folder, Path::new("")] {
