@@ -28,6 +28,7 @@ use proc_macro::TokenStream;
 /// | `memory` | `"16MiB"` | stack, arguments and heap together, not code and statics (`KiB`, `MiB`, `GiB`; at most 4 GiB); costs nothing until it is touched |
 /// | `stack` | `"1MiB"` | the part of it that is stack |
 /// | `snapshot` | `true` | start calls from a snapshot of the initialised guest, not from its image |
+/// | `init` | none | a `fn()` that runs once, before the snapshot |
 /// | `name` | the function's | what the virtine is called in messages |
 /// | `allow` | nothing | what it may ask of the host: `allow(stdin, stdout, stderr, clock, random, args, env("NAME"), read("path"), write("path"))` |
 /// | `limits` | `wasp_core::Policy`'s | how much of it each call may have: `limits(bytes_read = "1MiB", bytes_written = "1MiB", output = "64KiB", handles = 4, hypercalls = 1000)` |
