@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use wasp_core::{Door, Error, Policy, Quota, Refusal, virtine};
 
+mod audit;
 mod files;
 
 /// A folder of a test's own, gone with it.

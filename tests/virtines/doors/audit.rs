@@ -1,0 +1,90 @@
+//! What is told of doors while they are opened.
+
+use std::fmt::{self, Debug, Write as _};
+use std::fs;
+use std::sync::{Arc, Mutex};
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+use wasp_core::{Error, Policy, virtine};
+
+use super::Folder;
+
+/// Keeps the events of doors, one line each.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        write!(self.0, " {field}={value:?}").expect("a string takes all");
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "wasp_core::doors"
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line(event.metadata().level().to_string());
+        event.record(&mut line);
+        self.0.lock().expect("nobody panics").push(line.0);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[virtine]
+fn sizes(paths: Vec<String>) -> Vec<Option<usize>> {
+    let sizes = paths.iter().map(|path| std::fs::read(path).ok());
+    sizes.map(|bytes| Some(bytes?.len())).collect()
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn opened_and_refused_doors_are_told_and_nothing_of_what_goes_through() -> Result<(), Error> {
+    let (folder, other) = (Folder::new(), Folder::new());
+    let (inside, outside) = (folder.put("inside", "secret"), other.put("outside", "x"));
+    let policy = Policy::new().read(folder.0.display().to_string());
+    let log = Log::default();
+
+    let found = tracing::subscriber::with_default(log.clone(), || {
+        sizes::with(policy).try_call(vec![inside.clone(), outside.clone()])
+    })?;
+
+    assert_eq!(found, [Some(6), None]);
+    let lines = log.0.lock().expect("nobody panics").clone();
+    let [opened, refused] = lines.as_slice() else {
+        panic!("expected two events, found {lines:?}");
+    };
+    assert!(
+        opened.starts_with("INFO") && opened.contains(&inside),
+        "{opened}"
+    );
+    assert!(
+        refused.starts_with("WARN") && refused.contains(&outside),
+        "{refused}"
+    );
+    assert!(!lines.concat().contains("secret"), "{lines:?}");
+    assert_eq!(fs::read(&outside).expect("still there"), b"x");
+    Ok(())
+}
