@@ -194,10 +194,11 @@ impl Maker<'_> {
     /// Keeps the program for its line information, under a name by which it cannot be taken for that of an
     /// older image, of which the program goes.
     fn keep(&self, id: &[u8; ID_SIZE]) -> Result<(), Error> {
-        let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-        let kept = self.program.with_extension(format!("{id}.elf"));
         let folder = self.program.parent().unwrap_or(Path::new(""));
         let target = self.program.file_stem().unwrap_or_default();
+        let mut name = target.to_owned();
+        name.push(image::program_suffix(id));
+        let kept = folder.join(name);
         for entry in fs::read_dir(folder).map_err(Error::file("read", folder))? {
             let path = entry.map_err(Error::file("read", folder))?.path();
             let is_program = path.extension() == Some(OsStr::new("elf"));

@@ -161,12 +161,6 @@ impl Function {
         }
     }
 
-    /// What the attribute lets the guests ask of the host.
-    #[must_use]
-    pub fn policy(&self) -> Policy {
-        (self.definition.policy)()
-    }
-
     /// Adds to a CPU exception where in its source it happened.
     #[cold]
     fn with_place(&self, mut error: Error) -> Error {
@@ -232,7 +226,7 @@ impl Function {
         Ok(Ready {
             template,
             pool: Pool::new(snapshot, first, limit),
-            policy: self.policy(),
+            policy: (self.definition.policy)(),
         })
     }
 }

@@ -7,6 +7,7 @@ use virtine_rt::abi::{HYPERCALL_PORT, PANIC_MESSAGE_MAX, PanicReport, hypercall}
 use crate::arch::registers::Entry;
 use crate::error::{Error, Panic};
 use crate::exit::{Direction, Fault, PortAccess};
+use crate::hypercalls::Hypercall;
 use crate::layout::Layout;
 use crate::machine::{Machine, Stop};
 use crate::snapshot::Snapshot;
@@ -94,11 +95,8 @@ fn meaning(machine: &mut Machine, stop: Stop) -> Result<Return, Error> {
 }
 
 fn hypercall_of(machine: &mut Machine) -> Return {
-    let registers = machine.general();
-    Return::Hypercall {
-        number: registers.rdi,
-        arguments: [registers.rsi, registers.rdx, registers.rcx],
-    }
+    let Hypercall { number, arguments } = Hypercall::of(machine.general());
+    Return::Hypercall { number, arguments }
 }
 
 /// What an exit that is not the hoped-for one means to the caller.

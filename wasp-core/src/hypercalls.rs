@@ -5,6 +5,8 @@
 
 use std::ops::ControlFlow;
 
+use kvm_bindings::kvm_regs;
+
 use crate::Error;
 use crate::cache::{Cache, Lease};
 use crate::doors::Policy;
@@ -24,6 +26,16 @@ pub struct Hypercall {
     pub number: u64,
     /// Its arguments, as the guest gave them: nothing about them is checked.
     pub arguments: [u64; 3],
+}
+
+impl Hypercall {
+    /// What stands in the registers of a guest that makes one.
+    pub(crate) const fn of(registers: &kvm_regs) -> Self {
+        Self {
+            number: registers.rdi,
+            arguments: [registers.rsi, registers.rdx, registers.rcx],
+        }
+    }
 }
 
 impl Virtine {

@@ -146,6 +146,16 @@ impl Machine {
         self.vcpu.set_sync_dirty_reg(SyncReg::Register);
     }
 
+    /// Sets RAX alone for the next run, by which a hypercall is answered. RIP may still be at the `out`, which
+    /// KVM then finishes by itself.
+    pub(crate) fn answer(&mut self, answer: u64) {
+        let registers = kvm_regs {
+            rax: answer,
+            ..*self.general()
+        };
+        self.set_general(registers);
+    }
+
     pub(crate) fn special(&self) -> Result<kvm_sregs, Error> {
         self.vcpu.get_sregs().map_err(Error::ioctl("KVM_GET_SREGS"))
     }

@@ -5,14 +5,13 @@
 //! finished binary, a fault tells its address and no place.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use addr2line::Context;
 use gimli::{Dwarf, EndianArcSlice, LittleEndian, SectionId};
 use object::read::elf::ElfFile64;
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SymbolKind};
-use virtine_rt::abi::image::ID_SIZE;
+use virtine_rt::abi::image::{ID_SIZE, program_suffix};
 
 use crate::exit::Place;
 
@@ -36,7 +35,7 @@ pub(crate) struct Places {
 impl Places {
     /// Reads the program of the image with this identity; `None` where it is not there, or is no program.
     pub(crate) fn read(program: &str, id: &[u8; ID_SIZE]) -> Option<Self> {
-        let file = fs::read(file(program, id)).ok()?;
+        let file = fs::read(program.to_owned() + &program_suffix(id)).ok()?;
         let elf = ElfFile64::<object::Endianness>::parse(&*file).ok()?;
         let section = |id: SectionId| {
             let section = elf.section_by_name(id.name());
@@ -83,12 +82,6 @@ impl Places {
             .find(|(start, end, _)| (*start..*end).contains(&address))
             .map(|(_, _, name)| name.clone())
     }
-}
-
-/// Named by the image's identity, so that no other build's lines are taken for it.
-fn file(program: &str, id: &[u8; ID_SIZE]) -> PathBuf {
-    let id = id.iter().map(|byte| format!("{byte:02x}"));
-    Path::new(&format!("{program}.{}.elf", id.collect::<String>())).to_owned()
 }
 
 fn functions(elf: &ElfFile64<'_>) -> Vec<(u64, u64, String)> {

@@ -40,8 +40,8 @@ fn checked(arguments: TokenStream, function: &ItemFn) -> syn::Result<TokenStream
         }
         (Err(error), _) | (_, Err(error)) => return Err(error),
     };
-    let guest = lookup::guest(&function.sig.ident)?;
     let host = lookup::host();
+    let guest = lookup::guest(&function.sig.ident, &host)?;
     Ok(expand(function, &parts, &settings, &guest, &host))
 }
 

@@ -50,8 +50,7 @@ impl Guest {
         }
     }
 
-    fn of(entry: &Entry, carries: bool, name: &Ident) -> Self {
-        let host = host();
+    fn of(entry: &Entry, carries: bool, name: &Ident, host: &TokenStream) -> Self {
         let folder = format!("/{FOLDER}/{IMAGES}/{}/", entry.target.folder);
         let program = format!("/{FOLDER}/{}", entry.target.folder);
         let key = key(&entry.target.folder);
@@ -59,7 +58,7 @@ impl Guest {
         let guest = quote! { #host::expansion::Guest<#key, { cfg!(test) }> };
         // The macro cannot know the module it stands in, but `module_path!` is expanded inside `concat!`.
         let entries = report::entries_suffix(&name.to_string(), entry.line);
-        let carrier = carries.then(|| carrier(&host, &guest, &format!("{folder}{IMAGE}")));
+        let carrier = carries.then(|| carrier(host, &guest, &format!("{folder}{IMAGE}")));
         Self {
             image: quote! { <#guest as #host::expansion::Carries<_>>::IMAGE },
             entries: quote! {
@@ -102,7 +101,7 @@ fn key(folder: &str) -> u64 {
 }
 
 /// What the build script made of the function; or why it made nothing.
-pub(crate) fn guest(name: &Ident) -> syn::Result<Guest> {
+pub(crate) fn guest(name: &Ident, host: &TokenStream) -> syn::Result<Guest> {
     let error = |message: &str| syn::Error::new(name.span(), message);
     let Some(out_dir) = env::var_os("OUT_DIR").map(PathBuf::from) else {
         let missing = quote! { { const _: &str = env!("OUT_DIR", #NO_BUILD_SCRIPT); &[] } };
@@ -115,7 +114,7 @@ pub(crate) fn guest(name: &Ident) -> syn::Result<Guest> {
     let report = reading::report(&out_dir).ok_or_else(|| error(NOT_CALLED))?;
     let entry = place.find(&report).ok_or_else(|| error(&not_found(name)))?;
     match &entry.outcome {
-        Outcome::Built { carries } => Ok(Guest::of(entry, *carries, name)),
+        Outcome::Built { carries } => Ok(Guest::of(entry, *carries, name, host)),
         Outcome::Failed(reason) => Err(error(&failed(name, reason))),
         // Of these, the first function's error says why; the second fail when they are called.
         Outcome::Blocked | Outcome::LeftOut => Ok(Guest::none(quote! { &[] }, entry.in_body)),

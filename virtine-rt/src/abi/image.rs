@@ -8,6 +8,8 @@
 //!      contents    the segments' bytes, at the file offsets that the table names
 //! ```
 
+use alloc_crate::format;
+use alloc_crate::string::String;
 use alloc_crate::vec::Vec;
 use core::fmt;
 
@@ -247,6 +249,14 @@ impl fmt::Display for ImageError {
 }
 
 impl core::error::Error for ImageError {}
+
+/// What the file of the linked program is called behind the target's name. By the image's identity, so that it
+/// is not taken for the program of another build.
+#[must_use]
+pub fn program_suffix(id: &[u8; ID_SIZE]) -> String {
+    let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!(".{id}.elf")
+}
 
 impl<'a> Image<'a> {
     /// Reads an image and checks all that the loader relies on.

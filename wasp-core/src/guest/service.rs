@@ -3,8 +3,6 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use kvm_bindings::kvm_regs;
-
 use super::{Return, until_it_returns};
 use crate::Error;
 use crate::doors::{Deadline, GuestSpace, HeapEnd, Policy, Refusal, Reply, Session, Stop};
@@ -66,19 +64,14 @@ pub(crate) fn serve(
     Ok((exit, session.into_refusal()))
 }
 
-/// Lets the guest go on with `answer` in RAX. RIP may still be at its `out`, which KVM then finishes by
-/// itself.
+/// Lets the guest go on with this answer.
 fn go_on(
     machine: &mut Machine,
     snapshot: &Snapshot,
     answer: u64,
     deadline: Deadline,
 ) -> Result<Return, Error> {
-    let registers = *machine.general();
-    machine.set_general(kvm_regs {
-        rax: answer,
-        ..registers
-    });
+    machine.answer(answer);
     let left = deadline.left();
     let stop = snapshot.resume(machine, left)?;
     until_it_returns(machine, stop, left, |machine, left| {

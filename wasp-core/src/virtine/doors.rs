@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use kvm_bindings::kvm_regs;
 use rustix::io::Errno;
 use virtine_rt::abi::page_align_up;
 
@@ -114,21 +113,11 @@ impl Virtine {
     }
 
     fn hypercall(&mut self) -> Hypercall {
-        let registers = self.machine_mut().general();
-        Hypercall {
-            number: registers.rdi,
-            arguments: [registers.rsi, registers.rdx, registers.rcx],
-        }
+        Hypercall::of(self.machine_mut().general())
     }
 
-    /// Sets RAX alone: RIP may still be at the `out`, and KVM finishes that when the guest goes on.
     fn go_on_with(&mut self, answer: u64) {
-        let machine = self.machine_mut();
-        let registers = *machine.general();
-        machine.set_general(kvm_regs {
-            rax: answer,
-            ..registers
-        });
+        self.machine_mut().answer(answer);
     }
 
     fn heap(&self) -> HeapEnd {
