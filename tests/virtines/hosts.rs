@@ -122,9 +122,9 @@ fn panic_of_a_host_function_is_an_error_of_the_call() {
     assert_eq!(found(1), Ok("1: true 1".to_owned()));
 }
 
-#[virtine(host(slow), timeout = "100ms")]
+#[virtine(host(slow), timeout = "500ms")]
 fn waits() -> u32 {
-    slow(300)
+    slow(1500)
 }
 
 fn slow(milliseconds: u64) -> u32 {
