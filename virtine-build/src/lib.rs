@@ -63,15 +63,32 @@ use std::process;
 ///
 /// Prints what cargo wants to know on standard output. Where not the user's code but the toolchain
 /// or the file system fails, prints a `cargo::error` and ends the build script.
-#[expect(
-    clippy::print_stdout,
-    reason = "cargo reads a build script's standard output"
-)]
 pub fn build() {
     if let Err(error) = pipeline::run() {
         for line in error.to_string().lines() {
-            println!("cargo::error=virtine-build: {line}");
+            report_to_cargo(line);
         }
         process::exit(1);
     }
+}
+
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "cargo reads a build script's standard output, and shows what else a failed one said"
+)]
+fn report_to_cargo(line: &str) {
+    if package_predates_errors() {
+        eprintln!("virtine-build: {line}");
+    } else {
+        println!("cargo::error=virtine-build: {line}");
+    }
+}
+
+/// Whether the package promises to build with a cargo older than 1.77: `cargo::error` would then itself be
+/// refused, and the reason with it.
+fn package_predates_errors() -> bool {
+    let promised = std::env::var("CARGO_PKG_RUST_VERSION").unwrap_or_default();
+    let mut numbers = promised.split('.').map(|number| number.parse::<u32>());
+    matches!((numbers.next(), numbers.next()), (Some(Ok(1)), Some(Ok(minor))) if minor < 77)
 }

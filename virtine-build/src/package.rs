@@ -85,18 +85,25 @@ impl Package {
             workspace_root: metadata["workspace_root"].as_str()?.into(),
             targets: targets.iter().filter_map(target).collect(),
             version: package["version"].as_str()?.to_owned(),
-            dependencies: package["dependencies"]
-                .as_array()?
-                .iter()
-                .filter(|one| one["kind"] != "build")
-                .filter_map(dependency)
-                .collect(),
+            dependencies: dependencies(package["dependencies"].as_array()?),
             guest_settings: package["metadata"]["virtine"]["dependencies"]
                 .as_object()
                 .cloned()
                 .unwrap_or_default(),
         })
     }
+}
+
+/// One of each name: a crate may be a dependency, a dev-dependency and one of a platform at once, which for
+/// cargo are one crate under one name.
+fn dependencies(listed: &[Value]) -> Vec<Dependency> {
+    let of_kind = |kind: Value| listed.iter().filter(move |one| one["kind"] == kind);
+    let mut found: Vec<Dependency> = Vec::new();
+    for one in of_kind(Value::Null).chain(of_kind("dev".into())) {
+        let new = dependency(one).filter(|one| found.iter().all(|other| other.name != one.name));
+        found.extend(new);
+    }
+    found
 }
 
 fn dependency(dependency: &Value) -> Option<Dependency> {
@@ -154,6 +161,19 @@ fn unexpected(reason: String) -> Error {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_dependency_of_two_kinds_is_one() {
+        let of = |kind: Value, req: &str| json!({"name": "rand", "req": req, "kind": kind});
+        let listed = [
+            of("dev".into(), "^0.8.4"),
+            of("build".into(), "^0.7"),
+            of(Value::Null, "^0.8.5"),
+        ];
+        let found = dependencies(&listed);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].requirement, "^0.8.5");
+    }
 
     #[test]
     fn every_kind_of_target_gets_a_folder_of_its_own() {

@@ -74,11 +74,12 @@ fn tell_cargo_what_was_read(package: &Package, environment: &Environment, crates
     }
     // The guest's half of the runtime is no part of any host crate, so nothing else watches it.
     source::rust_files(&Path::new(virtine_rt::MANIFEST_DIR).join("src"), &mut files);
+    // One colon: cargo refuses two in a package whose rust-version is below 1.77.
     for file in files {
-        println!("cargo::rerun-if-changed={}", file.display());
+        println!("cargo:rerun-if-changed={}", file.display());
     }
     for name in Environment::watched() {
-        println!("cargo::rerun-if-env-changed={name}");
+        println!("cargo:rerun-if-env-changed={name}");
     }
 }
 
