@@ -22,6 +22,7 @@ mod isolation;
 mod limits;
 mod memory_end;
 mod panics;
+mod paths;
 mod processor;
 mod raw;
 mod refusals;

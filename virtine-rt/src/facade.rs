@@ -12,6 +12,7 @@ pub mod fs;
 pub mod hash;
 pub mod io;
 mod macros;
+pub mod path;
 pub mod prelude;
 pub mod process;
 mod streams;
@@ -57,6 +58,7 @@ pub use core::{
 pub mod ffi {
     pub use alloc_crate::ffi::{CString, FromVecWithNulError, IntoStringError, NulError};
     pub use core::ffi::*;
+    pub use unix_str::{UnixStr as OsStr, UnixString as OsString};
 }
 
 /// `std::task`.

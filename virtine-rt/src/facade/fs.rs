@@ -1,6 +1,6 @@
 //! `std::fs`, by the host's hands, beneath the paths that the virtine's policy grants.
 //!
-//! A path is text: what std takes as `AsRef<Path>` is `AsRef<str>` here. There are no directories to
+//! A path is text: what std takes as `AsRef<Path>` is `AsRef<Path>` here. There are no directories to
 //! list, make or remove.
 
 mod file;
@@ -15,11 +15,12 @@ use alloc_crate::ffi::CString;
 use alloc_crate::string::String;
 use alloc_crate::vec::Vec;
 
+use crate::facade::path::Path;
 use crate::guest::door;
 use crate::io::{self, Read as _, Write as _};
 
-fn c_path(path: &str) -> io::Result<CString> {
-    Ok(CString::new(path)?)
+fn c_path(path: &Path) -> io::Result<CString> {
+    Ok(CString::new(path.as_unix_str().as_bytes())?)
 }
 
 /// As std's.
@@ -27,7 +28,7 @@ fn c_path(path: &str) -> io::Result<CString> {
 /// # Errors
 ///
 /// The host's.
-pub fn read<P: AsRef<str>>(path: P) -> io::Result<Vec<u8>> {
+pub fn read<P: AsRef<Path>>(path: P) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.read_to_end(&mut bytes)?;
     Ok(bytes)
@@ -38,7 +39,7 @@ pub fn read<P: AsRef<str>>(path: P) -> io::Result<Vec<u8>> {
 /// # Errors
 ///
 /// The host's, or the file is not UTF-8.
-pub fn read_to_string<P: AsRef<str>>(path: P) -> io::Result<String> {
+pub fn read_to_string<P: AsRef<Path>>(path: P) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?.read_to_string(&mut text)?;
     Ok(text)
@@ -49,7 +50,7 @@ pub fn read_to_string<P: AsRef<str>>(path: P) -> io::Result<String> {
 /// # Errors
 ///
 /// The host's.
-pub fn write<P: AsRef<str>, C: AsRef<[u8]>>(path: P, contents: C) -> io::Result<()> {
+pub fn write<P: AsRef<Path>, C: AsRef<[u8]>>(path: P, contents: C) -> io::Result<()> {
     File::create(path)?.write_all(contents.as_ref())
 }
 
@@ -58,7 +59,7 @@ pub fn write<P: AsRef<str>, C: AsRef<[u8]>>(path: P, contents: C) -> io::Result<
 /// # Errors
 ///
 /// The host's.
-pub fn copy<P: AsRef<str>, Q: AsRef<str>>(from: P, to: Q) -> io::Result<u64> {
+pub fn copy<P: AsRef<Path>, Q: AsRef<Path>>(from: P, to: Q) -> io::Result<u64> {
     let contents = read(from)?;
     write(to, &contents)?;
     Ok(contents.len() as u64)
@@ -69,7 +70,7 @@ pub fn copy<P: AsRef<str>, Q: AsRef<str>>(from: P, to: Q) -> io::Result<u64> {
 /// # Errors
 ///
 /// The host's.
-pub fn remove_file<P: AsRef<str>>(path: P) -> io::Result<()> {
+pub fn remove_file<P: AsRef<Path>>(path: P) -> io::Result<()> {
     door::unlink(&c_path(path.as_ref())?)?;
     Ok(())
 }
@@ -79,7 +80,7 @@ pub fn remove_file<P: AsRef<str>>(path: P) -> io::Result<()> {
 /// # Errors
 ///
 /// The host's.
-pub fn hard_link<P: AsRef<str>, Q: AsRef<str>>(original: P, link: Q) -> io::Result<()> {
+pub fn hard_link<P: AsRef<Path>, Q: AsRef<Path>>(original: P, link: Q) -> io::Result<()> {
     door::link(&c_path(original.as_ref())?, &c_path(link.as_ref())?)?;
     Ok(())
 }
@@ -89,6 +90,6 @@ pub fn hard_link<P: AsRef<str>, Q: AsRef<str>>(original: P, link: Q) -> io::Resu
 /// # Errors
 ///
 /// The host's.
-pub fn metadata<P: AsRef<str>>(path: P) -> io::Result<Metadata> {
+pub fn metadata<P: AsRef<Path>>(path: P) -> io::Result<Metadata> {
     File::open(path)?.metadata()
 }

@@ -5,6 +5,7 @@ use alloc_crate::vec::Vec;
 
 use super::{Metadata, OpenOptions};
 use crate::FromHandle;
+use crate::facade::path::Path;
 use crate::guest::door;
 use crate::io::{self, IsTerminal, Read, Seek, SeekFrom, Write};
 
@@ -24,7 +25,7 @@ impl File {
     /// # Errors
     ///
     /// The host's.
-    pub fn open<P: AsRef<str>>(path: P) -> io::Result<Self> {
+    pub fn open<P: AsRef<Path>>(path: P) -> io::Result<Self> {
         OpenOptions::new().read(true).open(path)
     }
 
@@ -33,7 +34,7 @@ impl File {
     /// # Errors
     ///
     /// The host's.
-    pub fn create<P: AsRef<str>>(path: P) -> io::Result<Self> {
+    pub fn create<P: AsRef<Path>>(path: P) -> io::Result<Self> {
         OpenOptions::new()
             .write(true)
             .create(true)
@@ -46,7 +47,7 @@ impl File {
     /// # Errors
     ///
     /// The host's.
-    pub fn create_new<P: AsRef<str>>(path: P) -> io::Result<Self> {
+    pub fn create_new<P: AsRef<Path>>(path: P) -> io::Result<Self> {
         OpenOptions::new()
             .read(true)
             .write(true)

@@ -2,6 +2,7 @@
 
 use super::{File, c_path};
 use crate::abi::doors::open as flag;
+use crate::facade::path::Path;
 use crate::guest::door;
 use crate::io;
 
@@ -50,7 +51,7 @@ impl OpenOptions {
     /// # Errors
     ///
     /// The host's, or the options contradict each other.
-    pub fn open<P: AsRef<str>>(&self, path: P) -> io::Result<File> {
+    pub fn open<P: AsRef<Path>>(&self, path: P) -> io::Result<File> {
         let path = c_path(path.as_ref())?;
         Ok(File::new(door::open(&path, self.flags()?, 0o666)?))
     }
