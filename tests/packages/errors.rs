@@ -42,7 +42,7 @@ fn guest_error_names_the_users_line_once_and_goes_with_its_cause() {
     let place = format!("src/main.rs:{line}:");
     assert_eq!(errors.matches(&place).count(), 1, "{errors}");
     assert!(errors.contains("does not compile as a virtine"), "{errors}");
-    let path = "reached by: `answer` -> `configured` -> `std::fs::read_dir`";
+    let path = "reached by: `answer` -> `read_dir` -> `std::fs::read_dir`";
     assert!(errors.contains(path), "{errors}");
     assert!(errors.contains("a virtine has no directories"), "{errors}");
     // As before: the error does not go by itself, and is not forgotten.

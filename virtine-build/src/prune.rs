@@ -77,6 +77,9 @@ impl Pruned {
             .find_map(|spot| self.find(spot, sources, index, slice, additions));
         let Some(found) = found else { return false };
         let error = self.errors.len();
+        // Before the part is out, which may have the name that is missed: no error is its own cause, and the
+        // way to the root ends.
+        let because = self.cause_of(diagnostic, index);
         match found {
             Found::Part { item, number } if self.is_out(item, &index.items[item].parts[number]) => {
                 return true;
@@ -105,7 +108,6 @@ impl Pruned {
                 });
             }
         }
-        let because = self.cause_of(diagnostic, index);
         self.errors.push(Cause {
             diagnostic: diagnostic.clone(),
             because,
