@@ -166,3 +166,29 @@ fn hundred_calls_in_a_row_agree() {
         assert_eq!(square(n), n * n);
     }
 }
+
+mod twins {
+    //! A module whose one function has its name, and is re-exported past it.
+
+    pub(crate) mod double {
+        use wasp_core::virtine;
+
+        #[virtine]
+        pub(crate) fn double(number: u32) -> u32 {
+            number * 2
+        }
+
+        #[test]
+        fn failures_are_errors_in_its_own_module() {
+            assert_eq!(double::try_call(4).unwrap(), 8);
+        }
+    }
+
+    pub(crate) use double::double;
+}
+
+#[test]
+fn function_of_its_modules_name_is_re_exported() {
+    assert_eq!(twins::double(21), 42);
+    assert_eq!(twins::double::double(5), 10);
+}

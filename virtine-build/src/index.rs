@@ -133,6 +133,21 @@ impl Use {
     }
 }
 
+impl Index {
+    /// Whether something of this name is imported into a module that has a module of the same name.
+    pub(crate) fn imports_beside_namesake(&self, name: &str) -> bool {
+        let is_name = |other: &String| other == name;
+        let namesakes = self
+            .modules
+            .iter()
+            .filter(|module| module.block.is_none() && module.path.last().is_some_and(is_name));
+        let parents: BTreeSet<usize> = namesakes.filter_map(|module| module.parent).collect();
+        self.imports
+            .iter()
+            .any(|one| one.name.as_ref().is_some_and(is_name) && parents.contains(&one.module))
+    }
+}
+
 /// The imports of the smallest part of `tree` that holds the byte; `next` is the number of its first.
 fn covered(tree: &UseTree, offset: usize, next: &mut usize) -> Option<Range<usize>> {
     let first = *next;

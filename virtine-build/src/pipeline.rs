@@ -12,7 +12,7 @@ use crate::guests;
 use crate::hosts;
 use crate::index::{Index, Item};
 use crate::package::{Package, TargetRoot};
-use crate::report::{self, Outcome, Report};
+use crate::report::{self, Outcome, Report, Standing};
 use crate::source::{self, Sources};
 
 /// Builds all guests of the package that the build script belongs to.
@@ -106,12 +106,23 @@ pub(crate) fn entry(
 ) -> report::Entry {
     let Item { place, module, .. } = &one.index.items[item];
     let file = &one.sources.files[place.file];
+    let name = function.sig.ident.to_string();
     report::Entry {
         file: file.path.clone(),
         line: function.sig.ident.span().start().line,
-        name: function.sig.ident.to_string(),
-        in_body: one.index.modules[*module].block.is_some(),
+        standing: standing(&one.index, *module, &name),
+        name,
         target: one.root.target.clone(),
         outcome,
+    }
+}
+
+fn standing(index: &Index, module: usize, name: &str) -> Standing {
+    if index.modules[module].block.is_some() {
+        Standing::Body
+    } else if index.imports_beside_namesake(name) {
+        Standing::ModuleOfNamesake
+    } else {
+        Standing::Module
     }
 }

@@ -37,12 +37,24 @@ pub struct Entry {
     pub line: usize,
     /// The function's name.
     pub name: String,
-    /// It stands in a body, where there is no module to see beside it.
-    pub in_body: bool,
+    /// What it stands in, which says how its public names can be made.
+    pub standing: Standing,
     /// The target that it was found in.
     pub target: Target,
     /// What became of it.
     pub outcome: Outcome,
+}
+
+/// What a function stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Standing {
+    /// A module.
+    Module,
+    /// A module, and it is imported to where a module has its name: `mod parse; pub use parse::parse;`. A
+    /// module of that name beside the function would be imported with it.
+    ModuleOfNamesake,
+    /// A body, where there is no module to see beside it.
+    Body,
 }
 
 /// A target of a package, as the build script and the macro both know it.

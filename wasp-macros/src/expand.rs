@@ -84,7 +84,7 @@ fn expand(
     let running = running(function, parts, &handle, &run, host);
     let fallible = fallible(function, &try_call, &run, signature, host);
     let with = with::with(function, &names, signature, host);
-    let public = public(function, &names, signature, host, guest.in_body);
+    let public = public(function, &names, signature, host, guest.standing);
     let carrier = &guest.carrier;
     quote! {
         #stub

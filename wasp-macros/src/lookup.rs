@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
-use virtine_build::report::{self, Entry, FOLDER, IMAGE, IMAGES, Outcome, Report};
+use virtine_build::report::{self, Entry, FOLDER, IMAGE, IMAGES, Outcome, Report, Standing};
 
 use crate::reading;
 
@@ -34,19 +34,18 @@ pub(crate) struct Guest {
     pub(crate) program: TokenStream,
     /// What includes the image, where this function does so for all.
     pub(crate) carrier: TokenStream,
-    /// The function stands in a body.
-    pub(crate) in_body: bool,
+    pub(crate) standing: Standing,
 }
 
 impl Guest {
     /// Of a function that fails when it is called.
-    fn none(entries: TokenStream, in_body: bool) -> Self {
+    fn none(entries: TokenStream, standing: Standing) -> Self {
         Self {
             image: quote! { &(&[] as &[u8]) },
             entries,
             program: quote! { "" },
             carrier: TokenStream::new(),
-            in_body,
+            standing,
         }
     }
 
@@ -66,7 +65,7 @@ impl Guest {
             },
             program: quote! { concat!(env!("OUT_DIR"), #program) },
             carrier: carrier.unwrap_or_default(),
-            in_body: entry.in_body,
+            standing: entry.standing,
         }
     }
 }
@@ -105,11 +104,11 @@ pub(crate) fn guest(name: &Ident, host: &TokenStream) -> syn::Result<Guest> {
     let error = |message: &str| syn::Error::new(name.span(), message);
     let Some(out_dir) = env::var_os("OUT_DIR").map(PathBuf::from) else {
         let missing = quote! { { const _: &str = env!("OUT_DIR", #NO_BUILD_SCRIPT); &[] } };
-        return Ok(Guest::none(missing, false));
+        return Ok(Guest::none(missing, Standing::Module));
     };
     let Some(place) = Place::of(name) else {
         // An editor's expansion, which has no files.
-        return Ok(Guest::none(quote! { &[] }, false));
+        return Ok(Guest::none(quote! { &[] }, Standing::Module));
     };
     let report = reading::report(&out_dir).ok_or_else(|| error(NOT_CALLED))?;
     let entry = place.find(&report).ok_or_else(|| error(&not_found(name)))?;
@@ -117,7 +116,7 @@ pub(crate) fn guest(name: &Ident, host: &TokenStream) -> syn::Result<Guest> {
         Outcome::Built { carries } => Ok(Guest::of(entry, *carries, name, host)),
         Outcome::Failed(reason) => Err(error(&failed(name, reason))),
         // Of these, the first function's error says why; the second fail when they are called.
-        Outcome::Blocked | Outcome::LeftOut => Ok(Guest::none(quote! { &[] }, entry.in_body)),
+        Outcome::Blocked | Outcome::LeftOut => Ok(Guest::none(quote! { &[] }, entry.standing)),
     }
 }
 

@@ -4,6 +4,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{ItemFn, Visibility};
 
+use virtine_build::report::Standing;
+
 use crate::with::Names;
 
 /// In a module, a module; in a body, where a module does not see what stands beside it, a type.
@@ -14,7 +16,7 @@ pub(crate) fn public(
     names: &Names<'_>,
     [parameters, arguments, result]: [&TokenStream; 3],
     host: &TokenStream,
-    in_body: bool,
+    standing: Standing,
 ) -> TokenStream {
     let Names {
         with,
@@ -24,12 +26,14 @@ pub(crate) fn public(
     } = names;
     let (name, vis) = (&function.sig.ident, &function.vis);
     let about = format!("Calls [`{name}()`] so that a failure is an error.");
-    if !in_body {
+    if standing != Standing::Body {
         let inner_vis = from_child(vis);
+        // What is private is not imported along with the function.
+        let module_vis = (standing == Standing::Module).then_some(vis);
         return quote! {
             #[doc = #about]
-            #[allow(unused_imports)]
-            #vis mod #name {
+            #[allow(unused_imports, dead_code)]
+            #module_vis mod #name {
                 #[doc(inline)]
                 #inner_vis use super::#try_call as try_call;
                 #[doc(inline)]
