@@ -9,6 +9,7 @@ use virtine_rt::abi::image::ImageError;
 
 use crate::doors::{Door, Quota, Refusal};
 use crate::exit::Fault;
+use crate::linux::ElfError;
 
 /// Why a call of a virtine gave no result.
 ///
@@ -135,6 +136,9 @@ pub enum Error {
     /// The image that was compiled in cannot be run.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// A file is no program that can be run.
+    #[error(transparent)]
+    Program(#[from] ElfError),
     /// The program was built without guest images.
     #[error(
         "`{function}` has no guest image: the program was built with DOCS_RS set, which leaves \

@@ -79,19 +79,27 @@ fn meaning(machine: &mut Machine, stop: Stop) -> Result<Return, Error> {
         }
         Stop::Ended(_) | Stop::Interrupted => return Ok(Return::TimedOut),
     };
-    match access {
+    match is_hypercall(&access) {
+        true => Ok(hypercall_of(machine)),
+        false => Ok(Return::Fault(Fault::Port {
+            port: access.port,
+            width: access.width.into(),
+        })),
+    }
+}
+
+/// Whether an access is a hypercall's.
+pub(crate) const fn is_hypercall(access: &PortAccess) -> bool {
+    matches!(
+        access,
         PortAccess {
             port: HYPERCALL_PORT,
             direction: Direction::Out,
             width: 1,
             count: 1,
             ..
-        } => Ok(hypercall_of(machine)),
-        PortAccess { port, width, .. } => Ok(Return::Fault(Fault::Port {
-            port,
-            width: width.into(),
-        })),
-    }
+        }
+    )
 }
 
 fn hypercall_of(machine: &mut Machine) -> Return {
