@@ -56,6 +56,10 @@ pub mod hypercall {
     pub const OUT_OF_MEMORY: u64 = 0x103;
 }
 
+/// The entry of the auxiliary vector by which a guest with the real std learns where it starts: "VIRT", which no
+/// kernel uses (linux/auxvec.h).
+pub const AT_VIRTINE: u64 = 0x5649_5254;
+
 /// What a guest tells of its panic. All addresses are guest addresses; the host checks each one.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -213,6 +213,18 @@ pub enum Error {
         /// The virtine's name.
         function: &'static str,
     },
+    /// The guest ended as a program does, by `std::process::exit`, so that its call has no result.
+    #[error("the virtine exited with code {code}, so its call has no result")]
+    Exited {
+        /// The code, from 0 to 255.
+        code: i32,
+    },
+    /// The guest ended itself by a signal, as `std::process::abort` does.
+    #[error("the virtine ended itself by signal {signal}")]
+    Killed {
+        /// The signal's number.
+        signal: u8,
+    },
     /// The guest did something that no guest may do.
     #[error("the virtine was stopped: {0}")]
     Fault(Fault),

@@ -200,12 +200,6 @@ impl AddressSpace {
         end.checked_sub(length).filter(|start| *start >= lowest)
     }
 
-    /// The lowest address from which on nothing is mapped up to `below`.
-    pub(crate) fn free_below(&self, below: u64) -> u64 {
-        let last = self.regions.range(..below).next_back();
-        last.map_or(self.start, |(_, &(end, _))| end)
-    }
-
     /// The first mapped address from `address` on; the end of the space where there is none.
     pub(crate) fn next_mapped(&self, address: u64) -> u64 {
         let next = self.regions.range(address..).next();

@@ -104,6 +104,27 @@ pub(crate) struct Executable<'a> {
     pub(crate) header_count: u64,
 }
 
+/// What the header at the start of a program tells.
+pub(crate) struct Headers {
+    pub(crate) entry: u64,
+    /// Where in the file the program headers are, and how many.
+    pub(crate) offset: u64,
+    pub(crate) count: u64,
+}
+
+impl Headers {
+    /// Reads the first bytes of an ELF file.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ElfError> {
+        let header = Header::parse(bytes).map_err(malformed)?;
+        let endian = header.endian().map_err(malformed)?;
+        Ok(Self {
+            entry: header.e_entry.get(endian),
+            offset: header.e_phoff.get(endian),
+            count: header.e_phnum.get(endian).into(),
+        })
+    }
+}
+
 /// What one segment puts into memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Segment<'a> {
@@ -174,13 +195,6 @@ impl<'a> Executable<'a> {
         self.segments
             .last()
             .map_or(USER_BASE, |segment| segment.end)
-    }
-
-    /// Where its first page lies.
-    pub(crate) fn start(&self) -> u64 {
-        self.segments
-            .first()
-            .map_or(USER_BASE, |segment| segment.start)
     }
 }
 

@@ -13,7 +13,8 @@ pub(super) const USER: u64 = 65_534;
 const NAME: usize = 65;
 const INFINITY: u64 = u64::MAX;
 /// Random bytes that need not be: they are the same in every call that gets no others.
-const FIXED: &[u8; 16] = b"\x2f\x8b\xe1\x53\xc4\x07\x9a\x6d\x31\xfe\x48\xb2\x75\x1c\xd0\xe9";
+pub(super) const FIXED: &[u8; 16] =
+    b"\x2f\x8b\xe1\x53\xc4\x07\x9a\x6d\x31\xfe\x48\xb2\x75\x1c\xd0\xe9";
 
 impl Process {
     pub(super) fn for_identity(

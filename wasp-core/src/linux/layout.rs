@@ -34,6 +34,8 @@ pub(crate) struct Layout {
     pub(crate) space: AddressSpace,
     pub(crate) heap: u64,
     pub(crate) stack_top: u64,
+    /// Behind all of it, where the page tables lie.
+    pub(crate) end: u64,
 }
 
 impl Layout {
@@ -70,6 +72,7 @@ impl Layout {
             space,
             heap: image_end,
             stack_top,
+            end,
         })
     }
 }

@@ -35,6 +35,7 @@ impl Process {
             // A page stays free between the heap and whatever comes next.
             let next = self.space.next_mapped(mapped);
             if next.saturating_sub(PAGE_SIZE) < needed {
+                self.exhausted = Some(needed - mapped);
                 return Ok(end);
             }
             if self.map(pages, mapped, needed, Protection::DATA).is_err() {
@@ -60,7 +61,9 @@ impl Process {
         }
         let length = whole_pages(length)?;
         let start = match flags & (FIXED | FIXED_NOREPLACE) {
-            0 => self.place(address, length)?,
+            0 => self
+                .place(address, length)
+                .inspect_err(|_| self.exhausted = Some(length))?,
             _ => address,
         };
         if !start.is_multiple_of(PAGE_SIZE) {

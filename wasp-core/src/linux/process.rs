@@ -7,10 +7,11 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use super::address_space::AddressSpace;
-use super::mapping::Own;
+use super::mapping::{Own, Pages};
 use super::memory::Break;
 use super::signals::Signals;
 use crate::Error;
+use crate::arch::paging::PageTables;
 use crate::doors::Stop;
 use crate::memory::GuestMemory;
 
@@ -31,6 +32,8 @@ pub(crate) struct Process {
     pub(crate) directories: BTreeMap<u64, PathBuf>,
     /// The numbers of system calls that were refused.
     pub(crate) refused: BTreeSet<u64>,
+    /// Bytes of the last request for memory that could not be met.
+    pub(crate) exhausted: Option<u64>,
 }
 
 /// One system call, as the registers tell it.
@@ -85,6 +88,15 @@ impl From<Error> for Trouble {
 }
 
 impl Process {
+    /// The memory and the page tables of a machine that it runs in.
+    pub(crate) fn pages<'a>(
+        &self,
+        memory: &'a mut GuestMemory,
+        tables: &'a PageTables,
+    ) -> Pages<'a> {
+        Pages { memory, tables }
+    }
+
     /// The memory that is the program's own.
     pub(crate) fn own<'a>(&'a self, memory: &'a mut GuestMemory) -> Own<'a> {
         let space = &self.space;
@@ -106,6 +118,7 @@ impl Process {
             path: PathBuf::new(),
             directories: BTreeMap::new(),
             refused: BTreeSet::new(),
+            exhausted: None,
         }
     }
 }

@@ -233,6 +233,7 @@ impl Program {
             executable: &executable,
             random: super::identity::seed(&mut session),
             features: super::layout::features(),
+            own: [libc::AT_IGNORE, 0],
         };
         let stack = start.lay_out(layout.stack_top);
         if stack.len() as u64 > self.stack / 4 {

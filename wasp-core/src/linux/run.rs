@@ -57,6 +57,20 @@ impl Process {
         }
     }
 
+    /// Answers the system call that the program has stopped for, in a machine of this blueprint.
+    pub(crate) fn answer_in(
+        &mut self,
+        machine: &mut Machine,
+        blueprint: &Blueprint,
+        session: &mut Session,
+    ) -> Result<Option<End>, Error> {
+        match blueprint.watched() {
+            Some(ring3) => self.system_call(machine, ring3, session),
+            None => Ok(Some(End::TimedOut)),
+        }
+    }
+
+    /// Answers the system call that the program has stopped for; its end, where it is over.
     fn system_call(
         &mut self,
         machine: &mut Machine,
@@ -112,7 +126,7 @@ impl SystemCall {
     }
 }
 
-fn is_system_call(access: &PortAccess) -> bool {
+pub(crate) fn is_system_call(access: &PortAccess) -> bool {
     matches!(
         access,
         PortAccess {

@@ -17,6 +17,8 @@ pub(crate) struct Start<'a> {
     pub(crate) random: [u8; 16],
     /// CPUID's EDX of leaf 1, as AT_HWCAP.
     pub(crate) features: u64,
+    /// One entry more.
+    pub(crate) own: [u64; 2],
 }
 
 impl Start<'_> {
@@ -54,7 +56,7 @@ impl Start<'_> {
         std::iter::once(self.random.to_vec()).chain(texts).collect()
     }
 
-    fn vector(&self, random: u64, name: u64) -> [[u64; 2]; 17] {
+    fn vector(&self, random: u64, name: u64) -> [[u64; 2]; 18] {
         let Executable {
             entry,
             headers,
@@ -79,6 +81,7 @@ impl Start<'_> {
             [libc::AT_RANDOM, random],
             [libc::AT_HWCAP, self.features],
             [libc::AT_EXECFN, name],
+            self.own,
             [libc::AT_NULL, 0],
         ]
     }
@@ -107,6 +110,7 @@ mod tests {
             executable: &executable,
             random: [7; 16],
             features: 5,
+            own: [libc::AT_IGNORE, 0],
         };
         let stack = start.lay_out(TOP);
         let bottom = TOP - stack.len() as u64;
