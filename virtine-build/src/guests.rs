@@ -52,13 +52,22 @@ pub(crate) fn build(
 ) -> Result<Vec<report::Entry>, Error> {
     let mut guests: Vec<Guest<'_>> = crates.iter().map(Guest::new).collect();
     let functions = attempt(&mut guests, package, environment)?;
-    let failed = functions
-        .iter()
-        .any(|entry| matches!(entry.outcome, Outcome::Failed(_)));
-    if !failed || !guests.iter().any(|guest| guest.pruned.misses_something()) {
+    let failed = |guest: &Guest<'_>| {
+        let mut entries = functions.iter();
+        entries.any(|entry| {
+            entry.target == guest.of.root.target && matches!(entry.outcome, Outcome::Failed(_))
+        })
+    };
+    let mut missing: Vec<&mut Guest<'_>> = guests
+        .iter_mut()
+        .filter(|guest| guest.pruned.misses_something() && failed(guest))
+        .collect();
+    if missing.is_empty() {
         return Ok(functions);
     }
-    guests.iter_mut().for_each(Guest::widen);
+    for guest in &mut missing {
+        guest.widen();
+    }
     attempt(&mut guests, package, environment)
 }
 

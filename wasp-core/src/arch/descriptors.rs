@@ -358,29 +358,35 @@ mod tests {
 
     #[test]
     fn only_the_hypercall_port_is_open() {
-        let bitmap = Supervisor::new(0x1000, Ports::Hypercall).bitmap();
-        let open: Vec<u16> = (0..=0xff)
-            .filter(|port| bitmap[usize::from(port / 8)] & 1 << (port % 8) == 0)
-            .collect();
-        assert_eq!(open, [HYPERCALL_PORT]);
-        assert_eq!(bitmap.last(), Some(&0xff));
+        let cases: [(Ports, &[u16]); 2] = [
+            (Ports::Hypercall, &[HYPERCALL_PORT]),
+            (Ports::SystemCalls, &[SYSTEM_CALL_PORT, HYPERCALL_PORT]),
+        ];
+        for (ports, expected) in cases {
+            let bitmap = Supervisor::new(0x1000, ports).bitmap();
+            let open: Vec<u16> = (0..=0xff)
+                .filter(|port| bitmap[usize::from(port / 8)] & 1 << (port % 8) == 0)
+                .collect();
+            assert_eq!(open, expected);
+            assert_eq!(bitmap.last(), Some(&0xff));
+        }
     }
 
     #[test]
     fn contents_fit_their_pages() {
-        for (ports, pages) in [(Ports::Hypercall, 5), (Ports::All, 7)] {
+        for (ports, pages) in [
+            (Ports::Hypercall, 5),
+            (Ports::SystemCalls, 6),
+            (Ports::All, 7),
+        ] {
             let supervisor = Supervisor::new(0x1000, ports);
             assert_eq!(supervisor.end(), 0x1000 + pages * PAGE_SIZE);
-            let [
-                (tables, table_bytes),
-                (stubs, stub_bytes),
-                (task, task_bytes),
-                (gate, gate_bytes),
-            ] = supervisor.contents();
-            assert!(tables + table_bytes.len() as u64 <= stubs);
-            assert!(stubs + stub_bytes.len() as u64 <= supervisor.frame());
-            assert!(task + task_bytes.len() as u64 <= gate);
-            assert_eq!(gate + gate_bytes.len() as u64, supervisor.end());
+            let contents = supervisor.contents();
+            let end = |at: usize| contents[at].0 + contents[at].1.len() as u64;
+            assert!(end(0) <= contents[1].0, "tables");
+            assert!(end(1) <= supervisor.frame(), "stubs");
+            assert!(end(2) <= contents[3].0, "task state");
+            assert_eq!(end(contents.len() - 1), supervisor.end(), "gate and entry");
         }
     }
 

@@ -76,6 +76,7 @@ pub(crate) fn boot(program: &Program<'_>, limit: Duration) -> Result<Booted, Err
     });
     let end = layout.end;
     let mut process = Process::new(layout.space, layout.heap, sizes.stack, sizes.memory);
+    process.path.push("virtine");
     run(&mut process, &mut machine, &layout.blueprint, end, limit)?;
     snapshot(process, machine, &layout.blueprint, end)
 }

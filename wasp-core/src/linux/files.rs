@@ -1,7 +1,7 @@
 //! Files, directories and streams: paths and handles as programs name them, through the doors.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Stat;
@@ -238,7 +238,8 @@ impl Process {
     ) -> Result<u64, Trouble> {
         let own = b"/proc/self/exe";
         let target = match memory.text(address)? == own {
-            true => self.path.as_os_str().as_bytes().to_vec(),
+            // Where it lies on the host, it is not told; but libc insists on an absolute path.
+            true => Path::new("/").join(&self.path).into_os_string().into_vec(),
             false => {
                 let path = self.path(session, memory, directory, address)?;
                 session.read_link(&path)?
