@@ -415,6 +415,7 @@ mod tests {
             }],
             host: vec![FunctionPath(syn::parse_quote!(db::audit))],
             strict: true,
+            std: false,
         };
         assert_eq!(settings, Ok(expected));
     }
