@@ -14,6 +14,12 @@ pub fn add(a: u64, b: u64) -> u64 {
     a + b
 }
 
+/// The same, with the real std.
+#[virtine(std)]
+pub fn add_with_std(a: u64, b: u64) -> u64 {
+    a + b
+}
+
 /// Writes to one page, one byte each. One function for each count, since a page once written is restored
 /// after every later call.
 #[virtine]

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::package::Package;
+use crate::package::{Library, Package};
 
 /// What came of all guest crates of a package.
 #[derive(Debug, Default)]
@@ -71,10 +71,11 @@ pub(crate) fn compile(
     environment: &Environment,
     package: &Package,
     members: &[&str],
+    library: Library,
 ) -> Result<Compiled, Error> {
-    let mut flags = rustflags(folder, package, members);
+    let mut flags = rustflags(folder, package, members, library);
     flags.extend(own_cfg(&environment.rustflags));
-    let mut command = cargo(folder, target_dir, environment);
+    let mut command = cargo(folder, target_dir, environment, library);
     command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     let output = run(&mut command)?;
     let compiled = read_messages(&output.stdout, folder, package);
@@ -84,7 +85,7 @@ pub(crate) fn compile(
     Ok(compiled)
 }
 
-fn cargo(folder: &Path, target_dir: &Path, environment: &Environment) -> Command {
+fn cargo(folder: &Path, target_dir: &Path, environment: &Environment, library: Library) -> Command {
     let mut command = Command::new(&environment.cargo);
     command
         .args(["build", "--release", "--offline", "--keep-going", "--quiet"])
@@ -93,7 +94,7 @@ fn cargo(folder: &Path, target_dir: &Path, environment: &Environment) -> Command
         .arg(folder.join("Cargo.toml"))
         .arg("--target-dir")
         .arg(target_dir)
-        .args(profile(environment))
+        .args(profile(environment, library))
         // From here cargo finds vendored sources that the user has configured.
         .current_dir(&environment.manifest_dir)
         .env_clear()
@@ -126,11 +127,15 @@ fn is_kept(name: &str) -> bool {
 
 /// Guests are always optimised; what changes the program's meaning follows the host's profile, and so
 /// does whether a rebuild is to be quick.
-fn profile(environment: &Environment) -> Vec<String> {
+fn profile(environment: &Environment, library: Library) -> Vec<String> {
     let checks = environment.debug_assertions;
     let quick = environment.incremental;
+    let panic = match library {
+        Library::Facade => "abort",
+        Library::Std => "unwind",
+    };
     let settings = [
-        "panic=\"abort\"".to_owned(),
+        format!("panic={panic:?}"),
         "opt-level=3".to_owned(),
         "debug=\"line-tables-only\"".to_owned(),
         "strip=false".to_owned(),
@@ -149,21 +154,25 @@ fn profile(environment: &Environment) -> Vec<String> {
 }
 
 /// These also keep cargo from using the rustflags of the outer build or of a configuration file.
-fn rustflags(folder: &Path, package: &Package, members: &[&str]) -> Vec<String> {
+fn rustflags(folder: &Path, package: &Package, members: &[&str], library: Library) -> Vec<String> {
     let root = package
         .workspace_root
         .strip_prefix("/")
         .unwrap_or(&package.workspace_root);
+    let own = match library {
+        Library::Facade => ["-Cforce-unwind-tables=no", "--cap-lints=allow"],
+        // Cargo finds out by a warning that there are no shared libraries of this kind.
+        Library::Std => ["-Ctarget-feature=+crt-static", "--cap-lints=warn"],
+    };
     let mut flags = vec![
         "-Crelocation-model=static".to_owned(),
-        "-Cforce-unwind-tables=no".to_owned(),
-        // The host's own build has given the warnings; sliced code would make false ones.
-        "--cap-lints=allow".to_owned(),
         format!(
             "--remap-path-prefix={}=/virtine-rt",
             virtine_rt::MANIFEST_DIR
         ),
     ];
+    // The host's own build has given the warnings; sliced code would make false ones.
+    flags.extend(own.map(str::to_owned));
     if let Some(home) = cargo_home() {
         flags.push(format!("--remap-path-prefix={}=/cargo", home.display()));
     }

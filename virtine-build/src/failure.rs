@@ -162,8 +162,8 @@ fn crate_with_std(error: &Diagnostic) -> Option<&str> {
 fn without_std(name: &str) -> String {
     format!(
         "the crate `{name}` needs the standard library, which guests have not\n\
-         = help: if it can do without, say which of its features to take in \
-         [package.metadata.virtine.dependencies]; if not, use it on the host, and pass its results to \
-         the function\n"
+         = help: #[virtine(std)] gives the function the real one, and the crate with it; or, if the crate \
+         can do without, say which of its features to take in \
+         [package.metadata.virtine.dependencies]\n"
     )
 }

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::failure;
 use crate::manifest;
 use crate::mask::{self, Mask};
-use crate::package::{Dependency, Package};
+use crate::package::{Dependency, Library, Package};
 use crate::pipeline::{Crate, entry};
 use crate::program::{self, Made};
 use crate::prune::Pruned;
@@ -52,13 +52,22 @@ pub(crate) fn build(
 ) -> Result<Vec<report::Entry>, Error> {
     let mut guests: Vec<Guest<'_>> = crates.iter().map(Guest::new).collect();
     let functions = attempt(&mut guests, package, environment)?;
-    let failed = functions
-        .iter()
-        .any(|entry| matches!(entry.outcome, Outcome::Failed(_)));
-    if !failed || !guests.iter().any(|guest| guest.pruned.misses_something()) {
+    let failed = |guest: &Guest<'_>| {
+        let mut entries = functions.iter();
+        entries.any(|entry| {
+            entry.target == guest.of.root.target && matches!(entry.outcome, Outcome::Failed(_))
+        })
+    };
+    let mut missing: Vec<&mut Guest<'_>> = guests
+        .iter_mut()
+        .filter(|guest| guest.pruned.misses_something() && failed(guest))
+        .collect();
+    if missing.is_empty() {
         return Ok(functions);
     }
-    guests.iter_mut().for_each(Guest::widen);
+    for guest in &mut missing {
+        guest.widen();
+    }
     attempt(&mut guests, package, environment)
 }
 
@@ -68,11 +77,17 @@ fn attempt(
     environment: &Environment,
 ) -> Result<Vec<report::Entry>, Error> {
     let folder = environment.out_dir.join(report::FOLDER);
-    let compiled = compile(guests, &folder, package, environment)?;
     let mut functions = Vec::new();
-    for guest in guests {
-        functions.extend(finish(guest, &compiled, &folder, environment)?);
-        functions.extend(guest.refused.iter().cloned());
+    for library in [Library::Facade, Library::Std] {
+        let guests: Vec<&mut Guest<'_>> = guests
+            .iter_mut()
+            .filter(|guest| guest.of.root.library == library)
+            .collect();
+        let (guests, compiled) = compile(guests, library, &folder, package, environment)?;
+        for guest in guests {
+            functions.extend(finish(guest, &compiled, &folder, environment)?);
+            functions.extend(guest.refused.iter().cloned());
+        }
     }
     Ok(functions)
 }
@@ -87,7 +102,9 @@ impl<'a> Guest<'a> {
             refused: Vec::new(),
         };
         for (item, syntax, attribute) in of.index.virtines() {
+            let library = of.root.library;
             match check(syntax, attribute) {
+                Ok((_, settings)) if settings.library() != library => {}
                 Ok((function, settings)) => guest.virtines.push(Virtine {
                     item,
                     syntax,
@@ -97,6 +114,7 @@ impl<'a> Guest<'a> {
                     symbol: symbol(of, item, syntax),
                 }),
                 // The macro finds the same errors and reports them in their places.
+                Err(_) if library == Library::Std => {}
                 Err(_) => guest
                     .refused
                     .push(entry(of, item, syntax, Outcome::Blocked)),
@@ -141,7 +159,8 @@ impl<'a> Guest<'a> {
             sources,
             index,
         } = self.of;
-        let mask = Mask::new(index, &self.slice, &self.pruned, &self.entries());
+        let runtime = root.library.runtime();
+        let mask = Mask::new(index, &self.slice, &self.pruned, &self.entries(), runtime);
         let folder = workspace.join(&root.target.folder);
         emit::write_crate(&folder, sources, &mask)?;
         let dependencies: Vec<&Dependency> = package
@@ -204,39 +223,47 @@ fn check(function: &ItemFn, attribute: &Meta) -> syn::Result<(Function, Settings
 
 /// Compiles the guests, again and again without what does not compile in them, until what is left
 /// does.
-fn compile(
-    guests: &mut [Guest<'_>],
+fn compile<'a, 'b>(
+    mut guests: Vec<&'b mut Guest<'a>>,
+    library: Library,
     folder: &Path,
     package: &Package,
     environment: &Environment,
-) -> Result<Compiled, Error> {
+) -> Result<(Vec<&'b mut Guest<'a>>, Compiled), Error> {
+    let folder = match library {
+        Library::Facade => folder.to_owned(),
+        Library::Std => folder.join("std"),
+    };
     let workspace = folder.join("crate");
     let target_dir = folder.join("target");
-    let mut guests: Vec<&mut Guest<'_>> = guests
-        .iter_mut()
-        .filter(|guest| !guest.virtines.is_empty())
-        .collect();
-    if guests.is_empty() {
-        return Ok(Compiled::default());
-    }
-    let members: Vec<&str> = guests
-        .iter()
+    let with_virtines = guests.iter().filter(|guest| !guest.virtines.is_empty());
+    let members: Vec<&str> = with_virtines
         .map(|guest| guest.of.root.target.folder.as_str())
         .collect();
+    if members.is_empty() {
+        return Ok((guests, Compiled::default()));
+    }
     emit::write_workspace(&workspace, &members, package)?;
     loop {
-        let masks = guests
-            .iter()
-            .map(|guest| guest.emit(&workspace, package, environment));
+        let present = guests.iter().filter(|guest| !guest.virtines.is_empty());
+        let masks = present.map(|guest| guest.emit(&workspace, package, environment));
         let masks: Vec<Mask> = masks.collect::<Result<_, _>>()?;
-        let compiled = compile::compile(&workspace, &target_dir, environment, package, &members)?;
+        let compiled = compile::compile(
+            &workspace,
+            &target_dir,
+            environment,
+            package,
+            &members,
+            library,
+        )?;
         let mut changed = false;
-        for (guest, mask) in guests.iter_mut().zip(&masks) {
+        let present = guests.iter_mut().filter(|guest| !guest.virtines.is_empty());
+        for (guest, mask) in present.zip(&masks) {
             let errors = compiled.errors.get(&emit::guest_name(guest.of.root));
             changed |= guest.prune(errors.map_or(&[], Vec::as_slice), mask);
         }
         if !changed {
-            return Ok(compiled);
+            return Ok((guests, compiled));
         }
     }
 }

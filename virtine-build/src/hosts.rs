@@ -12,8 +12,8 @@ use crate::mentions;
 use crate::slice;
 use crate::syntax::{self, FunctionPath, Settings};
 
-/// Marks them in the index.
-pub(crate) fn mark(index: &mut Index) {
+/// Marks them in the index. `runtime` is what the guest calls virtine-rt.
+pub(crate) fn mark(index: &mut Index, runtime: &str) {
     for (item, path) in named(index) {
         let Some(name) = path.name() else { continue };
         for function in slice::functions_named(index, item, &path) {
@@ -22,7 +22,7 @@ pub(crate) fn mark(index: &mut Index) {
                 continue;
             };
             let signature = syntax.sig.to_token_stream();
-            item.stub.get_or_insert(stub(&name, syntax));
+            item.stub.get_or_insert(stub(&name, syntax, runtime));
             item.mentions = mentions::of(signature.clone());
             item.members = mentions::members(signature);
         }
@@ -42,7 +42,7 @@ fn named(index: &Index) -> Vec<(usize, FunctionPath)> {
 }
 
 /// Without line breaks, so that no other line moves.
-fn stub(name: &str, function: &ItemFn) -> String {
+fn stub(name: &str, function: &ItemFn, runtime: &str) -> String {
     let parameters = function.sig.inputs.iter().map(|input| match input {
         FnArg::Typed(typed) => match &*typed.pat {
             Pat::Ident(named) => Some(named.ident.to_string()),
@@ -52,10 +52,10 @@ fn stub(name: &str, function: &ItemFn) -> String {
     });
     match parameters.collect::<Option<Vec<String>>>() {
         Some(names) => format!(
-            "{{ ::std::__virtine_host! {{ {name:?} {} }} }}",
+            "{{ {runtime}::__virtine_host! {{ {name:?} {} }} }}",
             names.join(" ")
         ),
-        None => "{ ::std::compile_error!(\"a host function's parameters must be plain names\") }"
+        None => "{ ::core::compile_error!(\"a host function's parameters must be plain names\") }"
             .to_owned(),
     }
 }

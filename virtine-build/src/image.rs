@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use object::elf::{PF_W, PF_X};
 use object::read::elf::ElfFile64;
 use object::{Endianness, Object as _, ObjectSegment as _, ObjectSymbol as _, SegmentFlags};
+use virtine_rt::abi::PAGE_SIZE;
 use virtine_rt::abi::image::{Access, ID_SIZE, Image, ImageError, Segment};
 
 use crate::error::Error;
@@ -92,12 +93,19 @@ impl<'a> Program<'a> {
                     (false, true) => Access::Write,
                     (false, false) => Access::Read,
                 };
-                let bytes = segment.data().map_err(|error| self.file.broken(error))?;
+                // Linkers with a layout of their own start segments inside a page, where the file has the
+                // same bytes before it as the page then has.
+                let before = segment.address() % PAGE_SIZE;
+                let (offset, length) = segment.file_range();
+                let bytes = offset.checked_sub(before).and_then(|start| {
+                    let end = offset.checked_add(length)?;
+                    self.file.bytes.get(start as usize..end as usize)
+                });
                 Ok(Segment {
-                    address: segment.address(),
-                    size: segment.size(),
+                    address: segment.address() - before,
+                    size: segment.size() + before,
                     access,
-                    bytes,
+                    bytes: bytes.ok_or_else(|| self.file.broken("a segment outside of it"))?,
                 })
             })
             .collect()

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::emit;
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::package::{Dependency, Package, TargetRoot};
+use crate::package::{Dependency, Library, Package, TargetRoot};
 use crate::write::write_if_changed;
 
 /// Writes it.
@@ -38,14 +38,22 @@ pub(crate) fn write(
     let enabled: Vec<String> = enabled.map(|feature| quoted(feature)).collect();
     let dependencies: String = dependencies
         .iter()
-        .map(|dependency| entry(dependency, package.guest_settings.get(&dependency.name)))
+        .map(|dependency| match target.library {
+            Library::Facade => entry(dependency, package.guest_settings.get(&dependency.name)),
+            Library::Std => as_on_the_host(dependency),
+        })
         .collect();
+    let (name_of_runtime, feature) = match target.library {
+        Library::Facade => ("std", "guest"),
+        Library::Std => ("virtine_rt", "std"),
+    };
     let manifest = format!(
         "[package]\nname = {name}\nversion = {version}\nedition = {edition}\n\n\
          [lib]\npath = {path}\ncrate-type = [\"staticlib\"]\n\n\
          [features]\ndefault = [{enabled}]\n{features}\n\
          [dependencies]\n{dependencies}\
-         std = {{ package = \"virtine-rt\", path = {runtime}, features = [\"guest\"] }}\n",
+         {name_of_runtime} = {{ package = \"virtine-rt\", path = {runtime}, \
+         features = [{feature:?}] }}\n",
         name = quoted(&emit::guest_name(target)),
         version = quoted(&package.version),
         edition = quoted(&target.edition),
@@ -56,15 +64,29 @@ pub(crate) fn write(
     write_if_changed(&folder.join("Cargo.toml"), manifest.as_bytes())
 }
 
-fn entry(dependency: &Dependency, settings: Option<&Value>) -> String {
+/// With the real std, a guest takes of a crate what its host does.
+fn as_on_the_host(dependency: &Dependency) -> String {
+    let mut table = origin(dependency);
+    let default = dependency.default_features;
+    table.insert("default-features".to_owned(), json!(default));
+    table.insert("features".to_owned(), json!(dependency.features));
+    line(dependency, &table)
+}
+
+fn origin(dependency: &Dependency) -> Map<String, Value> {
     let mut table = Map::new();
     table.insert("package".to_owned(), json!(dependency.package));
-    table.insert("default-features".to_owned(), json!(false));
     match (&dependency.path, &dependency.source) {
         (Some(path), _) => _ = table.insert("path".to_owned(), json!(path)),
         (None, Some(source)) if source.starts_with("git+") => git(source, &mut table),
         _ => _ = table.insert("version".to_owned(), json!(dependency.requirement)),
     }
+    table
+}
+
+fn entry(dependency: &Dependency, settings: Option<&Value>) -> String {
+    let mut table = origin(dependency);
+    table.insert("default-features".to_owned(), json!(false));
     if dependency.package == "serde" {
         // What a guest always has, so that no user need say it.
         table.insert("features".to_owned(), json!(["alloc", "derive"]));
@@ -72,6 +94,10 @@ fn entry(dependency: &Dependency, settings: Option<&Value>) -> String {
     if let Some(Value::Object(settings)) = settings {
         table.extend(settings.clone());
     }
+    line(dependency, &table)
+}
+
+fn line(dependency: &Dependency, table: &Map<String, Value>) -> String {
     let fields: Vec<String> = table
         .iter()
         .map(|(key, value)| format!("{key} = {value}"))
@@ -110,6 +136,8 @@ mod tests {
             requirement: "^1.2".to_owned(),
             path: None,
             source: Some(source.to_owned()),
+            default_features: true,
+            features: vec!["fast".to_owned()],
         }
     }
 
@@ -120,6 +148,13 @@ mod tests {
         let expected = "\"renamed\" = { default-features = false, features = [\"alloc\"], \
                         package = \"the-crate\", version = \"^1.2\" }\n";
         assert_eq!(entry, expected);
+    }
+
+    #[test]
+    fn with_the_real_std_features_are_the_hosts() {
+        let entry = as_on_the_host(&dependency("registry+https://x"));
+        assert!(entry.contains("default-features = true"), "{entry}");
+        assert!(entry.contains("features = [\"fast\"]"), "{entry}");
     }
 
     #[test]

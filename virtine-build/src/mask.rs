@@ -44,6 +44,7 @@ impl Mask {
         slice: &Slice,
         pruned: &Pruned,
         entries: &[Entry<'_>],
+        runtime: &str,
     ) -> Self {
         let mut kept = Self {
             ranges: Vec::new(),
@@ -75,11 +76,11 @@ impl Mask {
             kept.additions.0.push(Addition {
                 file: place.file,
                 at: place.bytes.end,
-                text: shim(entry),
+                text: shim(entry, runtime),
                 shim: Some(entry.item),
             });
         }
-        kept.prune(pruned);
+        kept.prune(pruned, runtime);
         kept
     }
 
@@ -101,7 +102,7 @@ impl Mask {
         }
     }
 
-    fn prune(&mut self, pruned: &Pruned) {
+    fn prune(&mut self, pruned: &Pruned, runtime: &str) {
         for (number, taken) in pruned.parts.iter().enumerate() {
             let Taken { file, part, .. } = taken;
             self.blanks.push(Place {
@@ -123,7 +124,7 @@ impl Mask {
                 self.additions.0.push(Addition {
                     file: *file,
                     at: part.bytes.start,
-                    text: format!("{{ ::std::__virtine_absent! {{ {mark:?} }} }}"),
+                    text: format!("{{ {runtime}::__virtine_absent! {{ {mark:?} }} }}"),
                     shim: None,
                 });
             }
@@ -298,7 +299,7 @@ pub(crate) fn start_symbol(symbol: &str) -> String {
 }
 
 /// Goes on the function's last line, so no other line moves.
-fn shim(entry: &Entry<'_>) -> String {
+fn shim(entry: &Entry<'_>, runtime: &str) -> String {
     let parameters = entry.function.parameters.iter().enumerate();
     let parameters: Vec<String> = parameters
         .map(|(number, parameter)| format!("(argument{number} {})", parameter.passing.name()))
@@ -308,7 +309,7 @@ fn shim(entry: &Entry<'_>) -> String {
         format!("{:?} {path}", start_symbol(&entry.symbol))
     });
     format!(
-        " ::std::__virtine_entry! {{ {} {:?} {} -> {}; {} }}",
+        " {runtime}::__virtine_entry! {{ {} {:?} {} -> {}; {} }}",
         entry.name,
         entry.symbol,
         parameters.join(" "),

@@ -16,6 +16,8 @@ pub(crate) struct Package {
     /// Where the Cargo.lock is, and what rustc's file names are relative to.
     pub(crate) workspace_root: PathBuf,
     pub(crate) targets: Vec<TargetRoot>,
+    /// The same, for guests with the real std.
+    pub(crate) with_std: Vec<TargetRoot>,
     pub(crate) version: String,
     /// What it depends on, build scripts' dependencies left out.
     pub(crate) dependencies: Vec<Dependency>,
@@ -37,12 +39,52 @@ pub(crate) struct Dependency {
     pub(crate) path: Option<PathBuf>,
     /// Where it comes from, as cargo writes it: `registry+..`, `git+..`.
     pub(crate) source: Option<String>,
+    /// Whether the host takes its default features.
+    pub(crate) default_features: bool,
+    /// The features that the host asks for.
+    pub(crate) features: Vec<String>,
+}
+
+/// What guests have for `std`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Library {
+    /// The runtime's facade.
+    Facade,
+    /// The real one: `#[virtine(std)]`.
+    Std,
+}
+
+impl Library {
+    /// What a guest's source calls the runtime.
+    pub(crate) const fn runtime(self) -> &'static str {
+        match self {
+            Self::Facade => "::std",
+            Self::Std => "::virtine_rt",
+        }
+    }
+}
+
+impl TargetRoot {
+    /// The same target for guests with the real std.
+    pub(crate) fn with_std(&self) -> Self {
+        let folder = format!("std-{}", self.target.folder);
+        Self {
+            target: report::Target {
+                folder,
+                ..self.target.clone()
+            },
+            library: Library::Std,
+            ..self.clone()
+        }
+    }
 }
 
 /// One crate of the package.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TargetRoot {
     pub(crate) target: report::Target,
+    /// What its guests have for `std`.
+    pub(crate) library: Library,
     /// The root source file.
     pub(crate) file: PathBuf,
     pub(crate) edition: String,
@@ -81,9 +123,11 @@ impl Package {
                 .is_some_and(|path| Path::new(path) == manifest)
         })?;
         let targets = package["targets"].as_array()?;
+        let targets: Vec<TargetRoot> = targets.iter().filter_map(target).collect();
         Some(Self {
             workspace_root: metadata["workspace_root"].as_str()?.into(),
-            targets: targets.iter().filter_map(target).collect(),
+            with_std: targets.iter().map(TargetRoot::with_std).collect(),
+            targets,
             version: package["version"].as_str()?.to_owned(),
             dependencies: dependencies(package["dependencies"].as_array()?),
             guest_settings: package["metadata"]["virtine"]["dependencies"]
@@ -115,6 +159,13 @@ fn dependency(dependency: &Value) -> Option<Dependency> {
         requirement: dependency["req"].as_str()?.to_owned(),
         path: dependency["path"].as_str().map(PathBuf::from),
         source: dependency["source"].as_str().map(str::to_owned),
+        default_features: dependency["uses_default_features"] != false,
+        features: dependency["features"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|feature| feature.as_str().map(str::to_owned))
+            .collect(),
     })
 }
 
@@ -144,6 +195,7 @@ fn target(target: &Value) -> Option<TargetRoot> {
             crate_name: name.replace('-', "_"),
             bin_name,
         },
+        library: Library::Facade,
         file: target["src_path"].as_str()?.into(),
         edition: target["edition"].as_str()?.to_owned(),
         units,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use syn::ItemFn;
+use syn::{ItemFn, Meta};
 
 use crate::cfg::Cfg;
 use crate::environment::Environment;
@@ -11,9 +11,10 @@ use crate::error::Error;
 use crate::guests;
 use crate::hosts;
 use crate::index::{Index, Item};
-use crate::package::{Package, TargetRoot};
+use crate::package::{Library, Package, TargetRoot};
 use crate::report::{self, Outcome, Report, Standing};
 use crate::source::{self, Sources};
+use crate::syntax::{self, Settings};
 
 /// Builds all guests of the package that the build script belongs to.
 pub(crate) fn run() -> Result<(), Error> {
@@ -23,7 +24,11 @@ pub(crate) fn run() -> Result<(), Error> {
     let crates = load_crates(&package, &cfg)?;
     tell_cargo_what_was_read(&package, &environment, &crates);
     let functions = match environment.docs_rs {
-        true => crates.iter().flat_map(left_out).collect(),
+        true => crates
+            .iter()
+            .filter(|one| one.root.library == Library::Facade)
+            .flat_map(left_out)
+            .collect(),
         false => guests::build(&crates, &package, &environment)?,
     };
     let report = Report {
@@ -41,20 +46,44 @@ pub(crate) struct Crate<'a> {
 }
 
 fn load_crates<'a>(package: &'a Package, cfg: &Cfg) -> Result<Vec<Crate<'a>>, Error> {
-    package
-        .targets
-        .iter()
-        .map(|root| {
-            let sources = Sources::load(&root.file, cfg)?;
-            let mut index = Index::new(&sources, cfg, root.units);
-            hosts::mark(&mut index);
-            Ok(Crate {
-                root,
-                sources,
-                index,
-            })
+    let crates = package.targets.iter().map(|root| load(root, cfg));
+    let mut crates: Vec<Crate<'a>> = crates.collect::<Result<_, _>>()?;
+    // What is emitted differs, so those with the real std are crates of their own.
+    let with_std: Vec<usize> = (0..crates.len())
+        .filter(|&at| {
+            crates[at]
+                .index
+                .virtines()
+                .any(|(_, _, one)| wants_std(one))
         })
-        .collect()
+        .collect();
+    for at in with_std {
+        let twin = package.with_std.iter().find(|twin| {
+            twin.target.crate_name == crates[at].root.target.crate_name
+                && twin.file == crates[at].root.file
+                && twin.target.bin_name == crates[at].root.target.bin_name
+        });
+        if let Some(root) = twin {
+            crates.push(load(root, cfg)?);
+        }
+    }
+    Ok(crates)
+}
+
+fn load<'a>(root: &'a TargetRoot, cfg: &Cfg) -> Result<Crate<'a>, Error> {
+    let sources = Sources::load(&root.file, cfg)?;
+    let mut index = Index::new(&sources, cfg, root.units);
+    hosts::mark(&mut index, root.library.runtime());
+    Ok(Crate {
+        root,
+        sources,
+        index,
+    })
+}
+
+fn wants_std(attribute: &Meta) -> bool {
+    let settings = syntax::arguments(attribute).and_then(Settings::parse);
+    settings.is_ok_and(|settings| settings.std)
 }
 
 /// Exactly the files that were read: a module cannot be added without an edit to its parent.

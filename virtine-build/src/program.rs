@@ -49,7 +49,7 @@ pub(crate) fn make(
     let target = &guest.of.root.target.folder;
     let maker = Maker {
         guest,
-        linking: Linking::new(library, folder, environment)?,
+        linking: Linking::new(library, folder, environment, guest.of.root.library)?,
         program: folder.join(format!("{target}.elf")),
         images: folder.join(report::IMAGES).join(target),
         record: folder.join(format!("{target}.made")),

@@ -39,6 +39,9 @@ pub const HYPERCALL_PORT: u16 = 0xFF;
 /// The port on which the supervisor's exception stubs report. Not open to the guest's ring 3.
 pub const EXCEPTION_PORT: u16 = 0xFE;
 
+/// The port on which Linux programs' system calls arrive; closed to all other guests.
+pub const SYSTEM_CALL_PORT: u16 = 0xFD;
+
 /// Hypercall numbers, passed in RDI; arguments in RSI, RDX and RCX, the answer in RAX.
 ///
 /// Numbers below 0x100 are Wasp's; those and all others that a guest returns from: [`doors`].
@@ -52,6 +55,10 @@ pub mod hypercall {
     /// The heap is exhausted. RSI: bytes of the allocation that failed.
     pub const OUT_OF_MEMORY: u64 = 0x103;
 }
+
+/// The entry of the auxiliary vector by which a guest with the real std learns where it starts: "VIRT", which no
+/// kernel uses (linux/auxvec.h).
+pub const AT_VIRTINE: u64 = 0x5649_5254;
 
 /// What a guest tells of its panic. All addresses are guest addresses; the host checks each one.
 #[repr(C)]

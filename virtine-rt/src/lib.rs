@@ -6,6 +6,8 @@
 //! | `guest` (feature `guest`): entry points, hypercalls, heap, panic handler, mem functions | guest |
 //! | `facade` (feature `guest`): the parts of `std` that need no operating system | guest |
 //!
+//! | `guest` (feature `std`): the same entry points for guests with the real std | guest |
+//!
 //! `virtine-build` compiles the user's sliced source with this crate under the name `std`, so that
 //! rustc itself supplies prelude and macros from here and the source needs no change. Nobody
 //! depends on this crate by hand.
@@ -18,9 +20,20 @@ extern crate alloc as alloc_crate;
 pub mod abi;
 pub mod codec;
 
-#[cfg(feature = "guest")]
+#[cfg(any(feature = "guest", feature = "std"))]
 #[macro_use]
+mod shim;
+
+#[cfg(feature = "guest")]
 pub mod guest;
+
+#[cfg(feature = "std")]
+extern crate std;
+#[cfg(feature = "std")]
+#[path = "std_guest.rs"]
+pub mod guest;
+#[cfg(feature = "std")]
+pub use std::{compile_error, concat, unreachable, vec};
 
 #[cfg(feature = "guest")]
 mod facade;

@@ -6,3 +6,4 @@ pub(crate) mod gate;
 pub(crate) mod identity;
 pub(crate) mod paging;
 pub(crate) mod registers;
+pub(crate) mod system_calls;

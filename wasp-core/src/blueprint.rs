@@ -11,6 +11,7 @@ use crate::arch::descriptors::Supervisor;
 use crate::arch::identity::IdentityMap;
 use crate::arch::paging::PageTables;
 use crate::arch::registers;
+use crate::arch::system_calls::SystemCalls;
 use crate::machine::{Machine, Paging, Stop};
 use crate::memory_file::MemoryFile;
 use crate::ring3::Ring3;
@@ -48,6 +49,11 @@ impl Blueprint {
             Start::User64(ring3) => Some(ring3),
             _ => None,
         }
+    }
+
+    /// The entry of its guest's system calls, where it may make them.
+    pub(crate) fn system_calls(&self) -> Option<SystemCalls> {
+        self.watched().and_then(Ring3::system_calls)
     }
 
     /// Runs the guest of such a machine until it stops, at most `limit`.

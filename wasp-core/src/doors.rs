@@ -14,6 +14,7 @@
 mod audit;
 mod clock;
 mod deadline;
+mod directory;
 mod dispatch;
 mod door;
 mod environment;
@@ -30,14 +31,17 @@ mod random;
 mod refusal;
 mod roots;
 mod streams;
+mod system;
 
 pub(crate) use deadline::Deadline;
 pub(crate) use dispatch::{Reply, Session, negative};
 pub use door::Door;
-pub(crate) use guest_memory::GuestSpace;
+pub(crate) use guest_memory::{Access, GuestSpace};
 pub(crate) use heap_end::HeapEnd;
 pub use host::HostFunction;
+pub(crate) use metadata::encode as encode_stat;
+pub(crate) use path::plain;
 pub use policy::Policy;
 pub use quota::Quota;
 pub use refusal::Refusal;
-pub(crate) use refusal::Stop;
+pub(crate) use refusal::{Answer, Stop};

@@ -9,6 +9,7 @@ use virtine_rt::abi::image::ImageError;
 
 use crate::doors::{Door, Quota, Refusal};
 use crate::exit::Fault;
+use crate::linux::ElfError;
 
 /// Why a call of a virtine gave no result.
 ///
@@ -135,6 +136,9 @@ pub enum Error {
     /// The image that was compiled in cannot be run.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// A file is no program that can be run.
+    #[error(transparent)]
+    Program(#[from] ElfError),
     /// The program was built without guest images.
     #[error(
         "`{function}` has no guest image: the program was built with DOCS_RS set, which leaves \
@@ -208,6 +212,18 @@ pub enum Error {
     Reentered {
         /// The virtine's name.
         function: &'static str,
+    },
+    /// The guest ended as a program does, by `std::process::exit`, so that its call has no result.
+    #[error("the virtine exited with code {code}, so its call has no result")]
+    Exited {
+        /// The code, from 0 to 255.
+        code: i32,
+    },
+    /// The guest ended itself by a signal, as `std::process::abort` does.
+    #[error("the virtine ended itself by signal {signal}")]
+    Killed {
+        /// The signal's number.
+        signal: u8,
     },
     /// The guest did something that no guest may do.
     #[error("the virtine was stopped: {0}")]

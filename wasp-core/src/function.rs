@@ -54,6 +54,8 @@ pub struct Definition {
     pub policy: fn() -> Policy,
     /// Whether the result may hold a `&'static str`, which is then one of the image's.
     pub borrows_statics: bool,
+    /// Whether its guest is a program with the real std.
+    pub std: bool,
 }
 
 /// The guest of one of a package's targets, told from those of other targets and packages by `KEY`, and
@@ -125,10 +127,15 @@ impl Function {
         let mut arguments = Arguments::new(machine.memory_mut(), start, end);
         encode(&mut arguments);
         let (length, handles) = arguments.finish(template.layout().granted)?;
+        let mut own = template.admit(machine, [start, length])?;
         let entry = template.call(start, length, policy.grants());
         let exit = guest::enter(machine, snapshot, &entry, limit)?;
         let (exit, refusal) = match exit {
-            Return::Hypercall { number, .. } if number != hypercall::DONE => {
+            Return::Hypercall {
+                number: hypercall::DONE,
+                ..
+            } => (exit, None),
+            Return::Hypercall { .. } | Return::SystemCall => {
                 let _inside = Inside::enter(identity);
                 let terms = Terms {
                     snapshot,
@@ -136,6 +143,7 @@ impl Function {
                     policy,
                     limit,
                     handles,
+                    program: template.process().map(|given| (given, &mut own)),
                 };
                 guest::serve(machine, exit, terms)?
             }
@@ -151,6 +159,9 @@ impl Function {
                     false => &[],
                 };
                 let result = decode(machine, template.layout(), address, size, statics)?;
+                if let Some(own) = own {
+                    own.leave(machine, &template.layout().blueprint)?;
+                }
                 loan.give_back();
                 Ok(result)
             }
@@ -211,6 +222,7 @@ impl Function {
             stack,
             timeout,
             snapshot,
+            std,
             ..
         } = self.definition;
         if image.is_empty() {
@@ -219,7 +231,10 @@ impl Function {
         let image = Image::parse(image)?;
         let program = Program::new(&image, Entries::parse(entries)?, Sizes { memory, stack })?;
         let snapshot = snapshot && env::var_os(NO_SNAPSHOT).is_none();
-        let (template, snapshot, first) = Template::new(&program, snapshot, timeout)?;
+        let (template, snapshot, first) = match std {
+            true => Template::of_linux(&program, timeout)?,
+            false => Template::new(&program, snapshot, timeout)?,
+        };
         let cores = thread::available_parallelism().map_or(1, usize::from);
         // Some to spare for calls that wait inside the host.
         let limit = (4 * cores).max(8);

@@ -2,13 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use virtine_rt::abi::{HYPERCALL_PORT, PANIC_MESSAGE_MAX, PanicReport, hypercall};
+use virtine_rt::abi::{
+    HYPERCALL_PORT, PANIC_MESSAGE_MAX, PanicReport, SYSTEM_CALL_PORT, hypercall,
+};
 
 use crate::arch::registers::Entry;
+use crate::doors::Reply;
 use crate::error::{Error, Panic};
 use crate::exit::{Direction, Fault, PortAccess};
 use crate::hypercalls::Hypercall;
 use crate::layout::Layout;
+use crate::linux::{self, End, Process};
 use crate::machine::{Machine, Stop};
 use crate::snapshot::Snapshot;
 
@@ -29,10 +33,38 @@ pub(crate) enum Return {
         /// Its arguments, from RSI, RDX and RCX.
         arguments: [u64; 3],
     },
+    /// It made a system call.
+    SystemCall,
+    /// It ended as a program, with this code.
+    Exited(i32),
+    /// It ended itself by a signal, perhaps since so many bytes of memory could not be had.
+    Killed { signal: u8, exhausted: Option<u64> },
     /// It did something that no guest may do.
     Fault(Fault),
     /// The deadline passed.
     TimedOut,
+}
+
+/// By which programs end themselves that are out of memory.
+const ABORT: u8 = libc::SIGABRT as u8;
+
+impl Return {
+    /// What the end of a program means that is a guest; an error where its call is over for another reason.
+    pub(crate) fn of(end: End, process: &Process) -> Result<Self, Error> {
+        Ok(match end {
+            End::Exited(code) => Self::Exited(code),
+            End::Killed(signal) => Self::Killed {
+                signal,
+                exhausted: process.exhausted,
+            },
+            End::Fault(fault) => Self::Fault(fault),
+            End::Ended(Reply::Refused(refusal)) => return Err(refusal.into()),
+            End::Ended(Reply::HostFunction { function, reason }) => {
+                return Err(Error::HostFunction { function, reason });
+            }
+            End::Hypercall | End::TimedOut | End::Ended(_) => Self::TimedOut,
+        })
+    }
 }
 
 /// Starts the guest at `entry` and waits until it comes back, at most `limit`.
@@ -79,19 +111,28 @@ fn meaning(machine: &mut Machine, stop: Stop) -> Result<Return, Error> {
         }
         Stop::Ended(_) | Stop::Interrupted => return Ok(Return::TimedOut),
     };
-    match access {
+    match is_hypercall(&access) {
+        true => Ok(hypercall_of(machine)),
+        false if linux::is_system_call(&access) => Ok(Return::SystemCall),
+        false => Ok(Return::Fault(Fault::Port {
+            port: access.port,
+            width: access.width.into(),
+        })),
+    }
+}
+
+/// Whether an access is a hypercall's.
+pub(crate) const fn is_hypercall(access: &PortAccess) -> bool {
+    matches!(
+        access,
         PortAccess {
             port: HYPERCALL_PORT,
             direction: Direction::Out,
             width: 1,
             count: 1,
             ..
-        } => Ok(hypercall_of(machine)),
-        PortAccess { port, width, .. } => Ok(Return::Fault(Fault::Port {
-            port,
-            width: width.into(),
-        })),
-    }
+        }
+    )
 }
 
 fn hypercall_of(machine: &mut Machine) -> Return {
@@ -104,6 +145,19 @@ pub(crate) fn failure(exit: Return, machine: &Machine, layout: &Layout, limit: D
     match exit {
         Return::TimedOut => Error::TimedOut { limit },
         Return::Fault(fault) => Error::Fault(fault),
+        Return::SystemCall => Error::Fault(Fault::Port {
+            port: SYSTEM_CALL_PORT,
+            width: 1,
+        }),
+        Return::Exited(code) => Error::Exited { code },
+        Return::Killed {
+            signal: ABORT,
+            exhausted: Some(requested),
+        } => Error::OutOfMemory {
+            requested,
+            memory: layout.granted,
+        },
+        Return::Killed { signal, .. } => Error::Killed { signal },
         Return::Hypercall {
             number: hypercall::PANIC,
             arguments: [address, ..],

@@ -8,6 +8,7 @@ use virtine_rt::abi::{PAGE_SIZE, USER_BASE};
 use crate::arch::descriptors::{Ports, Supervisor};
 use crate::arch::paging::{PageTables, Rights};
 use crate::blueprint::Blueprint;
+use crate::linux::AddressSpace;
 
 /// Below everything of the guest's own; page 0 stays unmapped.
 const SUPERVISOR: Supervisor = Supervisor::new(PAGE_SIZE, Ports::Hypercall);
@@ -24,6 +25,8 @@ pub(crate) struct Layout {
     pub(crate) stack_top: u64,
     pub(crate) heap_start: u64,
     pub(crate) heap_end: u64,
+    /// Behind all that is the guest's.
+    end: u64,
     /// Bytes of memory that the function's attribute grants.
     pub(crate) granted: u64,
     pub(crate) blueprint: Blueprint,
@@ -59,8 +62,34 @@ impl Layout {
             stack_top,
             heap_start,
             heap_end,
+            end: heap_end,
             granted: memory,
             blueprint: Blueprint::ring3(SUPERVISOR, tables),
+        }
+    }
+
+    /// Of a Linux program: what it has mapped, between which addresses its arguments may lie, and where its
+    /// memory ends.
+    pub(crate) fn of_linux(
+        space: &AddressSpace,
+        [heap_start, heap_end]: [u64; 2],
+        end: u64,
+        granted: u64,
+        blueprint: Blueprint,
+    ) -> Self {
+        let readable = space
+            .regions()
+            .filter(|one| one.protection.rights().is_some());
+        Self {
+            stack_top: end,
+            heap_start,
+            heap_end,
+            end,
+            granted,
+            blueprint,
+            mapped: readable
+                .map(|one| (one.start, one.end, one.protection.write))
+                .collect(),
         }
     }
 
@@ -68,7 +97,7 @@ impl Layout {
     /// the supervisor's below or the page tables behind it.
     pub(crate) fn is_guests_own(&self, address: u64, length: u64) -> bool {
         let end = address.checked_add(length);
-        address >= USER_BASE && end.is_some_and(|end| end <= self.heap_end)
+        address >= USER_BASE && end.is_some_and(|end| end <= self.end)
     }
 
     /// The end of the mapping that holds `address`; with `write`, if the guest may write there.

@@ -29,6 +29,7 @@
 //! | `snapshot` | what machines start from, and how they get back there |
 //! | `guest` | what the exits of a guest with the runtime's ABI mean |
 //! | `ring3`, `blueprint` | the watch over a guest in ring 3; what a machine is made of for its mode |
+//! | `linux` | programs for Linux, and what answers their system calls |
 //! | `doors` | what a guest may ask of the host while it runs, and what it gets |
 //! | `machine`, `vcpu_state` | one VM with one vCPU: registers in, `KVM_RUN`, exit out |
 //! | `watchdog` | the deadline that holds |
@@ -56,6 +57,7 @@ mod hypercalls;
 mod io_form;
 mod kvm;
 mod layout;
+pub mod linux;
 mod machine;
 mod memory;
 mod memory_file;

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kvm_bindings::{
-    KVM_EXIT_IO_OUT, KVM_INTERNAL_ERROR_EMULATION, Msrs, kvm_debugregs, kvm_fpu, kvm_regs, kvm_run,
-    kvm_sregs, kvm_userspace_memory_region, kvm_vcpu_events, kvm_xcrs, kvm_xsave,
+    KVM_EXIT_IO_OUT, KVM_INTERNAL_ERROR_EMULATION, Msrs, kvm_debugregs, kvm_fpu, kvm_msr_entry,
+    kvm_regs, kvm_run, kvm_sregs, kvm_userspace_memory_region, kvm_vcpu_events, kvm_xcrs,
+    kvm_xsave,
 };
 use kvm_ioctls::{SyncReg, VcpuExit, VcpuFd, VmFd};
 
@@ -218,11 +219,7 @@ impl Machine {
     }
 
     pub(crate) fn set_msrs(&self, msrs: &Msrs) -> Result<(), Error> {
-        let set = self
-            .vcpu
-            .set_msrs(msrs)
-            .map_err(Error::ioctl("KVM_SET_MSRS"))?;
-        all_of(msrs.as_slice().len(), set, "KVM_SET_MSRS")
+        set_all(&self.vcpu, msrs)
     }
 
     pub(crate) fn float(&self) -> Result<kvm_fpu, Error> {
@@ -233,6 +230,18 @@ impl Machine {
         self.vcpu
             .set_fpu(registers)
             .map_err(Error::ioctl("KVM_SET_FPU"))
+    }
+
+    /// Sets FS's base alone.
+    pub(crate) fn set_fs_base(&self, base: u64) -> Result<(), Error> {
+        const FS_BASE: u32 = 0xc000_0100;
+        let entry = kvm_msr_entry {
+            index: FS_BASE,
+            data: base,
+            ..Default::default()
+        };
+        let entry = Msrs::from_entries(&[entry]).expect("one is fewer than KVM's limit");
+        self.set_msrs(&entry)
     }
 
     /// x87, SSE and AVX registers as XSAVE lays them out.
@@ -316,8 +325,16 @@ fn new_vcpu(vm: &VmFd, cpu: &GuestCpu, blueprint: &Blueprint) -> Result<VcpuFd, 
         vcpu.set_xcrs(&registers::extended_control(xcr0))
             .map_err(Error::ioctl("KVM_SET_XCRS"))?;
     }
+    if let Some(entry) = blueprint.system_calls() {
+        set_all(&vcpu, &entry.msrs())?;
+    }
     vcpu.set_sync_valid_reg(SyncReg::Register);
     Ok(vcpu)
+}
+
+fn set_all(vcpu: &VcpuFd, msrs: &Msrs) -> Result<(), Error> {
+    let set = vcpu.set_msrs(msrs).map_err(Error::ioctl("KVM_SET_MSRS"))?;
+    all_of(msrs.as_slice().len(), set, "KVM_SET_MSRS")
 }
 
 /// KVM stops at the first register that it refuses and tells how many came before it.

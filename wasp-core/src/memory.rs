@@ -11,7 +11,9 @@ use std::os::unix::fs::FileExt as _;
 use std::ptr::{self, NonNull};
 
 use rustix::io::Errno;
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
+use rustix::mm::{
+    Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap, mmap_anonymous, mprotect, munmap,
+};
 use virtine_rt::abi::PAGE_SIZE;
 
 use crate::Error;
@@ -90,6 +92,34 @@ impl GuestMemory {
         self.written.clear();
         self.advise(0, self.size, Advice::LinuxDontNeed)
             .map_err(|errno| Error::system("MADV_DONTNEED of guest memory")(errno.into()))
+    }
+
+    /// Has KVM drop what it knows of how the pages from `start` to `end` are mapped, so that the guest's
+    /// page tables count anew: KVM hears of every change of the mapping behind its guest's memory, and
+    /// drops its own tables' entries, and the processor's, for that. Contents stay.
+    ///
+    /// After an error the memory must not be used again.
+    pub(crate) fn drop_translations(&mut self, start: u64, end: u64) -> Result<(), Error> {
+        let length = end.saturating_sub(start);
+        let Some(first) = self.pointer(start, length) else {
+            return Ok(());
+        };
+        for access in [
+            MprotectFlags::READ,
+            MprotectFlags::READ | MprotectFlags::WRITE,
+        ] {
+            // SAFETY: `pointer` has checked that the range is this value's own, of which nothing is
+            // borrowed; in the end it is as accessible as before.
+            unsafe { mprotect(first.cast(), length as usize, access) }
+                .map_err(|errno| Error::system("mprotect of guest memory")(errno.into()))?;
+        }
+        Ok(())
+    }
+
+    /// The pages from `start` to `end` that the host has written and nobody has taken note of.
+    pub(crate) fn written_between(&self, start: u64, end: u64) -> Vec<u64> {
+        let pages = self.written.pages.iter().copied();
+        pages.filter(|page| (start..end).contains(page)).collect()
     }
 
     /// Gives these pages, in ascending order, memory of their own ahead of their first write. A hint:

@@ -12,6 +12,7 @@ use crate::arch::descriptors::{FRAME_WORDS, Ring, Supervisor, flat_segments};
 use crate::arch::gate::Gate;
 use crate::arch::paging::PageTables;
 use crate::arch::registers;
+use crate::arch::system_calls::SystemCalls;
 use crate::exit::{Exception, Fault, PortAccess};
 use crate::machine::{Machine, Stop};
 use crate::memory::GuestMemory;
@@ -45,6 +46,16 @@ impl Ring3 {
     /// The special registers to start with.
     pub(crate) fn special(&self, reset: &kvm_sregs, cpu: &GuestCpu) -> kvm_sregs {
         registers::user64(reset, cpu, self.tables.root(), &self.supervisor)
+    }
+
+    /// The entry of system calls, where the guest may make them.
+    pub(crate) const fn system_calls(&self) -> Option<SystemCalls> {
+        self.supervisor.system_calls()
+    }
+
+    /// The guest's page tables.
+    pub(crate) const fn tables(&self) -> &PageTables {
+        &self.tables
     }
 
     /// The gate's page.

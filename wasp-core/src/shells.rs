@@ -1,7 +1,7 @@
 //! Clean machines that have lost their image: a VM, its vCPU and its memory are worth keeping for the next
 //! image of the same size.
 //!
-//! There is one shelf for each size of memory for as long as some pool of that size exists; with the
+//! There is one shelf for each size of memory, and for guests with and without system calls apart, for as long as some pool of that size exists; with the
 //! last such pool, all that lies on it goes.
 
 use std::collections::HashMap;
@@ -21,12 +21,13 @@ pub(crate) struct Shelf(Mutex<Vec<Machine>>);
 impl Shelf {
     /// The shelf for machines that are made like this.
     pub(crate) fn of(blueprint: &Blueprint) -> Arc<Self> {
-        type Shelves = HashMap<(u64, Paging), Weak<Shelf>>;
+        type Shelves = HashMap<(u64, Paging, bool), Weak<Shelf>>;
         static SHELVES: Mutex<Option<Shelves>> = Mutex::new(None);
         let mut shelves = SHELVES.lock().unwrap_or_else(PoisonError::into_inner);
         let shelves = shelves.get_or_insert_default();
         shelves.retain(|_, shelf| shelf.strong_count() > 0);
-        let key = (blueprint.size, blueprint.paging());
+        let system_calls = blueprint.system_calls().is_some();
+        let key = (blueprint.size, blueprint.paging(), system_calls);
         let known = shelves.get(&key).and_then(Weak::upgrade);
         known.unwrap_or_else(|| {
             let shelf = Arc::default();

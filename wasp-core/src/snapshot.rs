@@ -207,7 +207,7 @@ impl Snapshot {
         }
         let state = VcpuState::of(machine, &self.blueprint)?;
         if let Some(ring3) = self.blueprint.watched() {
-            let (address, bytes) = ring3.gate().page_with(&state.extended);
+            let (address, bytes) = ring3.gate().page_with(&state.extended, state.fs_base());
             file.write(address, &bytes)?;
         }
         let general = *machine.general();

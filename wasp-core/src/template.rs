@@ -14,6 +14,7 @@ use crate::arch::registers::Entry;
 use crate::exit::Fault;
 use crate::guest::{self, Return};
 use crate::layout::Layout;
+use crate::linux::{self, Booted, Process};
 use crate::machine::Machine;
 use crate::memory::GuestMemory;
 use crate::memory_file::MemoryFile;
@@ -27,6 +28,8 @@ pub(crate) struct Template {
     entries: Entries,
     /// Where a snapshot's guest expects its arguments; `None` where guests boot at every call.
     arguments: Option<u64>,
+    /// What the guest is as a Linux program, if it is one.
+    process: Option<Process>,
 }
 
 impl Template {
@@ -41,6 +44,7 @@ impl Template {
             layout: Layout::of(program),
             entries: program.entries,
             arguments: None,
+            process: None,
         };
         let blueprint = template.layout.blueprint.clone();
         let mut file = blueprint.file()?;
@@ -56,6 +60,45 @@ impl Template {
         }
         let snapshot = Snapshot::new(file, blueprint, Default::default(), state)?;
         Ok((template, snapshot, machine))
+    }
+
+    /// Starts `program`, which has the real std, for at most `limit`.
+    pub(crate) fn of_linux(
+        program: &Program<'_>,
+        limit: Duration,
+    ) -> Result<(Self, Snapshot, Machine), Error> {
+        let Booted {
+            layout,
+            snapshot,
+            machine,
+            process,
+            arguments: [start, _],
+        } = linux::boot(program, limit)?;
+        let template = Self {
+            layout,
+            entries: program.entries,
+            arguments: Some(start),
+            process: Some(process),
+        };
+        Ok((template, snapshot, machine))
+    }
+
+    /// What the guest is as a Linux program, if it is one, as every call finds it.
+    pub(crate) const fn process(&self) -> Option<&Process> {
+        self.process.as_ref()
+    }
+
+    /// Makes room for arguments that take more than there is for every call.
+    #[inline]
+    pub(crate) fn admit(
+        &self,
+        machine: &mut Machine,
+        arguments: [u64; 2],
+    ) -> Result<Option<Process>, Error> {
+        match &self.process {
+            Some(process) => process.with_arguments(machine, &self.layout.blueprint, arguments),
+            None => Ok(None),
+        }
     }
 
     /// Where everything lies.

@@ -68,11 +68,16 @@ impl VcpuState {
         machine.set_extended(&self.extended)
     }
 
-    /// Whether the gate brings a guest in ring 3 there: it clears selectors and bases.
+    /// Whether the gate brings a guest in ring 3 there: it clears selectors and bases, but for FS's base.
     pub(crate) fn is_gates(&self) -> bool {
         let kvm_sregs { ds, es, fs, gs, .. } = self.special;
-        [ds, es, fs, gs]
-            .iter()
-            .all(|segment| segment.selector == 0 && segment.base == 0)
+        let selectors = [ds, es, fs, gs].map(|segment| segment.selector);
+        let bases = [ds, es, gs].map(|segment| segment.base);
+        selectors == [0; 4] && bases == [0; 3]
+    }
+
+    /// FS's base.
+    pub(crate) const fn fs_base(&self) -> u64 {
+        self.special.fs.base
     }
 }

@@ -174,7 +174,7 @@ fn definition(
     } = guest;
     let Sizes { memory, stack } = settings.sizes();
     let (seconds, nanoseconds) = (settings.timeout.as_secs(), settings.timeout.subsec_nanos());
-    let snapshot = settings.snapshot;
+    let (snapshot, std) = (settings.snapshot, settings.std);
     let borrows_statics = parts.returns_static;
     let policy = policy(settings, host);
     quote! {
@@ -188,6 +188,7 @@ fn definition(
             timeout: ::core::time::Duration::new(#seconds, #nanoseconds),
             snapshot: #snapshot,
             borrows_statics: #borrows_statics,
+            std: #std,
             policy: || #policy,
         })
     }

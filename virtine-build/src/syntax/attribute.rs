@@ -12,6 +12,7 @@ use virtine_rt::abi::image::Sizes;
 use virtine_rt::abi::{PAGE_SIZE, USER_BASE};
 
 use super::allow::{self, Grant, Limit};
+use crate::package::Library;
 
 /// What the attribute grants and asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub struct Settings {
     pub host: Vec<FunctionPath>,
     /// Whether to ask for what is not granted ends the call.
     pub strict: bool,
+    /// Whether the guest has the real std instead of the runtime's.
+    pub std: bool,
 }
 
 /// The path of a function, as the user wrote it.
@@ -80,6 +83,7 @@ impl Default for Settings {
             limits: Vec::new(),
             host: Vec::new(),
             strict: false,
+            std: false,
         }
     }
 }
@@ -89,7 +93,7 @@ const MEMORY_MIN: u64 = 64 << 10;
 const STACK_MIN: u64 = PAGE_SIZE;
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const KNOWN: &str = "known keys are `timeout`, `memory`, `stack`, `snapshot`, `init`, `name`, `allow`, \
-     `limits`, `host` and `strict`";
+     `limits`, `host`, `strict` and `std`";
 
 impl Settings {
     /// What the function's guests are granted.
@@ -122,7 +126,22 @@ impl Settings {
         if let Some(pair) = pairs.iter().find(|pair| pair.key == "stack") {
             errors.take(settings.check_stack(pair));
         }
+        if let Some(pair) = pairs.iter().find(|pair| pair.key == "snapshot")
+            && settings.std
+            && !settings.snapshot
+        {
+            let message = "a virtine with the real std always starts from a snapshot";
+            errors.push(syn::Error::new(pair.key.span(), message));
+        }
         errors.finish().map(|()| settings)
+    }
+
+    /// What the guest has for `std`.
+    pub(crate) const fn library(&self) -> Library {
+        match self.std {
+            true => Library::Std,
+            false => Library::Facade,
+        }
     }
 
     fn set(&mut self, pair: &Pair) -> syn::Result<()> {
@@ -137,9 +156,7 @@ impl Settings {
             "limits" => self.limits = allow::limits(pair.group("limits(handles = 4)")?)?,
             "strict" => self.strict = pair.is_given()?,
             "host" => self.host = allow::functions(pair.group("host(lookup)")?)?,
-            "std" => {
-                return Err(pair.unknown(&format!("`{}` is not there yet; {KNOWN}", pair.key)));
-            }
+            "std" => self.std = pair.is_given()?,
             other => return Err(pair.unknown(&format!("unknown key `{other}`; {KNOWN}"))),
         }
         Ok(())
@@ -398,6 +415,7 @@ mod tests {
             }],
             host: vec![FunctionPath(syn::parse_quote!(db::audit))],
             strict: true,
+            std: false,
         };
         assert_eq!(settings, Ok(expected));
     }

@@ -121,4 +121,6 @@ pub mod grant {
     pub const STDOUT: u64 = 1;
     /// Standard error goes to the host.
     pub const STDERR: u64 = 2;
+    /// Variables of the host's environment may be read.
+    pub const ENV: u64 = 4;
 }

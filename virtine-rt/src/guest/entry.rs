@@ -30,6 +30,14 @@ pub fn start(heap_start: usize, heap_end: usize, init: fn()) -> ! {
     exit::ready(heap::first_unused())
 }
 
+/// Runs a call to its end. Nothing unwinds here, so nothing need be caught.
+pub fn protect(call: impl FnOnce() -> Never) -> ! {
+    match call() {}
+}
+
+/// What a call that has ended returns: nothing, ever.
+pub enum Never {}
+
 /// The arguments of this call, which the host has laid at the start of the unused heap.
 #[must_use]
 pub fn arguments(address: *const u8, length: usize, grants: u64) -> Arguments {

@@ -4,6 +4,7 @@ use alloc_crate::vec::Vec;
 
 use serde::Serialize;
 
+use super::entry::Never;
 use super::hypercall::leave;
 use crate::abi::{PanicReport, hypercall};
 use crate::{codec, io};
@@ -18,7 +19,7 @@ pub(super) fn ready(first_unused: usize) -> ! {
 /// # Panics
 ///
 /// Where the result's own `Serialize` fails.
-pub fn done<T: Serialize + ?Sized>(result: &T) -> ! {
+pub fn done<T: Serialize + ?Sized>(result: &T) -> Never {
     let mut bytes = Vec::new();
     if let Err(error) = codec::encode(result, &mut bytes) {
         panic!("result cannot be encoded: {error}");

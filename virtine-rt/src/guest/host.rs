@@ -7,9 +7,8 @@ use core::ffi::CStr;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::door;
+use super::{describe, door};
 use crate::codec::{self, Decoder};
-use crate::io;
 
 /// More than most results take: a longer one costs a second hypercall.
 const USUAL: usize = 1024;
@@ -28,12 +27,12 @@ pub fn call<A: Serialize, R: DeserializeOwned>(name: &CStr, arguments: &A) -> R 
     let mut buffer = vec![0; USUAL];
     let length = match door::host(name, &encoded, &mut buffer) {
         Ok(length) => usize::try_from(length).unwrap_or(usize::MAX),
-        Err(error) => panic!("host function {name:?}: {}", io::Error::from(error)),
+        Err(error) => panic!("host function {name:?}: {}", describe(error)),
     };
     if length > buffer.len() {
         buffer.resize(length, 0);
         if let Err(error) = door::host_result(&mut buffer) {
-            panic!("host function {name:?}: {}", io::Error::from(error));
+            panic!("host function {name:?}: {}", describe(error));
         }
     }
     buffer.truncate(length);
@@ -41,20 +40,4 @@ pub fn call<A: Serialize, R: DeserializeOwned>(name: &CStr, arguments: &A) -> R 
         Ok(result) => result,
         Err(error) => panic!("result of the host function {name:?} cannot be decoded: {error}"),
     }
-}
-
-/// The body of a host function in a guest.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __virtine_host {
-    ($name:literal $($argument:ident)*) => {
-        $crate::guest::host::call(
-            // Ends with the one NUL that there is.
-            match ::core::ffi::CStr::from_bytes_with_nul($crate::concat!($name, "\0").as_bytes()) {
-                ::core::result::Result::Ok(name) => name,
-                ::core::result::Result::Err(_) => c"",
-            },
-            &($(&$argument,)*),
-        )
-    };
 }

@@ -58,11 +58,16 @@ fn main() {
 
 /// Functions, by the pages that they write.
 fn calls(report: &mut Report, floor: &dyn Fn() -> Floor) {
-    let calls: [(&'static str, fn(), f64); 6] = [
+    let calls: [(&'static str, fn(), f64); 7] = [
         ("empty call", virtine_tests::empty, 1.05),
         (
             "add(u64, u64)",
             || assert_eq!(virtine_tests::add(1, 2), 3),
+            1.06,
+        ),
+        (
+            "add(u64, u64) with the real std",
+            || assert_eq!(virtine_tests::add_with_std(1, 2), 3),
             1.06,
         ),
         (

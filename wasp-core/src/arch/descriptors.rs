@@ -10,13 +10,15 @@
 //!      + 0x2000  exception stack, grows down from + 0x3000   writable
 //!      + 0x3000  TSS and I/O bitmap                          read-only
 //!      then      the gate                                    executable, also in ring 3
+//!      then      the entry of system calls, for Linux programs   executable, also in ring 3
 //! ```
 
 use kvm_bindings::{kvm_dtable, kvm_segment};
-use virtine_rt::abi::{EXCEPTION_PORT, HYPERCALL_PORT, PAGE_SIZE};
+use virtine_rt::abi::{EXCEPTION_PORT, HYPERCALL_PORT, PAGE_SIZE, SYSTEM_CALL_PORT};
 
 use super::gate::Gate;
 use super::paging::{PageTables, Rights};
+use super::system_calls::{self, SystemCalls};
 
 const TABLES: u64 = 0;
 const STUBS: u64 = 0x1000;
@@ -26,7 +28,8 @@ const TASK_STATE: u64 = 0x3000;
 
 const IDT_OFFSET: usize = 0x200;
 
-const KERNEL_CODE: u16 = 0x08;
+pub(super) const KERNEL_CODE: u16 = 0x08;
+pub(super) const KERNEL_DATA: u16 = 0x10;
 const USER_DATA: u16 = 0x18 | 3;
 const USER_CODE: u16 = 0x20 | 3;
 const TASK: u16 = 0x28;
@@ -51,6 +54,8 @@ pub(crate) const FRAME_WORDS: usize = 7;
 pub(crate) enum Ports {
     /// The runtime's own.
     Hypercall,
+    /// The runtime's own and that of system calls, for which there is an entry then.
+    SystemCalls,
     /// All of them: whoever runs the guest decides what each one means.
     All,
 }
@@ -60,7 +65,7 @@ impl Ports {
     /// closed.
     const fn bitmap_size(self) -> usize {
         match self {
-            Self::Hypercall => 0x100 / 8 + 1,
+            Self::Hypercall | Self::SystemCalls => 0x100 / 8 + 1,
             Self::All => 0x1_0000 / 8 + 1,
         }
     }
@@ -81,7 +86,21 @@ impl Supervisor {
 
     /// The first address behind them.
     pub(crate) const fn end(&self) -> u64 {
-        self.gate().base + PAGE_SIZE
+        let gate_end = self.gate().base + PAGE_SIZE;
+        match self.system_calls() {
+            Some(_) => gate_end + PAGE_SIZE,
+            None => gate_end,
+        }
+    }
+
+    /// The entry of system calls, where guests may make them.
+    pub(crate) const fn system_calls(&self) -> Option<SystemCalls> {
+        match self.ports {
+            Ports::SystemCalls => Some(SystemCalls {
+                base: self.gate().base + PAGE_SIZE,
+            }),
+            Ports::Hypercall | Ports::All => None,
+        }
     }
 
     /// The gate's page.
@@ -128,13 +147,16 @@ impl Supervisor {
     }
 
     /// What lies in the pages at the start: addresses and contents.
-    pub(crate) fn contents(&self) -> [(u64, Vec<u8>); 4] {
-        [
+    pub(crate) fn contents(&self) -> Vec<(u64, Vec<u8>)> {
+        let mut pages = vec![
             (self.base + TABLES, self.tables()),
             (self.base + STUBS, stubs()),
             (self.base + TASK_STATE, self.task_state()),
             (self.gate().base, Gate::page()),
-        ]
+        ];
+        let entry = self.system_calls();
+        pages.extend(entry.map(|entry| (entry.base, system_calls::page())));
+        pages
     }
 
     fn tables(&self) -> Vec<u8> {
@@ -183,10 +205,17 @@ impl Supervisor {
 
     /// One bit a port, clear where it is open.
     fn bitmap(&self) -> Vec<u8> {
+        let open: &[u16] = match self.ports {
+            Ports::Hypercall => &[HYPERCALL_PORT],
+            Ports::SystemCalls => &[HYPERCALL_PORT, SYSTEM_CALL_PORT],
+            Ports::All => &[],
+        };
         let mut bitmap = vec![0; self.ports.bitmap_size() - 1];
-        if self.ports == Ports::Hypercall {
+        if self.ports != Ports::All {
             bitmap.fill(0xff);
-            bitmap[usize::from(HYPERCALL_PORT / 8)] &= !(1 << (HYPERCALL_PORT % 8));
+        }
+        for port in open {
+            bitmap[usize::from(port / 8)] &= !(1 << (port % 8));
         }
         bitmap.push(0xff);
         bitmap
@@ -329,29 +358,35 @@ mod tests {
 
     #[test]
     fn only_the_hypercall_port_is_open() {
-        let bitmap = Supervisor::new(0x1000, Ports::Hypercall).bitmap();
-        let open: Vec<u16> = (0..=0xff)
-            .filter(|port| bitmap[usize::from(port / 8)] & 1 << (port % 8) == 0)
-            .collect();
-        assert_eq!(open, [HYPERCALL_PORT]);
-        assert_eq!(bitmap.last(), Some(&0xff));
+        let cases: [(Ports, &[u16]); 2] = [
+            (Ports::Hypercall, &[HYPERCALL_PORT]),
+            (Ports::SystemCalls, &[SYSTEM_CALL_PORT, HYPERCALL_PORT]),
+        ];
+        for (ports, expected) in cases {
+            let bitmap = Supervisor::new(0x1000, ports).bitmap();
+            let open: Vec<u16> = (0..=0xff)
+                .filter(|port| bitmap[usize::from(port / 8)] & 1 << (port % 8) == 0)
+                .collect();
+            assert_eq!(open, expected);
+            assert_eq!(bitmap.last(), Some(&0xff));
+        }
     }
 
     #[test]
     fn contents_fit_their_pages() {
-        for (ports, pages) in [(Ports::Hypercall, 5), (Ports::All, 7)] {
+        for (ports, pages) in [
+            (Ports::Hypercall, 5),
+            (Ports::SystemCalls, 6),
+            (Ports::All, 7),
+        ] {
             let supervisor = Supervisor::new(0x1000, ports);
             assert_eq!(supervisor.end(), 0x1000 + pages * PAGE_SIZE);
-            let [
-                (tables, table_bytes),
-                (stubs, stub_bytes),
-                (task, task_bytes),
-                (gate, gate_bytes),
-            ] = supervisor.contents();
-            assert!(tables + table_bytes.len() as u64 <= stubs);
-            assert!(stubs + stub_bytes.len() as u64 <= supervisor.frame());
-            assert!(task + task_bytes.len() as u64 <= gate);
-            assert_eq!(gate + gate_bytes.len() as u64, supervisor.end());
+            let contents = supervisor.contents();
+            let end = |at: usize| contents[at].0 + contents[at].1.len() as u64;
+            assert!(end(0) <= contents[1].0, "tables");
+            assert!(end(1) <= supervisor.frame(), "stubs");
+            assert!(end(2) <= contents[3].0, "task state");
+            assert_eq!(end(contents.len() - 1), supervisor.end(), "gate and entry");
         }
     }
 

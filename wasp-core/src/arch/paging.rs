@@ -170,12 +170,71 @@ impl PageTables {
         let first = table - table % BATCH;
         for table in first..cmp::min(first + BATCH, self.page_tables()) {
             if !self.is_filled(memory, table) {
-                let _ = memory.put(self.page_table(table), &self.contents(table));
-                let entry = upper_entry(self.page_table(table));
-                let _ = memory.put(self.link(table), &entry.to_le_bytes());
+                self.fill_one(memory, table);
             }
         }
         true
+    }
+
+    /// Has the scan for dirty pages start no later than at `address`: what is mapped below may become
+    /// writable while the guest lives.
+    pub(crate) fn scan_from(&mut self, address: u64) {
+        self.first_written = self.first_written.min(address / PD_SPAN);
+    }
+
+    /// Maps the pages from `start` to `end` in the tables of a machine whose guest stands still, `None`:
+    /// not at all. What is known of their use stays. The caller has the processor forget what it knows:
+    /// [`GuestMemory::drop_translations`].
+    pub(crate) fn remap(
+        &self,
+        memory: &mut GuestMemory,
+        start: u64,
+        end: u64,
+        rights: Option<Rights>,
+    ) {
+        for table in start / PD_SPAN..end.div_ceil(PD_SPAN) {
+            if !self.is_filled(memory, table) {
+                if rights.is_none() && !self.maps_any_of(table) {
+                    continue;
+                }
+                self.fill_one(memory, table);
+            }
+            let first = start.max(table * PD_SPAN);
+            let last = end.min((table + 1) * PD_SPAN);
+            let words: Vec<u64> = (first..last)
+                .step_by(PAGE_SIZE as usize)
+                .map(|page| {
+                    let used = memory.read_word(self.entry(page)) & DIRTY;
+                    used | rights.map_or(0, |rights| page | rights.leaf())
+                })
+                .collect();
+            let _ = memory.put(self.entry(first), &to_bytes(&words));
+        }
+    }
+
+    /// Whether the guest has written the page at `page` since the tables were laid out.
+    pub(crate) fn is_dirty(&self, memory: &GuestMemory, page: u64) -> bool {
+        let table = page / PD_SPAN;
+        table < self.page_tables()
+            && self.is_filled(memory, table)
+            && memory.read_word(self.entry(page)) & DIRTY != 0
+    }
+
+    /// Where the page table's entry for a page lies.
+    const fn entry(&self, page: u64) -> u64 {
+        self.page_table(page / PD_SPAN) + 8 * (page / PAGE_SIZE % ENTRIES)
+    }
+
+    fn maps_any_of(&self, table: u64) -> bool {
+        let (start, end) = (table * PD_SPAN, (table + 1) * PD_SPAN);
+        let mut mappings = self.mappings.iter();
+        mappings.any(|mapping| mapping.start < end && start < mapping.end)
+    }
+
+    fn fill_one(&self, memory: &mut GuestMemory, table: u64) {
+        let _ = memory.put(self.page_table(table), &self.contents(table));
+        let entry = upper_entry(self.page_table(table));
+        let _ = memory.put(self.link(table), &entry.to_le_bytes());
     }
 
     fn maps(&self, address: u64) -> bool {

@@ -17,7 +17,8 @@ const CR4_OSFXSR: u64 = 1 << 9;
 const CR4_OSXMMEXCPT: u64 = 1 << 10;
 const CR4_FSGSBASE: u64 = 1 << 16;
 const CR4_OSXSAVE: u64 = 1 << 18;
-// SCE stays clear and LSTAR 0, so `syscall` is an invalid instruction.
+// Where SCE is clear, LSTAR is 0, and `syscall` is an invalid instruction.
+const EFER_SCE: u64 = 1 << 0;
 const EFER_LME: u64 = 1 << 8;
 const EFER_LMA: u64 = 1 << 10;
 const EFER_NXE: u64 = 1 << 11;
@@ -36,9 +37,15 @@ pub(crate) fn user64(
     let (gdt, idt) = supervisor.table_registers();
     let [cs, ss] = descriptors::flat_segments(Ring::User64);
     let null = descriptors::null_segment();
+    let long = long_mode(reset, cpu, page_tables);
+    let sce = match supervisor.system_calls() {
+        Some(_) => EFER_SCE,
+        None => 0,
+    };
     kvm_sregs {
         cs,
         ss,
+        efer: long.efer | sce,
         tr: supervisor.task_register(),
         ds: null,
         es: null,
@@ -48,7 +55,7 @@ pub(crate) fn user64(
         gdt,
         idt,
         cr0: CR0_PROTECTED | CR0_MP | CR0_WP | CR0_AM | CR0_PG,
-        ..long_mode(reset, cpu, page_tables)
+        ..long
     }
 }
 

@@ -1,6 +1,7 @@
 //! From a hypercall's number to what answers it.
 
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::Instant;
 
 use rustix::fs::{SeekFrom, fstat, seek};
@@ -27,12 +28,12 @@ use crate::hypercalls::Hypercall;
 
 /// One call's dealings with its host.
 pub(crate) struct Session {
-    policy: Policy,
-    handles: Handles,
-    meter: Meter,
+    pub(super) policy: Policy,
+    pub(super) handles: Handles,
+    pub(super) meter: Meter,
     heap: HeapEnd,
-    deadline: Deadline,
-    time: CallTime,
+    pub(super) deadline: Deadline,
+    pub(super) time: CallTime,
     told: Told,
     last_refusal: Option<Refusal>,
     /// The result of a host function that the guest had no room for.
@@ -109,12 +110,22 @@ impl Session {
             number::CLOSE..=number::ISATTY | number::CLOCK..=number::HOST_RESULT => {}
             _ => return Reply::Unknown,
         }
-        let counted = self.meter.allow(Quota::Hypercalls, 1);
-        self.meter.take(Quota::Hypercalls, 1);
-        let answer = match counted {
-            Ok(_) => self.dispatch(call, memory),
+        let answer = match self.count() {
+            Ok(()) => self.dispatch(call, memory),
             Err(stop) => Err(stop),
         };
+        self.reply(answer)
+    }
+
+    /// Takes note of one more hypercall, or system call.
+    pub(crate) fn count(&mut self) -> Result<(), Stop> {
+        self.meter.allow(Quota::Hypercalls, 1)?;
+        self.meter.take(Quota::Hypercalls, 1);
+        Ok(())
+    }
+
+    /// What becomes of the guest after this answer.
+    pub(crate) fn reply(&mut self, answer: Answer) -> Reply {
         match answer {
             Ok(answer) => Reply::Answer(answer),
             Err(Stop::TimedOut) => Reply::TimedOut,
@@ -175,7 +186,7 @@ impl Session {
     }
 
     /// Goes through a door that has but one thing behind it.
-    fn pass(&mut self, door: Door) -> Result<(), Stop> {
+    pub(super) fn pass(&mut self, door: Door) -> Result<(), Stop> {
         self.policy.check(door)?;
         self.told.first_use(door);
         Ok(())
@@ -189,11 +200,16 @@ impl Session {
         mode: u64,
     ) -> Answer {
         let path = path::from_guest(memory, address)?;
+        self.open_path(&path, flags, mode)
+    }
+
+    /// Opens a file by its path, which has no `.` in it.
+    pub(super) fn open_path(&mut self, path: &Path, flags: u64, mode: u64) -> Answer {
         let wanted = Wanted::parse(flags)?;
         self.meter.allow(Quota::Handles, 1)?;
-        let handle = match random::is_device(&path) && self.policy.check(Door::Random).is_ok() {
+        let handle = match random::is_device(path) && self.policy.check(Door::Random).is_ok() {
             true => Handle::Random,
-            false => Handle::Open(files::open(&self.policy, &path, wanted, mode)?),
+            false => Handle::Open(files::open(&self.policy, path, wanted, mode)?),
         };
         audit::opened(wanted.door(), &path.to_string_lossy());
         self.handles.insert(handle, &mut self.meter)
@@ -209,13 +225,18 @@ impl Session {
 
     fn unlink(&mut self, memory: &mut (impl GuestSpace + ?Sized), address: u64) -> Answer {
         let path = path::from_guest(memory, address)?;
-        files::unlink(&self.policy, &path)?;
+        self.unlink_path(&path)
+    }
+
+    /// Removes a name by its path, which has no `.` in it.
+    pub(super) fn unlink_path(&mut self, path: &Path) -> Answer {
+        files::unlink(&self.policy, path)?;
         audit::opened(Door::Write, &path.to_string_lossy());
         Ok(0)
     }
 
     /// The file or stream behind a handle; `None` for random numbers.
-    fn opened(&mut self, handle: u64) -> Result<Option<Open>, Stop> {
+    pub(super) fn opened(&mut self, handle: u64) -> Result<Option<Open>, Stop> {
         match self.handles.get(handle)? {
             Handle::Open(open) => Ok(Some(open.clone())),
             Handle::Random => Ok(None),
@@ -228,7 +249,7 @@ impl Session {
         }
     }
 
-    fn read(
+    pub(super) fn read(
         &mut self,
         memory: &mut (impl GuestSpace + ?Sized),
         handle: u64,
@@ -247,7 +268,7 @@ impl Session {
         Ok(count)
     }
 
-    fn write(
+    pub(super) fn write(
         &mut self,
         memory: &mut (impl GuestSpace + ?Sized),
         handle: u64,
@@ -266,7 +287,7 @@ impl Session {
         Ok(count)
     }
 
-    fn random(
+    pub(super) fn random(
         &mut self,
         memory: &mut (impl GuestSpace + ?Sized),
         buffer: u64,
@@ -278,7 +299,7 @@ impl Session {
         Ok(count)
     }
 
-    fn lseek(&mut self, handle: u64, offset: u64, whence: u64) -> Answer {
+    pub(super) fn lseek(&mut self, handle: u64, offset: u64, whence: u64) -> Answer {
         let open = self.opened(handle)?.ok_or(Errno::SPIPE)?;
         let position = match whence {
             0 => SeekFrom::Start(offset),

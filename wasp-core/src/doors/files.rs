@@ -1,8 +1,8 @@
-//! Files by their paths: open, link, unlink.
+//! Files by their paths: open, link, unlink; what they are, and where symbolic links lead.
 
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, linkat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Stat, fstat, linkat, readlinkat, unlinkat};
 use rustix::io::Errno;
 use virtine_rt::abi::doors::open as flag;
 
@@ -25,8 +25,10 @@ impl Wanted {
         let changing = flag::CREATE | flag::EXCLUSIVE | flag::TRUNCATE | flag::APPEND;
         // Close-on-exec and large files are what every file is opened with here.
         let harmless = u64::from((OFlags::CLOEXEC | OFlags::LARGEFILE).bits());
+        // These only narrow down what is opened.
+        let narrowing = u64::from((OFlags::DIRECTORY | OFlags::NOFOLLOW).bits());
         let access = bits & flag::ACCESS;
-        if bits & !(flag::ACCESS | changing | harmless) != 0 || access == flag::ACCESS {
+        if bits & !(flag::ACCESS | changing | harmless | narrowing) != 0 || access == flag::ACCESS {
             return Err(Errno::INVAL.into());
         }
         let rights = Rights {
@@ -34,7 +36,8 @@ impl Wanted {
             // To empty or make a file is to write it, whatever else is asked for.
             write: access != 0 || bits & changing != 0,
         };
-        let asked = u32::try_from(bits & (flag::ACCESS | changing)).unwrap_or_default();
+        let asked = bits & (flag::ACCESS | changing | narrowing);
+        let asked = u32::try_from(asked).unwrap_or_default();
         // A pipe's other end or a terminal must not keep the host waiting, nor become its own.
         let flags =
             OFlags::from_bits_retain(asked) | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -63,6 +66,34 @@ pub(super) fn open(policy: &Policy, path: &Path, wanted: Wanted, mode: u64) -> R
         .open(wanted.flags, mode)
         .map_err(|errno| out_of_reach(errno, wanted.door(), path))?;
     Ok(Open::new(file)?)
+}
+
+/// What a path leads to, without opening it; with `follow` false, a symbolic link itself.
+pub(super) fn stat(policy: &Policy, path: &Path, follow: bool) -> Result<Stat, Stop> {
+    Ok(fstat(locate(policy, path, follow)?)?)
+}
+
+/// What a symbolic link holds.
+pub(super) fn read_link(policy: &Policy, path: &Path) -> Result<Vec<u8>, Stop> {
+    let link = locate(policy, path, false)?;
+    match readlinkat(link, "", Vec::new()) {
+        Ok(target) => Ok(target.into_bytes()),
+        // So the kernel tells it of a descriptor that is no link's.
+        Err(Errno::NOENT) => Err(Errno::INVAL.into()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn locate(policy: &Policy, path: &Path, follow: bool) -> Result<std::os::fd::OwnedFd, Stop> {
+    let beneath = find(policy, path, Rights::READ, Door::Read)?;
+    let nofollow = match follow {
+        true => OFlags::empty(),
+        false => OFlags::NOFOLLOW,
+    };
+    let flags = OFlags::PATH | OFlags::CLOEXEC | nofollow;
+    beneath
+        .open(flags, Mode::empty())
+        .map_err(|errno| out_of_reach(errno, Door::Read, path))
 }
 
 /// Gives the file `old` a second name, beneath roots that grant no more of it than it has.

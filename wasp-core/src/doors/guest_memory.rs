@@ -27,7 +27,7 @@ pub(crate) trait GuestSpace {
 }
 
 /// Checked access, in the words of hypercalls.
-pub(super) trait Access {
+pub(crate) trait Access {
     /// The bytes that the guest hands over.
     fn bytes(&self, address: u64, length: u64) -> Result<&[u8], Stop>;
 

@@ -12,10 +12,14 @@ use super::policy::{Policy, Stream};
 use super::quota::{Meter, Quota};
 use super::refusal::Stop;
 
+/// No handle is made to have a number from here on: Linux's usual RLIMIT_NOFILE.
+const HIGHEST: usize = 1024;
+
 /// A call's handles by their numbers.
 pub(super) struct Handles(Vec<Option<Handle>>);
 
 /// What a handle's number stands for.
+#[derive(Clone)]
 pub(super) enum Handle {
     /// A standard stream, which leads where the policy says.
     Standard(Door),
@@ -82,6 +86,45 @@ impl Handles {
             .ok()
             .and_then(|number| self.0.get(number)?.as_ref())
             .ok_or(Stop::Errno(Errno::BADF))
+    }
+
+    /// Has another number, the lowest that is free from `lowest` on, stand for the same.
+    pub(super) fn duplicate(
+        &mut self,
+        number: u64,
+        lowest: u64,
+        meter: &mut Meter,
+    ) -> Result<u64, Stop> {
+        let most = self.0.len().saturating_add(1) as u64;
+        let free = (lowest..most.max(lowest.saturating_add(1)))
+            .find(|number| self.get(*number).is_err())
+            .ok_or(Errno::MFILE)?;
+        self.duplicate_to(number, free, meter)
+    }
+
+    /// Has `to` stand for what `number` does; what it stood for before is closed.
+    pub(super) fn duplicate_to(
+        &mut self,
+        number: u64,
+        to: u64,
+        meter: &mut Meter,
+    ) -> Result<u64, Stop> {
+        let handle = self.get(number)?.clone();
+        if number == to {
+            return Ok(to);
+        }
+        let place = usize::try_from(to).ok().filter(|place| *place < HIGHEST);
+        let place = place.ok_or(Errno::BADF)?;
+        let _ = self.close(to, meter);
+        meter.allow(Quota::Handles, 1)?;
+        meter.take(Quota::Handles, 1);
+        if self.0.len() <= place {
+            self.0.resize_with(place + 1, || None);
+        }
+        if let Some(free) = self.0.get_mut(place) {
+            *free = Some(handle);
+        }
+        Ok(to)
     }
 
     /// Forgets the number, and closes what it stood for.

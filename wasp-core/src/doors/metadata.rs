@@ -4,7 +4,7 @@ use rustix::fs::Stat;
 use virtine_rt::abi::doors::{STAT_SIZE, stat};
 
 /// The bytes that the guest gets.
-pub(super) fn encode(from: &Stat) -> [u8; STAT_SIZE] {
+pub(crate) fn encode(from: &Stat) -> [u8; STAT_SIZE] {
     let mut bytes = [0; STAT_SIZE];
     let mut put = |offset: usize, value: &[u8]| {
         if let Some(place) = bytes.get_mut(offset..offset + value.len()) {

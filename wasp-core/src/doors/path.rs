@@ -22,7 +22,7 @@ pub(super) fn from_guest(
 }
 
 /// The path without its `.`s, so that two ways to write it are one.
-pub(super) fn plain(path: &Path) -> PathBuf {
+pub(crate) fn plain(path: &Path) -> PathBuf {
     path.components()
         .filter(|component| *component != Component::CurDir)
         .collect()

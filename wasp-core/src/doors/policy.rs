@@ -225,7 +225,11 @@ impl Policy {
             Stream::Denied if !self.0.strict => 0,
             _ => bit,
         };
-        bit(&self.0.stdout, grant::STDOUT) | bit(&self.0.stderr, grant::STDERR)
+        let variables = match self.0.variables.is_empty() {
+            true => 0,
+            false => grant::ENV,
+        };
+        bit(&self.0.stdout, grant::STDOUT) | bit(&self.0.stderr, grant::STDERR) | variables
     }
 
     /// Whether this refusal ends the call.

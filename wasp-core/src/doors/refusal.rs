@@ -97,4 +97,4 @@ impl Refusal {
 }
 
 /// The answer to a hypercall, or why there is none.
-pub(super) type Answer = Result<u64, Stop>;
+pub(crate) type Answer = Result<u64, Stop>;

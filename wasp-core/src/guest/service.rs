@@ -8,6 +8,7 @@ use crate::Error;
 use crate::doors::{Deadline, GuestSpace, HeapEnd, Policy, Refusal, Reply, Session, Stop};
 use crate::hypercalls::Hypercall;
 use crate::layout::Layout;
+use crate::linux::Process;
 use crate::machine::Machine;
 use crate::memory::GuestMemory;
 use crate::snapshot::Snapshot;
@@ -20,6 +21,9 @@ pub(crate) struct Terms<'a> {
     pub(crate) limit: Duration,
     /// The files and streams among the arguments.
     pub(crate) handles: Vec<OwnedFd>,
+    /// What the guest is as a Linux program, if it is one: as every call finds it, and as this one has it
+    /// from its first system call on.
+    pub(crate) program: Option<(&'a Process, &'a mut Option<Process>)>,
 }
 
 /// Answers the guest that has stopped with `exit` and lets it go on, until it stops for something else.
@@ -38,40 +42,58 @@ pub(crate) fn serve(
         policy,
         limit,
         handles,
+        mut program,
     } = terms;
     // Such a guest's heap is its own to manage, and takes all there is.
     let heap = HeapEnd::new(layout.heap_end, layout.heap_end);
     let deadline = Deadline::after(machine.time_left());
     let mut session = Session::new(policy.clone(), heap, deadline);
     session.adopt(handles)?;
-    while let Return::Hypercall { number, arguments } = exit {
-        let memory = machine.memory_mut();
-        let answer = match session.answer(
-            Hypercall { number, arguments },
-            &mut Space { memory, layout },
-        ) {
-            Reply::Answer(answer) => answer,
-            // A call that ends so has no result.
-            Reply::Exit | Reply::Unknown => break,
-            Reply::Refused(refusal) => return Err(refusal.into()),
-            Reply::HostFunction { function, reason } => {
-                return Err(Error::HostFunction { function, reason });
+    loop {
+        let process = program
+            .as_mut()
+            .map(|(given, own)| own.get_or_insert_with(|| given.clone()));
+        match (exit, process) {
+            (Return::Hypercall { number, arguments }, process) => {
+                let memory = machine.memory_mut();
+                let call = Hypercall { number, arguments };
+                let reply = match process {
+                    Some(process) => session.answer(call, &mut process.own(memory)),
+                    None => session.answer(call, &mut Space { memory, layout }),
+                };
+                match reply {
+                    Reply::Answer(answer) => machine.answer(answer),
+                    // A call that ends so has no result.
+                    Reply::Exit | Reply::Unknown => {
+                        exit = Return::Hypercall { number, arguments };
+                        break;
+                    }
+                    Reply::Refused(refusal) => return Err(refusal.into()),
+                    Reply::HostFunction { function, reason } => {
+                        return Err(Error::HostFunction { function, reason });
+                    }
+                    Reply::TimedOut => return Err(Error::TimedOut { limit }),
+                }
             }
-            Reply::TimedOut => return Err(Error::TimedOut { limit }),
-        };
-        exit = go_on(machine, snapshot, answer, session.deadline())?;
+            (Return::SystemCall, Some(process)) => {
+                let blueprint = &layout.blueprint;
+                if let Some(end) = process.answer_in(machine, blueprint, &mut session)? {
+                    exit = Return::of(end, process)?;
+                    break;
+                }
+            }
+            (other, _) => {
+                exit = other;
+                break;
+            }
+        }
+        exit = go_on(machine, snapshot, session.deadline())?;
     }
     Ok((exit, session.into_refusal()))
 }
 
-/// Lets the guest go on with this answer.
-fn go_on(
-    machine: &mut Machine,
-    snapshot: &Snapshot,
-    answer: u64,
-    deadline: Deadline,
-) -> Result<Return, Error> {
-    machine.answer(answer);
+/// Lets the guest go on.
+fn go_on(machine: &mut Machine, snapshot: &Snapshot, deadline: Deadline) -> Result<Return, Error> {
     let left = deadline.left();
     let stop = snapshot.resume(machine, left)?;
     until_it_returns(machine, stop, left, |machine, left| {

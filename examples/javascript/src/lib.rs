@@ -1,0 +1,42 @@
+//! Scripts of anybody's, each in a virtual machine of its own: JSON in, JSON out, and nothing else.
+
+use std::cell::RefCell;
+
+use boa_engine::{Context, JsValue, Source, js_string};
+use wasp_core::virtine;
+
+std::thread_local! {
+    /// Made before the snapshot: every script finds an engine that has just been set up.
+    static ENGINE: RefCell<Option<Context>> = const { RefCell::new(None) };
+}
+
+fn set_up() {
+    ENGINE.with(|engine| *engine.borrow_mut() = Some(Context::default()));
+}
+
+/// Runs a script that finds `input`, which is JSON, as the variable of that name, and returns its last
+/// value as JSON. What the script throws is the error.
+#[virtine(
+    std,
+    init = set_up,
+    memory = "64MiB",
+    stack = "8MiB",
+    timeout = "2s",
+    allow(clock)
+)]
+pub fn evaluate(script: &str, input: &str) -> Result<String, String> {
+    let told = |error: boa_engine::JsError| error.to_string();
+    ENGINE.with(|engine| {
+        let mut engine = engine.borrow_mut();
+        let context = engine.as_mut().ok_or("no engine")?;
+        let input = serde_json::from_str(input).map_err(|error| error.to_string())?;
+        let input = JsValue::from_json(&input, context).map_err(told)?;
+        let all = boa_engine::property::Attribute::all();
+        context
+            .register_global_property(js_string!("input"), input, all)
+            .map_err(told)?;
+        let value = context.eval(Source::from_bytes(script)).map_err(told)?;
+        let value = value.to_json(context).map_err(told)?;
+        Ok(value.map_or_else(|| "null".to_owned(), |value| value.to_string()))
+    })
+}

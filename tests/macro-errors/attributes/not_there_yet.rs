@@ -1,6 +1,0 @@
-use wasp_core::virtine;
-
-#[virtine(std)]
-fn f() {}
-
-fn main() {}

@@ -1,0 +1,196 @@
+//! The shims that `virtine-build` puts beside the user's functions, for both kinds of guests: they name
+//! what `guest` has, which is the runtime's own or the one for the real std.
+
+/// Made by `virtine-build` behind each `#[virtine]` function: decodes the arguments, calls the
+/// function, reports the result and behind it what the function may have changed. `symbol` names the
+/// entry of its calls, and, where the attribute names a function `init`, `start_symbol` that of its
+/// guests' start.
+///
+/// Types are inferred from the function's own signature, so that they need no second resolution.
+/// Each parameter comes with a name for its value here, and with how it travels:
+///
+/// * `value`: decoded by value (also `&str` and `&[u8]`, which borrow from the argument area);
+/// * `reference`, `mutable`: decoded by value, passed by reference;
+/// * `slice`, `mutable_slice`: decoded as a `Vec`, passed as a slice;
+/// * `array`, `array_reference`, `mutable_array`: arrays, of any length;
+/// * `ordering`: `std::cmp::Ordering`;
+/// * `handle`, `mutable_handle`: a file or stream of the host's;
+/// * `io_result`, of the result alone: `std::io::Result`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __virtine_entry {
+    ($function:ident $symbol:literal $(($name:ident $kind:ident))* -> $result:ident;
+     $($start_symbol:literal $init:path)?) => {
+        const _: () = {
+            $(
+                #[unsafe(export_name = $start_symbol)]
+                extern "C" fn start(heap_start: usize, heap_end: usize) -> ! {
+                    $crate::guest::start(heap_start, heap_end, $init)
+                }
+            )?
+            #[unsafe(export_name = $symbol)]
+            extern "C" fn call(address: *const u8, length: usize, grants: u64) -> ! {
+                $crate::guest::protect(move || {
+                    #[allow(unused_mut, unused_variables, reason = "a function may have no parameters")]
+                    let mut arguments = $crate::guest::arguments(address, length, grants);
+                    $(
+                        #[allow(unused_mut, reason = "few are changed")]
+                        let mut $name = $crate::__virtine_argument!(arguments $kind);
+                    )*
+                    let result = $function($($crate::__virtine_passed!($name $kind)),*);
+                    // Serde's tuples end at 16 elements.
+                    $crate::guest::exit::done(&(
+                        $crate::__virtine_result!(result $result),
+                        $crate::__virtine_nested!($(($name $kind))*),
+                    ))
+                })
+            }
+        };
+    };
+}
+
+/// The value of one argument of [`__virtine_entry!`].
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __virtine_argument {
+    ($arguments:ident slice) => {
+        $arguments.next::<$crate::vec::Vec<_>>()
+    };
+    ($arguments:ident mutable_slice) => {
+        $arguments.next::<$crate::vec::Vec<_>>()
+    };
+    ($arguments:ident array) => {
+        $arguments.next::<$crate::codec::Array<_, _>>().0
+    };
+    ($arguments:ident array_reference) => {
+        $arguments.next::<$crate::codec::Array<_, _>>().0
+    };
+    ($arguments:ident mutable_array) => {
+        $arguments.next::<$crate::codec::Array<_, _>>().0
+    };
+    ($arguments:ident ordering) => {
+        $arguments.next::<$crate::codec::Ordered>().0
+    };
+    ($arguments:ident handle) => {
+        $arguments.next_handle()
+    };
+    ($arguments:ident mutable_handle) => {
+        $arguments.next_handle()
+    };
+    ($arguments:ident $other:ident) => {
+        $arguments.next()
+    };
+}
+
+/// The value as [`__virtine_entry!`] passes it to the function.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __virtine_passed {
+    ($name:ident value) => {
+        $name
+    };
+    ($name:ident array) => {
+        $name
+    };
+    ($name:ident ordering) => {
+        $name
+    };
+    ($name:ident handle) => {
+        $name
+    };
+    ($name:ident reference) => {
+        &$name
+    };
+    ($name:ident array_reference) => {
+        &$name
+    };
+    ($name:ident slice) => {
+        &$name[..]
+    };
+    ($name:ident mutable_slice) => {
+        &mut $name[..]
+    };
+    ($name:ident $mutable:ident) => {
+        &mut $name
+    };
+}
+
+/// What of an argument goes back behind the result: nothing, or what the function made of it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __virtine_changed {
+    ($name:ident mutable) => {
+        &$name
+    };
+    ($name:ident mutable_slice) => {
+        &$name[..]
+    };
+    ($name:ident mutable_array) => {
+        $crate::codec::ArrayRef(&$name)
+    };
+    ($name:ident $unchanged:ident) => {
+        ()
+    };
+}
+
+/// `(a, (b, (c, ())))`, which takes no bytes beyond its elements'.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __virtine_nested {
+    () => {
+        ()
+    };
+    (($name:ident $kind:ident) $($rest:tt)*) => {
+        ($crate::__virtine_changed!($name $kind), $crate::__virtine_nested!($($rest)*))
+    };
+}
+
+/// The result as it goes back.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __virtine_result {
+    ($name:ident array) => {
+        $crate::codec::ArrayRef(&$name)
+    };
+    ($name:ident ordering) => {
+        $crate::codec::Ordered($name)
+    };
+    ($name:ident io_result) => {
+        $crate::guest::told($name)
+    };
+    ($name:ident value) => {
+        &$name
+    };
+}
+
+/// Stands for the body of a function that does not compile in a guest. Never runs: a program that
+/// holds `symbol` is refused when it is built. The message differs from stub to stub, so that the
+/// compiler does not make one of two.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __virtine_absent {
+    ($symbol:literal) => {{
+        #[unsafe(export_name = $symbol)]
+        #[inline(never)]
+        extern "C" fn absent() -> ! {
+            $crate::unreachable!("this function does not compile in a virtine: {}", $symbol)
+        }
+        absent()
+    }};
+}
+
+/// The body of a host function in a guest.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __virtine_host {
+    ($name:literal $($argument:ident)*) => {
+        $crate::guest::host::call(
+            // Ends with the one NUL that there is.
+            match ::core::ffi::CStr::from_bytes_with_nul($crate::concat!($name, "\0").as_bytes()) {
+                ::core::result::Result::Ok(name) => name,
+                ::core::result::Result::Err(_) => c"",
+            },
+            &($(&$argument,)*),
+        )
+    };
+}

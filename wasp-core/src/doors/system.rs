@@ -1,0 +1,226 @@
+//! What Linux programs ask for beyond Wasp's hypercalls: through the same doors, by paths and handles that
+//! the caller has read from the program's memory.
+
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use rustix::fs::{Stat, fcntl_getfl, fstat};
+use rustix::io::{Errno, pread, pwrite};
+
+use super::clock;
+use super::dispatch::Session;
+use super::door::Door;
+use super::files;
+use super::guest_memory::{Access as _, GuestSpace};
+use super::handles::{Handle, Kind, Open, is_output};
+use super::quota::Quota;
+use super::refusal::{Answer, Stop};
+use super::roots::Rights;
+use super::{directory, random};
+
+impl Session {
+    /// Opens the file or directory at a path.
+    pub(crate) fn open_at(&mut self, path: &Path, flags: u64, mode: u64) -> Answer {
+        self.open_path(path, flags, mode)
+    }
+
+    /// Removes the name that a path ends with.
+    pub(crate) fn remove(&mut self, path: &Path) -> Answer {
+        self.unlink_path(path)
+    }
+
+    /// What a path leads to.
+    pub(crate) fn stat(&mut self, path: &Path, follow: bool) -> Result<Stat, Stop> {
+        files::stat(&self.policy, path, follow)
+    }
+
+    /// What a handle stands for; of a standard stream, even where its door is closed, that it is one.
+    pub(crate) fn stat_handle(&mut self, handle: u64) -> Result<Stat, Stop> {
+        match self.handles.get(handle)? {
+            Handle::Standard(door) => match Open::standard(&self.policy, *door) {
+                Ok(open) => Ok(fstat(open.descriptor())?),
+                Err(_) => Err(Errno::BADF.into()),
+            },
+            Handle::Open(open) => Ok(fstat(open.descriptor())?),
+            Handle::Random => Err(Errno::BADF.into()),
+        }
+    }
+
+    /// What the symbolic link at a path holds.
+    pub(crate) fn read_link(&mut self, path: &Path) -> Result<Vec<u8>, Stop> {
+        files::read_link(&self.policy, path)
+    }
+
+    /// Whether what lies at a path may be read, as far as the policy tells.
+    pub(crate) fn may_read(&self, path: &Path) -> bool {
+        self.policy.roots().find(path, Rights::READ).is_some()
+    }
+
+    /// Whether what lies at a path may be written, as far as the policy tells.
+    pub(crate) fn may_write(&self, path: &Path) -> bool {
+        self.policy.roots().find(path, Rights::WRITE).is_some()
+    }
+
+    /// Whether there is such a handle.
+    pub(crate) fn is_open(&self, handle: u64) -> bool {
+        self.handles.get(handle).is_ok()
+    }
+
+    /// Gives a handle back.
+    pub(crate) fn close(&mut self, handle: u64) -> Answer {
+        self.handles.close(handle, &mut self.meter).map(|()| 0)
+    }
+
+    /// A second number, no lower than `lowest`, for what a handle stands for.
+    pub(crate) fn duplicate(&mut self, handle: u64, lowest: u64) -> Answer {
+        self.handles.duplicate(handle, lowest, &mut self.meter)
+    }
+
+    /// This second number for what a handle stands for.
+    pub(crate) fn duplicate_to(&mut self, handle: u64, to: u64) -> Answer {
+        self.handles.duplicate_to(handle, to, &mut self.meter)
+    }
+
+    /// The flags that a handle was opened with.
+    pub(crate) fn flags(&mut self, handle: u64) -> Answer {
+        let open = self.opened(handle)?.ok_or(Errno::BADF)?;
+        Ok(fcntl_getfl(open.descriptor())?.bits().into())
+    }
+
+    /// Reads from a handle. A closed standard input is one that is at its end, as std has it as well.
+    pub(crate) fn read_handle(
+        &mut self,
+        memory: &mut dyn GuestSpace,
+        handle: u64,
+        buffer: u64,
+        length: u64,
+    ) -> Answer {
+        self.is_standard_and_closed(handle)?;
+        self.read(memory, handle, buffer, length)
+    }
+
+    /// Writes to a handle. A standard stream whose door is closed is one that is not open.
+    pub(crate) fn write_handle(
+        &mut self,
+        memory: &mut dyn GuestSpace,
+        handle: u64,
+        address: u64,
+        length: u64,
+    ) -> Answer {
+        self.is_standard_and_closed(handle)?;
+        self.write(memory, handle, address, length)
+    }
+
+    /// Programs take a stream that is not open for one that nobody wants, and go on. Under a strict policy
+    /// the refusal counts.
+    fn is_standard_and_closed(&mut self, handle: u64) -> Result<(), Stop> {
+        let Handle::Standard(door) = self.handles.get(handle)? else {
+            return Ok(());
+        };
+        match Open::standard(&self.policy, *door) {
+            Err(Stop::Refused(refusal)) if !self.policy.ends(&refusal) => Err(Errno::BADF.into()),
+            Err(stop) => Err(stop),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Reads a file at an offset, which need not be where it stands.
+    pub(crate) fn read_at(
+        &mut self,
+        memory: &mut dyn GuestSpace,
+        handle: u64,
+        [buffer, length, offset]: [u64; 3],
+    ) -> Answer {
+        let open = self.file(handle)?;
+        let allowed = self.meter.allow(Quota::BytesRead, length)?;
+        let count = memory.fill_with(buffer, allowed, |place| {
+            Ok(pread(open.descriptor(), place, offset)? as u64)
+        })?;
+        self.meter.take(Quota::BytesRead, count);
+        Ok(count)
+    }
+
+    /// Writes to a file at an offset.
+    pub(crate) fn write_at(
+        &mut self,
+        memory: &mut dyn GuestSpace,
+        handle: u64,
+        [address, length, offset]: [u64; 3],
+    ) -> Answer {
+        let open = self.file(handle)?;
+        let quota = match is_output(handle) {
+            true => Quota::Output,
+            false => Quota::BytesWritten,
+        };
+        let allowed = self.meter.allow(quota, length)?;
+        let bytes = memory.bytes(address, allowed)?;
+        let count = pwrite(open.descriptor(), bytes, offset)? as u64;
+        self.meter.take(quota, count);
+        Ok(count)
+    }
+
+    fn file(&mut self, handle: u64) -> Result<Open, Stop> {
+        let open = self.opened(handle)?.ok_or(Errno::SPIPE)?;
+        match open.kind {
+            Kind::File => Ok(open),
+            Kind::Socket | Kind::Stream => Err(Errno::SPIPE.into()),
+        }
+    }
+
+    /// Moves where a file is read and written.
+    pub(crate) fn seek(&mut self, handle: u64, offset: u64, whence: u64) -> Answer {
+        self.lseek(handle, offset, whence)
+    }
+
+    /// The next entries of a directory.
+    pub(crate) fn read_directory(
+        &mut self,
+        memory: &mut dyn GuestSpace,
+        handle: u64,
+        buffer: u64,
+        length: u64,
+    ) -> Answer {
+        let open = self.opened(handle)?.ok_or(Errno::NOTDIR)?;
+        let allowed = self.meter.allow(Quota::BytesRead, length)?;
+        let count = memory.fill_with(buffer, allowed, |place| directory::read(&open, place))?;
+        self.meter.take(Quota::BytesRead, count);
+        Ok(count)
+    }
+
+    /// Nanoseconds of one of the ABI's clocks.
+    pub(crate) fn clock(&mut self, which: u64) -> Answer {
+        self.pass(Door::Clock)?;
+        clock::read(which, self.time)
+    }
+
+    /// Waits, no longer than the call may take.
+    pub(crate) fn sleep(&mut self, time: Duration) -> Answer {
+        self.pass(Door::Clock)?;
+        let left = self.deadline.left();
+        thread::sleep(time.min(left));
+        match time >= left {
+            true => Err(Stop::TimedOut),
+            false => Ok(0),
+        }
+    }
+
+    /// Random bytes, from the kernel's generator.
+    pub(crate) fn randomness(
+        &mut self,
+        memory: &mut dyn GuestSpace,
+        buffer: u64,
+        length: u64,
+    ) -> Answer {
+        self.pass(Door::Random)?;
+        self.random(memory, buffer, length)
+    }
+
+    /// Random bytes for the host to hand over; `None` where the door is closed, which is no refusal.
+    pub(crate) fn seed(&mut self) -> Option<[u8; 16]> {
+        let mut seed = [0; 16];
+        self.policy.check(Door::Random).ok()?;
+        random::fill(&mut seed).ok()?;
+        Some(seed)
+    }
+}

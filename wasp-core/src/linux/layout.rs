@@ -1,0 +1,95 @@
+//! Where a program lies in its machine's memory.
+//!
+//! ```text
+//! 0x0000_1000  supervisor, gate, entry of system calls
+//! ELF file's addresses: its segments, by their own rights
+//! heap: from the end of these up, as `brk` moves its end
+//!   ...
+//! mappings: from the stack down
+//! guard page
+//! stack
+//! guard page
+//! end of the segments + memory; behind it the page tables, mapped nowhere
+//! ```
+
+use std::arch::x86_64::__cpuid;
+
+use virtine_rt::abi::image::ImageError;
+use virtine_rt::abi::{PAGE_SIZE, USER_BASE};
+
+use super::address_space::{AddressSpace, Protection};
+use super::elf::Executable;
+use crate::Error;
+use crate::arch::descriptors::{Ports, Supervisor};
+use crate::arch::paging::PageTables;
+use crate::blueprint::Blueprint;
+
+const SUPERVISOR: Supervisor = Supervisor::new(PAGE_SIZE, Ports::SystemCalls);
+/// No program has more memory than this.
+const MOST: u64 = 4 << 30;
+
+/// Where everything lies.
+pub(crate) struct Layout {
+    pub(crate) blueprint: Blueprint,
+    pub(crate) space: AddressSpace,
+    pub(crate) heap: u64,
+    pub(crate) stack_top: u64,
+    /// Behind all of it, where the page tables lie.
+    pub(crate) end: u64,
+}
+
+impl Layout {
+    /// Lays out a program with so much memory, `stack` of it stack.
+    pub(crate) fn new(executable: &Executable<'_>, memory: u64, stack: u64) -> Result<Self, Error> {
+        let aligned = memory.is_multiple_of(PAGE_SIZE) && stack.is_multiple_of(PAGE_SIZE);
+        if !aligned || stack == 0 || memory > MOST {
+            return Err(ImageError::Sizes { memory, stack }.into());
+        }
+        let needed = stack.saturating_add(4 * PAGE_SIZE);
+        if memory < needed {
+            return Err(ImageError::MemoryTooSmall { memory, needed }.into());
+        }
+        let image_end = executable.end();
+        let end = image_end + memory;
+        let stack_top = end - PAGE_SIZE;
+        let stack_bottom = stack_top - stack;
+        let mut space = AddressSpace::new(USER_BASE, stack_top);
+        let full = |_| ImageError::SegmentCount { found: 0 };
+        for segment in &executable.segments {
+            space
+                .map(segment.start, segment.end, segment.protection)
+                .map_err(full)?;
+        }
+        let guard = stack_bottom - PAGE_SIZE;
+        space
+            .map(guard, stack_bottom, Protection::NONE)
+            .map_err(full)?;
+        space
+            .map(stack_bottom, stack_top, Protection::DATA)
+            .map_err(full)?;
+        Ok(Self {
+            blueprint: blueprint(&space, end),
+            space,
+            heap: image_end,
+            stack_top,
+            end,
+        })
+    }
+}
+
+/// A machine in which this is mapped, with its page tables from `end` on.
+pub(crate) fn blueprint(space: &AddressSpace, end: u64) -> Blueprint {
+    let mut tables = PageTables::new(end, end);
+    tables.scan_from(USER_BASE);
+    for region in space.regions() {
+        if let Some(rights) = region.protection.rights() {
+            tables.map(region.start, region.end, rights);
+        }
+    }
+    Blueprint::ring3(SUPERVISOR, tables)
+}
+
+/// What AT_HWCAP tells: EDX of CPUID's leaf 1.
+pub(crate) fn features() -> u64 {
+    __cpuid(1).edx.into()
+}

@@ -1,0 +1,339 @@
+//! Static Linux programs, run like [`std::process::Command`] runs others.
+
+use std::ffi::{CString, OsStr, OsString};
+use std::fs;
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kvm_bindings::kvm_regs;
+use rustix::fs::{MemfdFlags, OFlags, fcntl_setfl, memfd_create};
+
+use super::elf::Executable;
+use super::layout::Layout;
+use super::names;
+use super::process::Process;
+use super::run::End;
+use super::stack::Start;
+use crate::Error;
+use crate::arch::registers::USER_RFLAGS;
+use crate::doors::{Deadline, HeapEnd, Policy, Reply, Session};
+use crate::machine::Machine;
+use crate::memory::GuestMemory;
+
+const MEMORY: u64 = 64 << 20;
+const STACK: u64 = 1 << 20;
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A static Linux executable, to be run in a virtual machine of its own.
+///
+/// It sees no host but what its [`Policy`] grants; its system calls are answered by a small, closed
+/// personality. There are no other processes, no threads, no sockets, no signals' handlers.
+///
+/// ```no_run
+/// use wasp_core::Policy;
+/// use wasp_core::linux::Program;
+///
+/// # fn main() -> Result<(), wasp_core::Error> {
+/// let output = Program::open("/bin/busybox")?
+///     .args(["sha256sum", "data/a"])
+///     .policy(Policy::new().read("data"))
+///     .output()?;
+/// assert!(output.finished.success());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Program {
+    path: PathBuf,
+    file: Vec<u8>,
+    arguments: Vec<OsString>,
+    environment: Vec<OsString>,
+    policy: Policy,
+    input: Option<Vec<u8>>,
+    memory: u64,
+    stack: u64,
+    timeout: Duration,
+}
+
+/// How a program came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// By `exit` or `exit_group`, with this code, from 0 to 255.
+    Exited(i32),
+    /// By a signal that it sent to itself, as `abort` does.
+    Killed(u8),
+}
+
+/// What is known of a program that has come to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finished {
+    /// How.
+    pub status: Status,
+    /// The system calls that it was refused, each once: why it may have failed.
+    pub refused: Vec<&'static str>,
+}
+
+impl Finished {
+    /// Whether it exited with code 0.
+    #[must_use]
+    pub fn success(&self) -> bool {
+        self.status == Status::Exited(0)
+    }
+}
+
+/// What a program has written besides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Output {
+    /// How it came to its end.
+    pub finished: Finished,
+    /// All that went to standard output.
+    pub stdout: Vec<u8>,
+    /// All that went to standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl Program {
+    /// The program in a file, which is read at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ReadImage`] where it cannot be read.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let file = fs::read(path).map_err(|source| Error::ReadImage {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self::new(path, file))
+    }
+
+    /// The program that an ELF file holds; `path` is what it is told to be called.
+    #[must_use]
+    pub fn new(path: impl AsRef<Path>, file: Vec<u8>) -> Self {
+        let path = path.as_ref().to_owned();
+        Self {
+            arguments: vec![path.clone().into_os_string()],
+            path,
+            file,
+            environment: Vec::new(),
+            policy: Policy::new(),
+            input: None,
+            memory: MEMORY,
+            stack: STACK,
+            timeout: TIMEOUT,
+        }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.arguments.push(argument.as_ref().to_owned());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: AsRef<OsStr>>(self, arguments: impl IntoIterator<Item = A>) -> Self {
+        arguments.into_iter().fold(self, Self::arg)
+    }
+
+    /// Adds a variable to its environment, which is empty at first.
+    #[must_use]
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        let mut variable = name.as_ref().to_owned();
+        variable.push("=");
+        variable.push(value);
+        self.environment.push(variable);
+        self
+    }
+
+    /// What it may ask of the host: nothing, unless told otherwise.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Gives it these bytes as its standard input.
+    #[must_use]
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.input = Some(bytes.into());
+        self
+    }
+
+    /// Grants it so many bytes of memory, heap, mappings and stack together: 64 MiB unless said
+    /// otherwise. The program itself is not counted.
+    #[must_use]
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.memory = bytes;
+        self
+    }
+
+    /// Makes so many bytes of that stack: 1 MiB unless said otherwise.
+    #[must_use]
+    pub fn stack(mut self, bytes: u64) -> Self {
+        self.stack = bytes;
+        self
+    }
+
+    /// Ends it after this time: 10 s unless said otherwise.
+    #[must_use]
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = limit;
+        self
+    }
+
+    /// Runs it, its standard streams as the policy has them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Program`] where the file is no static executable, [`Error::Fault`] where it does what no
+    /// program may, [`Error::TimedOut`], and where the host fails.
+    pub fn status(&self) -> Result<Finished, Error> {
+        self.run(self.policy.clone())
+    }
+
+    /// Runs it, and keeps what it writes to standard output and standard error, as far as its quota of
+    /// output goes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Program::status`].
+    pub fn output(&self) -> Result<Output, Error> {
+        let [stdout, stderr] = [scratch("stdout")?, scratch("stderr")?];
+        let policy = self
+            .policy
+            .clone()
+            .stdout_to(copy(&stdout)?)
+            .stderr_to(copy(&stderr)?);
+        let finished = self.run(policy)?;
+        Ok(Output {
+            finished,
+            stdout: contents(stdout)?,
+            stderr: contents(stderr)?,
+        })
+    }
+
+    fn run(&self, mut policy: Policy) -> Result<Finished, Error> {
+        if let Some(input) = &self.input {
+            policy = policy.stdin_from(holding(input)?);
+        }
+        let executable = Executable::parse(&self.file)?;
+        let layout = Layout::new(&executable, self.memory, self.stack)?;
+        let nothing = HeapEnd::new(0, 0);
+        let mut session = Session::new(policy, nothing, Deadline::after(self.timeout));
+        let start = Start {
+            arguments: &texts(&self.arguments)?,
+            environment: &texts(&self.environment)?,
+            executable: &executable,
+            random: super::identity::seed(&mut session),
+            features: super::layout::features(),
+            own: [libc::AT_IGNORE, 0],
+        };
+        let stack = start.lay_out(layout.stack_top);
+        if stack.len() as u64 > self.stack / 4 {
+            return Err(Error::Argument {
+                reason: format!(
+                    "arguments and environment take {} bytes, more than a quarter of the stack",
+                    stack.len()
+                ),
+            });
+        }
+        let mut file = layout.blueprint.file()?;
+        for segment in &executable.segments {
+            file.write(segment.address, segment.bytes)?;
+        }
+        let rsp = layout.stack_top - stack.len() as u64;
+        file.write(rsp, &stack)?;
+        let memory = GuestMemory::map(file.descriptor(), layout.blueprint.size)?;
+        let mut machine = Machine::new(memory, &layout.blueprint)?;
+        machine.set_general(kvm_regs {
+            rip: executable.entry,
+            rsp,
+            rflags: USER_RFLAGS,
+            ..Default::default()
+        });
+        let mut process = Process::new(layout.space, layout.heap, self.stack, self.memory);
+        process.path.clone_from(&self.path);
+        let first = layout.blueprint.run(&mut machine, self.timeout)?;
+        let end = process.serve(&mut machine, &layout.blueprint, &mut session, first)?;
+        self.finished(end, &process, &mut machine)
+    }
+
+    fn finished(
+        &self,
+        end: End,
+        process: &Process,
+        machine: &mut Machine,
+    ) -> Result<Finished, Error> {
+        let limit = self.timeout;
+        let status = match end {
+            End::Exited(code) => Status::Exited(code),
+            End::Killed(signal) => Status::Killed(signal),
+            End::TimedOut | End::Ended(Reply::TimedOut) => return Err(Error::TimedOut { limit }),
+            End::Fault(fault) => return Err(Error::Fault(fault)),
+            End::Hypercall => {
+                let number = machine.general().rdi;
+                return Err(Error::Fault(crate::exit::Fault::Hypercall { number }));
+            }
+            End::Ended(Reply::Refused(refusal)) => return Err(refusal.into()),
+            End::Ended(Reply::HostFunction { function, reason }) => {
+                return Err(Error::HostFunction { function, reason });
+            }
+            // No system call is answered so.
+            End::Ended(Reply::Answer(_) | Reply::Exit | Reply::Unknown) => {
+                return Err(Error::TimedOut { limit });
+            }
+        };
+        let refused = process.refused.iter();
+        Ok(Finished {
+            status,
+            refused: refused
+                .map(|number| names::of(*number).unwrap_or("an unknown system call"))
+                .collect(),
+        })
+    }
+}
+
+fn texts(texts: &[OsString]) -> Result<Vec<CString>, Error> {
+    let texts = texts.iter().map(|text| CString::new(text.as_bytes()));
+    texts
+        .collect::<Result<_, _>>()
+        .map_err(|_| Error::Argument {
+            reason: "arguments and variables of a program hold no NUL".to_owned(),
+        })
+}
+
+/// A file in memory that only grows, so that it is never longer than what was written.
+fn scratch(name: &str) -> Result<OwnedFd, Error> {
+    let failed = |errno: rustix::io::Errno| Error::system("memfd_create")(errno.into());
+    let file = memfd_create(name, MemfdFlags::CLOEXEC).map_err(failed)?;
+    fcntl_setfl(&file, OFlags::APPEND).map_err(failed)?;
+    Ok(file)
+}
+
+fn holding(bytes: &[u8]) -> Result<OwnedFd, Error> {
+    use std::io::{Seek as _, Write as _};
+    let mut file = fs::File::from(scratch("stdin")?);
+    let filled = file.write_all(bytes).and_then(|()| file.rewind());
+    filled.map_err(Error::system("write of a program's input"))?;
+    Ok(file.into())
+}
+
+fn copy(file: &OwnedFd) -> Result<OwnedFd, Error> {
+    file.try_clone().map_err(Error::system("dup"))
+}
+
+fn contents(file: OwnedFd) -> Result<Vec<u8>, Error> {
+    use std::io::Seek as _;
+    let mut bytes = Vec::new();
+    let mut file = fs::File::from(file);
+    let read = file.rewind().and_then(|()| file.read_to_end(&mut bytes));
+    read.map_err(Error::system("read of a program's output"))?;
+    Ok(bytes)
+}
