@@ -1,10 +1,16 @@
 //! The doors without a virtual machine, for the fuzzer.
 
+use std::ops::Range;
 use std::time::Duration;
 
+use virtine_rt::abi::{PAGE_SIZE, USER_BASE};
+
 use crate::Policy;
+use crate::arch::paging::{PageTables, Rights};
 use crate::doors::{Deadline, GuestSpace, HeapEnd, Reply, Session, Stop};
 use crate::hypercalls::Hypercall;
+use crate::linux::{AddressSpace, Next, Outcome, Process, Protection, SystemCall};
+use crate::memory::GuestMemory;
 
 /// Memory of which the first page is not the guest's to write.
 struct Flat<'a>(&'a mut [u8]);
@@ -64,5 +70,56 @@ impl GuestSpace for Flat<'_> {
             .0
             .get_mut(usize::try_from(address).ok()?..usize::try_from(end).ok()?)?;
         (address >= WRITABLE).then(|| fill(place))
+    }
+}
+
+/// Where the memory of a program is that makes system calls here; its first four pages are mapped.
+pub const SYSTEM_CALL_MEMORY: Range<u64> = USER_BASE..USER_BASE + (1 << 20);
+
+/// Makes system calls as a program would, with `contents` at the start of its memory.
+///
+/// # Panics
+///
+/// Where the host does what it never may.
+pub fn system_calls(policy: Policy, calls: &[(u64, [u64; 6])], contents: &[u8]) {
+    let Range { start, end } = SYSTEM_CALL_MEMORY;
+    let mut space = AddressSpace::new(start, end);
+    let mapped = start + 4 * PAGE_SIZE;
+    space
+        .map(start, mapped, Protection::DATA)
+        .expect("the first of few");
+    let mut tables = PageTables::new(end, end);
+    tables.scan_from(start);
+    tables.map(
+        start,
+        mapped,
+        Rights {
+            user: true,
+            write: true,
+            execute: false,
+        },
+    );
+    let mut memory = GuestMemory::anonymous(tables.end()).expect("memory");
+    for (address, bytes) in tables.initial() {
+        memory.put(address, &bytes).expect("inside");
+    }
+    let length = contents.len().min(4 * PAGE_SIZE as usize);
+    memory.put(start, &contents[..length]).expect("inside");
+    let deadline = Deadline::after(Duration::from_millis(20));
+    let mut session = Session::new(policy, HeapEnd::new(0, 0), deadline);
+    let mut process = Process::new(space, mapped, PAGE_SIZE, end - start);
+    for &(number, arguments) in calls {
+        let call = SystemCall { number, arguments };
+        let outcome = process.answer(call, &mut session, &mut memory, &tables);
+        match outcome.expect("the host's own memory is there") {
+            Outcome::Next(Next::Answer(answer)) => check(answer),
+            Outcome::Next(Next::SetFsBase(_) | Next::GetFsBase(_)) => {}
+            Outcome::Next(Next::Exited(_) | Next::Killed(_)) | Outcome::Ended(_) => break,
+        }
+        let below = memory.bytes(0, start).expect("inside");
+        assert!(
+            below.iter().all(|byte| *byte == 0),
+            "the supervisor's memory was changed"
+        );
     }
 }

@@ -30,8 +30,14 @@ mod stat;
 mod time;
 
 pub(crate) use address_space::AddressSpace;
+#[cfg(fuzzing)]
+pub(crate) use address_space::Protection;
 pub(crate) use boot::{Booted, boot};
+#[cfg(fuzzing)]
+pub(crate) use dispatch::Outcome;
 pub use elf::ElfError;
 pub(crate) use process::Process;
+#[cfg(fuzzing)]
+pub(crate) use process::{Next, SystemCall};
 pub use program::{Finished, Output, Program, Status};
 pub(crate) use run::{End, is_system_call};
