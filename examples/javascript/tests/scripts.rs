@@ -8,7 +8,7 @@ use wasp_core::Error;
 fn json_goes_in_and_comes_out() {
     let script = "({ sum: input.numbers.reduce((a, b) => a + b, 0), kind: typeof input })";
     let result = evaluate(script, r#"{ "numbers": [1, 2, 39] }"#);
-    assert_eq!(result.as_deref(), Ok(r#"{"sum":42,"kind":"object"}"#));
+    assert_eq!(result.as_deref(), Ok(r#"{"kind":"object","sum":42}"#));
     assert_eq!(evaluate("undefined", "null").as_deref(), Ok("null"));
 }
 
