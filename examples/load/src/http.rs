@@ -4,7 +4,10 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 /// An exchange that asks for `path` and expects status 200 and exactly this body.
-pub fn get(path: &str, body: Vec<u8>) -> impl Fn(TcpStream, usize) -> Result<(), String> + Sync {
+pub fn get(
+    path: &str,
+    body: Vec<u8>,
+) -> impl Fn(TcpStream, usize) -> Result<(), String> + Sync + use<> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     move |mut stream, _| {
         stream
