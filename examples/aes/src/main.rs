@@ -53,16 +53,16 @@ fn run(options: &Options) -> Result<(), String> {
         if last {
             pad(&mut chunk);
         }
-        encrypt::try_call(&options.key, &iv, &mut chunk)
+        let encrypted = encrypt::try_call(&options.key, &iv, &chunk)
             .map_err(|error| error.to_string())?
             .map_err(|length| format!("expected whole blocks, found {length} bytes"))?;
         output
-            .write_all(&chunk)
+            .write_all(&encrypted)
             .map_err(|error| format!("cannot write: {error}"))?;
         if last {
             return Ok(());
         }
-        iv.copy_from_slice(&chunk[CHUNK - BLOCK..]);
+        iv.copy_from_slice(&encrypted[CHUNK - BLOCK..]);
     }
 }
 

@@ -22,6 +22,20 @@ guest! {
 }
 
 guest! {
+    /// Counts to 4,096 before each hypercall.
+    pub(crate) COUNT = "
+        .code64
+    count_again:
+        mov ecx, 4096
+    count_down:
+        dec ecx
+        jnz count_down
+        out 0xff, al
+        jmp count_again
+    "
+}
+
+guest! {
     /// fib(20) in real mode, again and again, each in AX at a hypercall.
     pub(crate) FIB_16 = "
         .code16

@@ -7,7 +7,7 @@ use plotters::prelude::*;
 
 use crate::figure::{Kind, Plot};
 use crate::samples::{Series, Spread};
-use crate::units::number;
+use crate::units::{bytes, number};
 
 const COLOURS: [RGBColor; 7] = [
     RGBColor(0x1b, 0x6c, 0xa8),
@@ -125,36 +125,57 @@ fn lines(plot: &Plot, over: &str, logarithmic: bool, area: &Area<'_>) -> Drawn {
     let values = decades(spreads.flat_map(|spread| [spread.low, spread.high]));
     let low = points.clone().fold(f64::INFINITY, f64::min);
     let high = points.fold(f64::NEG_INFINITY, f64::max);
-    let mut builder = ChartBuilder::on(area);
+    let below = legend(plot, &area.titled(&plot.title, (FONT, 20))?)?;
+    let mut builder = ChartBuilder::on(&below);
     builder
-        .caption(&plot.title, (FONT, 20))
         .margin(12)
         .x_label_area_size(44)
         .y_label_area_size(72);
     match logarithmic {
         true => {
             let places = (low / 1.3..high * 1.3).log_scale().base(4.0);
-            over_axis(
-                plot,
-                over,
-                builder.build_cartesian_2d(places, values.log_scale())?,
-            )
+            let chart = builder.build_cartesian_2d(places, values.log_scale())?;
+            over_axis(plot, over, &|value| bytes(*value as usize), chart)
         }
         false => {
             let places = low - 0.5..high + 0.5;
-            over_axis(
-                plot,
-                over,
-                builder.build_cartesian_2d(places, values.log_scale())?,
-            )
+            let chart = builder.build_cartesian_2d(places, values.log_scale())?;
+            over_axis(plot, over, &|value| number(*value), chart)
         }
     }
+}
+
+/// In the order in which they come.
+fn subjects(plot: &Plot) -> Vec<&str> {
+    let mut subjects: Vec<&str> = Vec::new();
+    for series in &plot.series {
+        if !subjects.contains(&series.subject.as_str()) {
+            subjects.push(&series.subject);
+        }
+    }
+    subjects
+}
+
+/// Says which colour is whose, above the lines so that it hides none, and returns what is left below.
+fn legend<'a>(plot: &Plot, area: &Area<'a>) -> Result<Area<'a>, Box<dyn std::error::Error>> {
+    let subjects = subjects(plot);
+    let rows = subjects.len().div_ceil(2);
+    let (top, below) = area.split_vertically(20 * rows as i32 + 4);
+    for (at, subject) in subjects.into_iter().enumerate() {
+        let colour = COLOURS[at % COLOURS.len()];
+        let (x, y) = (84 + 440 * (at / rows) as i32, 10 + 20 * (at % rows) as i32);
+        let line = [(x, y), (x + 24, y)];
+        top.draw(&PathElement::new(line, colour.stroke_width(3)))?;
+        top.draw(&Text::new(subject.to_owned(), (x + 32, y - 6), (FONT, 13)))?;
+    }
+    Ok(below)
 }
 
 /// The lines themselves, whatever the horizontal axis.
 fn over_axis<'a, X>(
     plot: &Plot,
     over: &str,
+    place: &dyn Fn(&f64) -> String,
     mut chart: ChartContext<
         'a,
         SVGBackend<'a>,
@@ -168,17 +189,11 @@ where
         .configure_mesh()
         .x_desc(over)
         .y_desc(axis(plot))
-        .x_label_formatter(&|value| number(*value))
+        .x_label_formatter(place)
         .y_label_formatter(&|value| number(*value))
         .label_style((FONT, 13))
         .draw()?;
-    let mut subjects: Vec<&str> = Vec::new();
-    for series in &plot.series {
-        if !subjects.contains(&series.subject.as_str()) {
-            subjects.push(&series.subject);
-        }
-    }
-    for (at, subject) in subjects.into_iter().enumerate() {
+    for (at, subject) in subjects(plot).into_iter().enumerate() {
         let colour = COLOURS[at % COLOURS.len()];
         let own: Vec<(f64, Spread)> = plot
             .series
@@ -187,21 +202,11 @@ where
             .map(|series| (series.at, spread(series)))
             .collect();
         let medians = own.iter().map(|(at, spread)| (*at, spread.median));
-        chart
-            .draw_series(LineSeries::new(medians.clone(), colour.stroke_width(2)))?
-            .label(subject)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2)));
+        chart.draw_series(LineSeries::new(medians.clone(), colour.stroke_width(2)))?;
         chart.draw_series(medians.map(|point| Circle::new(point, 3, colour.filled())))?;
         chart.draw_series(own.iter().map(|(at, spread)| {
             PathElement::new([(*at, spread.low), (*at, spread.high)], colour.mix(0.6))
         }))?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .background_style(WHITE.mix(0.85))
-        .border_style(BLACK.mix(0.4))
-        .label_font((FONT, 13))
-        .draw()?;
     Ok(())
 }

@@ -49,7 +49,7 @@ const fn ratio(name: &'static str, gold: f64, tinker2: f64, range: &'static str)
 
 /// Figure 8: cached with asynchronous cleaning, against a bare `KVM_RUN`.
 pub(crate) const ASYNC_TO_RUN: Ratio = ratio(
-    "cached, asynchronous / bare KVM_RUN",
+    "cached, asynchronous / KVM_RUN of its mode",
     0.990,
     1.010,
     "0.64 to 1.47",
