@@ -88,6 +88,73 @@ fn file_that_claims_to_be_huge_is_an_error() {
     assert!(!matches!(answer, Ok(Ok(_))));
 }
 
+/// 128 MiB of zeros in less than a hundredth of that: it fits what may be claimed, and not the virtine's memory.
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn small_file_that_unpacks_to_a_huge_picture_is_an_error() {
+    let bomb = black(16_384, 8_192);
+    assert!(bomb.len() < 1 << 20, "{}", bomb.len());
+    let answer = thumbnail::try_call(&bomb, 8);
+    assert!(!matches!(answer, Ok(Ok(_))));
+    assert!(thumbnail(&picture(20, 20), 8).is_ok());
+}
+
+/// A black picture in 8 bits of grey, as small as can be.
+fn black(width: u32, height: u32) -> Vec<u8> {
+    let mut header = [width.to_be_bytes(), height.to_be_bytes()].concat();
+    header.extend([8, 0, 0, 0, 0]);
+    let rows = zeros((width as usize + 1) * height as usize);
+    let chunks = [
+        chunk(b"IHDR", &header),
+        chunk(b"IDAT", &rows),
+        chunk(b"IEND", &[]),
+    ];
+    [b"\x89PNG\r\n\x1a\n".to_vec(), chunks.concat()].concat()
+}
+
+fn chunk(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let named = [name, data].concat();
+    let length = (data.len() as u32).to_be_bytes();
+    [&length[..], &named, &crc32(&named).to_be_bytes()].concat()
+}
+
+/// So many zeros in zlib's form (RFC 1950, 1951): one byte, then copies of 258 of it, by the fixed codes. The
+/// checksum is that of zeros.
+fn zeros(length: usize) -> Vec<u8> {
+    let mut bits = vec![true, true, false];
+    let mut code = |value: u16, width: u16| {
+        bits.extend((0..width).rev().map(|bit| value >> bit & 1 == 1));
+    };
+    code(0x30, 8);
+    for _ in 0..(length - 1) / 258 {
+        code(0xc5, 8);
+        code(0, 5);
+    }
+    for _ in 0..(length - 1) % 258 {
+        code(0x30, 8);
+    }
+    code(0, 7);
+    let bytes = bits.chunks(8).map(|bits| {
+        bits.iter()
+            .rev()
+            .fold(0, |byte, &bit| byte << 1 | u8::from(bit))
+    });
+    let sum = (length as u32 % 65_521) << 16 | 1;
+    [0x78, 0x01]
+        .into_iter()
+        .chain(bytes)
+        .chain(sum.to_be_bytes())
+        .collect()
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn the_bomb_is_a_picture_where_it_is_small() {
+    let (dimensions, pixels) = decode(&thumbnail(&black(20, 30), 10).expect("a PNG file"));
+    assert_eq!(dimensions, (6, 10));
+    assert!(pixels.iter().all(|&byte| byte == 0));
+}
+
 /// As PNG has it (ISO/IEC 15948, annex D).
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, &byte| {
