@@ -61,25 +61,29 @@ impl Table {
             "5th to 95th percentile",
             "unit",
             "samples",
-            "ratio to the floor",
+            "floor beside it",
+            "ratio",
         ];
         let mut table = Self::new(format!("{caption}. Floor: {floor}."), &header);
-        for series in samples.all() {
+        let first = samples.place(floor);
+        let rows = samples.all().iter();
+        for series in rows.filter(|series| series.subject != floor || series.at == first) {
             let (spread, unit) = (series.spread(), series.unit);
             let [low, median, high] =
                 [spread.low, spread.median, spread.high].map(|value| number(unit.scale(value)));
-            let ratio = spread.median / samples.median(floor, series.at);
+            let beside = samples.median(floor, series.at);
+            let compared = |value: f64| match unit {
+                Unit::Cycles => String::new(),
+                _ => number(value),
+            };
             table.row([
                 series.subject.clone(),
                 median,
                 format!("{low} to {high}"),
                 unit.shown().to_owned(),
                 series.samples.len().to_string(),
-                match series.unit {
-                    _ if ratio.is_nan() => String::new(),
-                    Unit::Cycles => String::new(),
-                    _ => number(ratio),
-                },
+                compared(unit.scale(beside)),
+                compared(spread.median / beside),
             ]);
         }
         table

@@ -39,6 +39,28 @@ pub(crate) fn in_turns(
     Ok(())
 }
 
+/// Each group of subjects in turns with a floor of its own: many in turns would measure how cold the others leave
+/// the caches. The groups' numbers are where their samples stand.
+pub(crate) fn in_groups(
+    effort: &Effort,
+    rounds: usize,
+    samples: &mut Samples,
+    (floor, call): (&str, &mut dyn FnMut()),
+    groups: Vec<Vec<Subject<'_>>>,
+) -> Result<(), String> {
+    for (at, mut group) in groups.into_iter().enumerate() {
+        let mut own = Samples::default();
+        group.push(Box::new(|samples| {
+            samples.time(floor, 0.0, &mut *call);
+            Ok(())
+        }));
+        in_turns(effort, rounds, &mut own, &mut group)?;
+        drop(group);
+        samples.absorb(own, at as f64);
+    }
+    Ok(())
+}
+
 /// By Marsaglia's xorshift: the same orders in every run.
 fn shuffle(order: &mut [usize], random: &mut u64) {
     for at in (1..order.len()).rev() {
@@ -99,11 +121,7 @@ mod tests {
         let (mut order, mut random) = (vec![0, 1, 2, 3], 1);
         let mut seen = std::collections::HashSet::new();
         for _ in 0..200 {
-            match round == warm_up {
-                // The first that is kept: tables have their rows in the order in which they were written down.
-                true => order.sort_unstable(),
-                false => shuffle(&mut order, &mut random),
-            }
+            shuffle(&mut order, &mut random);
             let mut sorted = order.clone();
             sorted.sort_unstable();
             assert_eq!(sorted, [0, 1, 2, 3]);

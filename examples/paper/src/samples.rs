@@ -75,6 +75,24 @@ impl Samples {
         }
     }
 
+    /// Takes over what was measured in a comparison of its own, at another place than all others.
+    pub(crate) fn absorb(&mut self, own: Self, at: f64) {
+        let moved = own.series.into_iter().map(|series| Series { at, ..series });
+        self.series.extend(moved);
+    }
+
+    /// Where the subject was measured first.
+    pub(crate) fn place(&self, subject: &str) -> f64 {
+        let found = self.series.iter().find(|series| series.subject == subject);
+        found.map_or(f64::NAN, |series| series.at)
+    }
+
+    /// How many times the other subject's median this one's is, wherever they were measured.
+    pub(crate) fn ratio_across(&self, subject: &str, to: &str) -> f64 {
+        let median = |subject| self.median(subject, self.place(subject));
+        median(subject) / median(to)
+    }
+
     pub(crate) fn all(&self) -> &[Series] {
         &self.series
     }

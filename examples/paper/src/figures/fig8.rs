@@ -9,7 +9,7 @@ use crate::bare::Bare;
 use crate::effort::Effort;
 use crate::figure::{Figure, Kind, Plot, Table};
 use crate::guests::{CALLER, START};
-use crate::measure::{Subject, in_turns};
+use crate::measure::{Subject, in_groups};
 use crate::process;
 use crate::published::{self, beside};
 use crate::samples::{Samples, Series};
@@ -39,23 +39,19 @@ const AT: f64 = 0.0;
 /// Figure 2: what there was before virtines.
 pub(super) fn creation(effort: &Effort) -> Result<Figure, String> {
     let mut samples = Samples::default();
-    let (bare, mut floor) = floor()?;
-    let mut subjects: Vec<Subject<'_>> = contexts(&bare);
-    subjects.push(Box::new(move |samples| {
-        samples.time(FLOOR, AT, || floor.call());
-        Ok(())
-    }));
-    in_turns(
+    let (bare, mut machine) = floor()?;
+    let groups = contexts(&bare);
+    in_groups(
         effort,
         effort.rounds(100, 1000),
         &mut samples,
-        &mut subjects,
+        (FLOOR, &mut || machine.call()),
+        groups,
     )?;
-    drop(subjects);
     Ok(Figure {
         title: "Figure 2: creating a context",
         method: "Each context is made, runs next to nothing, and is waited for; a KVM machine with memory, registers and \
-                 one exit by the bare system calls. All take turns in an order that changes every round."
+                 one exit by the bare system calls. Each takes turns with the floor."
             .to_owned(),
         plots: vec![bars("Creating a context", &samples)],
         tables: vec![Table::of_samples("Creation", &samples, FLOOR)],
@@ -72,63 +68,64 @@ pub(super) fn measure(effort: &Effort) -> Result<Figure, String> {
     let mut still = ring0_machine()?;
     let [asynchronous, rest, all, run] =
         [ASYNC, ASYNC_REST, ASYNC_ALL, RUN_0].map(|name| effort.ring0().row(name));
-    let mut subjects: Vec<Subject<'_>> = contexts(&bare);
-    subjects.push(Box::new(from_nothing));
-    subjects.push(Box::new(|samples| on_the_spot(samples, &cached)));
-    subjects.push(Box::new(|samples| {
+    let mut groups: Vec<Vec<Subject<'_>>> = contexts(&bare);
+    groups.push(vec![Box::new(from_nothing)]);
+    groups.push(vec![Box::new(|samples| on_the_spot(samples, &cached))]);
+    groups.push(vec![Box::new(|samples| {
         let answer = samples.time(FUNCTION, AT, || fib::fib::try_call(0));
         expect_zero(answer)
-    }));
-    subjects.push(Box::new(|samples| {
+    })]);
+    groups.push(vec![Box::new(|samples| {
+        let exit = samples.time(&run, AT, || still.run());
+        expect_hypercall(&exit.map_err(|error| error.to_string())?)
+    })]);
+    groups.push(vec![Box::new(|samples| {
         samples.time(&asynchronous, AT, || cycle(&background))?;
         samples.time(&rest, AT, || until_ready(&background, READY));
         Ok(())
-    }));
-    subjects.push(Box::new(|samples| {
+    })]);
+    groups.push(vec![Box::new(|samples| {
         // Has the one virtine in the cleaner's hands.
         cycle(&single)?;
         let result = samples.time(&all, AT, || cycle(&single));
         until_ready(&single, 1);
         result
-    }));
-    subjects.push(Box::new(|samples| {
-        let exit = samples.time(&run, AT, || still.run());
-        expect_hypercall(&exit.map_err(|error| error.to_string())?)
-    }));
-    subjects.push(Box::new(move |samples| {
-        samples.time(FLOOR, AT, || machine.call());
-        Ok(())
-    }));
-    super::peers::add(&mut subjects)?;
-    in_turns(
+    })]);
+    let mut peers = Vec::new();
+    super::peers::add(&mut peers)?;
+    groups.extend(peers.into_iter().map(|peer| vec![peer]));
+    in_groups(
         effort,
         effort.rounds(200, 3000),
         &mut samples,
-        &mut subjects,
+        (FLOOR, &mut || machine.call()),
+        groups,
     )?;
-    drop(subjects);
     let ratios = [
         (
             published::ASYNC_TO_RUN,
-            samples.ratio(&asynchronous, &run, AT),
+            samples.ratio_across(&asynchronous, &run),
         ),
-        (published::CACHED_TO_RUN, samples.ratio(CACHED, FLOOR, AT)),
+        (
+            published::CACHED_TO_RUN,
+            samples.ratio_across(CACHED, FLOOR),
+        ),
         (
             published::ASYNC_TO_THREAD,
-            samples.ratio(&asynchronous, THREAD, AT),
+            samples.ratio_across(&asynchronous, THREAD),
         ),
         (
             published::CREATE_TO_ASYNC,
-            samples.ratio(NOTHING, &asynchronous, AT),
+            samples.ratio_across(NOTHING, &asynchronous),
         ),
         (
             published::PROCESS_TO_ASYNC,
-            samples.ratio(PROCESS, &asynchronous, AT),
+            samples.ratio_across(PROCESS, &asynchronous),
         ),
     ];
     Ok(Figure {
         title: "Figure 8: getting a context, with virtines",
-        method: "Each context is made or taken, runs to its first exit, and is given back; what its end or its cleaning costs \
+        method: "Each context, in turns with a floor of its own, is made or taken, runs to its first exit, and is given back; what its end or its cleaning costs \
                  is a row of its own, wherever it happens. Asynchronous cleaning is that of guests in ring 0; guests in \
                  ring 3 are cleaned within `put`, which takes less than to wake a thread. Processes and threads pay for each machine that this process holds."
             .to_owned(),
@@ -144,24 +141,29 @@ fn floor() -> Result<(Bare, crate::bare::Floor), String> {
     Ok((bare, machine))
 }
 
+/// One bar for the floor, which has samples beside each context.
 fn bars(title: &str, samples: &Samples) -> Plot {
+    let first = samples.place(FLOOR);
+    let shown = |series: &&Series| series.subject != FLOOR || series.at == first;
     Plot {
         title: title.to_owned(),
         kind: Kind::Bars,
         axis: "time",
-        series: samples.all().iter().map(Series::clone).collect(),
+        series: samples.all().iter().filter(shown).cloned().collect(),
     }
 }
 
 /// A process, a thread, and a machine by bare system calls.
-fn contexts(bare: &Bare) -> Vec<Subject<'_>> {
+fn contexts(bare: &Bare) -> Vec<Vec<Subject<'_>>> {
     vec![
-        Box::new(|samples| samples.time(PROCESS, AT, process::fork_and_wait)),
-        Box::new(|samples| {
+        vec![Box::new(|samples| {
+            samples.time(PROCESS, AT, process::fork_and_wait)
+        })],
+        vec![Box::new(|samples| {
             let joined = samples.time(THREAD, AT, || thread::spawn(|| ()).join());
             joined.map_err(|_| "a thread panicked".to_owned())
-        }),
-        Box::new(|samples| {
+        })],
+        vec![Box::new(|samples| {
             let machine = samples.time(BARE_NOTHING, AT, || {
                 let mut machine = bare.machine();
                 machine.call();
@@ -169,7 +171,7 @@ fn contexts(bare: &Bare) -> Vec<Subject<'_>> {
             });
             samples.time(BARE_NOTHING_END, AT, || drop(machine));
             Ok(())
-        }),
+        })],
     ]
 }
 
