@@ -15,6 +15,8 @@ const FLOOR: &str = "bare KVM_RUN, ring 3";
 const BOOTED: &str = "booted from real to long mode, get to exit";
 const DIRECT_0: &str = "entered directly in long mode, ring 0, get to exit";
 const DIRECT_3: &str = "entered directly in long mode, ring 3, get to exit";
+/// Virtines that wait for their turn.
+const READY: usize = 4;
 const AT: f64 = 0.0;
 
 pub(super) fn measure(effort: &Effort) -> Result<Figure, String> {
@@ -62,11 +64,19 @@ pub(super) fn measure(effort: &Effort) -> Result<Figure, String> {
 fn cache(mode: Mode, image: &[u8]) -> Result<Cache, String> {
     let builder = Cache::builder(1 << 20).mode(mode).binary(image, START);
     let cache = builder.build().map_err(|error| error.to_string())?;
-    cache.ensure(4).map_err(|error| error.to_string())?;
+    cache.ensure(READY).map_err(|error| error.to_string())?;
     Ok(cache)
 }
 
+/// The next one is to be clean already, and its cleaner done.
+fn wait(cache: &Cache) {
+    while cache.size() < READY {
+        std::thread::yield_now();
+    }
+}
+
 fn boots(samples: &mut Samples, cache: &Cache, name: &str) -> Result<(), String> {
+    wait(cache);
     let run = samples.time(name, AT, || {
         let mut virtine = cache.get()?;
         virtine.run().map(|exit| (virtine, exit))
@@ -92,6 +102,7 @@ fn boots(samples: &mut Samples, cache: &Cache, name: &str) -> Result<(), String>
 fn direct<'a>(name: String, mode: Mode) -> Result<Subject<'a>, String> {
     let cache = cache(mode, CALLER())?;
     Ok(Box::new(move |samples| {
+        wait(&cache);
         let run = samples.time(&name, AT, || {
             let mut virtine = cache.get()?;
             virtine.run().map(|exit| (virtine, exit))
