@@ -87,10 +87,14 @@ impl Samples {
         found.map_or(f64::NAN, |series| series.at)
     }
 
-    /// How many times the other subject's median this one's is, wherever they were measured.
+    /// How many times the other subject's median this one's is: the one's that was measured beside it, or else
+    /// wherever it was.
     pub(crate) fn ratio_across(&self, subject: &str, to: &str) -> f64 {
-        let median = |subject| self.median(subject, self.place(subject));
-        median(subject) / median(to)
+        let at = self.place(subject);
+        match self.spread(to, at) {
+            Some(_) => self.ratio(subject, to, at),
+            None => self.median(subject, at) / self.median(to, self.place(to)),
+        }
     }
 
     pub(crate) fn all(&self) -> &[Series] {
@@ -133,6 +137,20 @@ mod tests {
         assert_eq!(samples.spread("a", 1.0), Some(expected));
         assert_eq!(samples.median("a", 2.0), 7.0);
         assert!(samples.median("b", 1.0).is_nan());
+    }
+
+    #[test]
+    fn ratio_is_to_what_was_measured_beside_the_subject() {
+        let (mut samples, floors) = (Samples::default(), [10.0, 20.0]);
+        for (at, (subject, floor)) in ["a", "b"].into_iter().zip(floors).enumerate() {
+            let mut own = Samples::default();
+            own.add(subject, 0.0, Unit::Cycles, 40.0);
+            own.add("floor", 0.0, Unit::Cycles, floor);
+            samples.absorb(own, at as f64);
+        }
+        let ratios = ["a", "b"].map(|subject| samples.ratio_across(subject, "floor"));
+        assert_eq!(ratios, [4.0, 2.0]);
+        assert_eq!(samples.ratio_across("b", "a"), 1.0);
     }
 
     #[test]
