@@ -62,7 +62,7 @@ fn report_has_the_medians_of_its_samples_and_every_plot() {
         String::from_utf8_lossy(&output.stderr)
     );
     let (report, page) = (read(out.join("report.md")), read(out.join("report.html")));
-    for subject in ["thread: create, join", "bare KVM_RUN"] {
+    for subject in ["thread: create, join", "process: fork, exit, wait"] {
         let values = samples(&read(out.join("data/fig2.csv")), subject);
         let median = values[(values.len() - 1) / 2] / 1000.0;
         let told: f64 = row(&report, subject)[1].parse().expect("a number");

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Entry, MISSING, Report};
+use super::{Entry, MISSING, Report, SAMPLES};
 use crate::figure::Table;
 
 const STYLE: &str = "body{font:16px/1.5 sans-serif;max-width:1000px;margin:2em auto;padding:0 1em}\
@@ -13,7 +13,7 @@ const STYLE: &str = "body{font:16px/1.5 sans-serif;max-width:1000px;margin:2em a
 pub(super) fn page(report: &Report) -> Result<String, String> {
     let mut page = format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>The paper, measured here</title>\
-         <style>{STYLE}</style></head><body>\n<h1>The paper, measured here</h1>\n<p>{}</p>\n<ul>\n",
+         <style>{STYLE}</style></head><body>\n<h1>The paper, measured here</h1>\n<p>{} {SAMPLES}</p>\n<ul>\n",
         report.kind()
     );
     for (name, value) in &report.host.facts {

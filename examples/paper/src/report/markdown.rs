@@ -1,10 +1,13 @@
 //! The report in Markdown.
 
-use super::{Entry, MISSING, Report};
+use super::{Entry, MISSING, Report, SAMPLES};
 use crate::figure::Table;
 
 pub(super) fn page(report: &Report) -> String {
-    let mut page = format!("# The paper, measured here\n\n{}\n\n", report.kind());
+    let mut page = format!(
+        "# The paper, measured here\n\n{} {SAMPLES}\n\n",
+        report.kind()
+    );
     for (name, value) in &report.host.facts {
         page.push_str(&format!("* {name}: {value}\n"));
     }
