@@ -1,0 +1,17 @@
+//! Stands for `peers.rs` where the feature is not wanted: there is nobody to compare with.
+
+use crate::effort::Effort;
+use crate::figure::Figure;
+use crate::measure::Subject;
+
+pub(super) fn add(_: &mut Vec<Subject<'_>>) -> Result<(), String> {
+    Ok(())
+}
+
+pub(super) fn add_fib(_: &mut Vec<Subject<'_>>, _: u64, _: f64) -> Result<(), String> {
+    Ok(())
+}
+
+pub(super) fn measure(_: &Effort) -> Result<Figure, String> {
+    Err("peers are measured with `--features peers` only".to_owned())
+}

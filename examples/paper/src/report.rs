@@ -1,0 +1,101 @@
+//! What is left of a run: samples, plots, and the report in Markdown and HTML.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::figure::Figure;
+use crate::figures::Name;
+use crate::host::Host;
+use crate::plot;
+
+mod csv;
+mod html;
+mod markdown;
+
+/// Figures so far. Each that is added is written at once.
+pub(crate) struct Report {
+    folder: PathBuf,
+    host: Host,
+    quick: bool,
+    entries: Vec<Entry>,
+}
+
+/// One figure of the report.
+pub(crate) struct Entry {
+    name: Name,
+    /// The load averages behind it.
+    load: String,
+    measured: Result<Figure, String>,
+    /// One for each plot, below the report's folder.
+    plots: Vec<PathBuf>,
+}
+
+/// What the paper has and this report has not.
+const MISSING: &str =
+    "Figure 14 (JavaScript) is not there yet: there is no JavaScript engine among the guests.";
+
+/// How to read the samples.
+const SAMPLES: &str = "Medians, with the 5th and the 95th percentile, of the raw samples in data. Their column `at` is the \
+                       place on a plot's horizontal axis; where there is none, what has the same `at` was measured in turns.";
+
+impl Report {
+    pub(crate) fn new(folder: &Path, host: Host, quick: bool) -> Result<Self, String> {
+        for part in ["data", "plots"] {
+            let folder = folder.join(part);
+            fs::create_dir_all(&folder)
+                .map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+        }
+        let folder = folder.to_owned();
+        Ok(Self {
+            folder,
+            host,
+            quick,
+            entries: Vec::new(),
+        })
+    }
+
+    pub(crate) fn add(
+        &mut self,
+        name: Name,
+        measured: Result<Figure, String>,
+    ) -> Result<(), String> {
+        let mut plots = Vec::new();
+        if let Ok(figure) = &measured {
+            let data = self.folder.join(format!("data/{name}.csv"));
+            write(&data, &csv::rows(figure))?;
+            for (at, picture) in figure.plots.iter().enumerate() {
+                let path = PathBuf::from(match at {
+                    0 => format!("plots/{name}.svg"),
+                    _ => format!("plots/{name}_{}.svg", at + 1),
+                });
+                plot::draw(picture, &self.folder.join(&path))?;
+                plots.push(path);
+            }
+        }
+        self.entries.push(Entry {
+            name,
+            load: Host::load(),
+            measured,
+            plots,
+        });
+        write(&self.folder.join("report.md"), &markdown::page(self))?;
+        write(&self.folder.join("report.html"), &html::page(self)?)
+    }
+
+    /// Whether everything that was to be measured was.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.entries.iter().all(|entry| entry.measured.is_ok())
+    }
+
+    /// How the run was, in one sentence.
+    fn kind(&self) -> &'static str {
+        match self.quick {
+            true => "A quick run: fewer samples, wider spread.",
+            false => "A full run.",
+        }
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}

@@ -1,0 +1,18 @@
+//! Raw samples, one a line.
+
+use std::fmt::Write as _;
+
+use crate::figure::Figure;
+
+pub(super) fn rows(figure: &Figure) -> String {
+    let mut text = String::from("subject,at,unit,round,value\n");
+    for series in figure.samples.all() {
+        let subject = series.subject.replace('"', "\"\"");
+        for (round, value) in series.samples.iter().enumerate() {
+            let (at, unit) = (series.at, series.unit.name());
+            // A String takes all.
+            let _ = writeln!(text, "\"{subject}\",{at},{unit},{round},{value}");
+        }
+    }
+    text
+}
