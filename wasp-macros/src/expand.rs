@@ -141,7 +141,7 @@ fn stub(function: &ItemFn, parts: &Function, handle: &Ident, try_call: &Ident) -
     };
     let own = attrs.iter().filter(|one| !is_strict(one));
     let mut native = sig.clone();
-    native.ident = Ident::new("native", name.span());
+    native.ident = Ident::new("__virtine_native", name.span());
     quote! {
         #(#own)*
         #[allow(dead_code, clippy::all)]

@@ -2,7 +2,7 @@
 
 use wasp_core::virtine;
 
-/// Undoes [`compress`], in a virtual machine of its own; at most `limit` bytes. The error is zstd's.
+/// Undoes [`compress()`], in a virtual machine of its own; at most `limit` bytes. The error is zstd's.
 #[virtine(std, memory = "64MiB")]
 pub fn decompress(bytes: &[u8], limit: usize) -> Result<Vec<u8>, String> {
     decompress_here(bytes, limit)
