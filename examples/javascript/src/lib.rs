@@ -2,8 +2,11 @@
 
 use std::cell::RefCell;
 
-use boa_engine::{Context, JsValue, Source, js_string};
+use boa_engine::property::Attribute;
+use boa_engine::{Context, JsError, JsValue, Source, js_string};
 use wasp_core::virtine;
+
+pub mod lifetimes;
 
 std::thread_local! {
     /// Made before the snapshot: every script finds an engine that has just been set up.
@@ -25,18 +28,20 @@ fn set_up() {
     allow(clock)
 )]
 pub fn evaluate(script: &str, input: &str) -> Result<String, String> {
-    let told = |error: boa_engine::JsError| error.to_string();
     ENGINE.with(|engine| {
         let mut engine = engine.borrow_mut();
-        let context = engine.as_mut().ok_or("no engine")?;
-        let input = serde_json::from_str(input).map_err(|error| error.to_string())?;
-        let input = JsValue::from_json(&input, context).map_err(told)?;
-        let all = boa_engine::property::Attribute::all();
-        context
-            .register_global_property(js_string!("input"), input, all)
-            .map_err(told)?;
-        let value = context.eval(Source::from_bytes(script)).map_err(told)?;
-        let value = value.to_json(context).map_err(told)?;
-        Ok(value.map_or_else(|| "null".to_owned(), |value| value.to_string()))
+        run(engine.as_mut().ok_or("no engine")?, script, input)
     })
+}
+
+fn run(engine: &mut Context, script: &str, input: &str) -> Result<String, String> {
+    let told = |error: JsError| error.to_string();
+    let input = serde_json::from_str(input).map_err(|error| error.to_string())?;
+    let input = JsValue::from_json(&input, engine).map_err(told)?;
+    engine
+        .register_global_property(js_string!("input"), input, Attribute::all())
+        .map_err(told)?;
+    let value = engine.eval(Source::from_bytes(script)).map_err(told)?;
+    let value = value.to_json(engine).map_err(told)?;
+    Ok(value.map_or_else(|| "null".to_owned(), |value| value.to_string()))
 }

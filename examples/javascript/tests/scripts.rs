@@ -1,7 +1,7 @@
 //! Needs /dev/kvm.
 #![cfg(not(without_kvm))]
 
-use javascript::evaluate;
+use javascript::{evaluate, lifetimes};
 use wasp_core::Error;
 
 #[test]
@@ -58,4 +58,18 @@ fn script_that_recurses_is_told_so() {
         thrown.contains("maximum number of recursive calls"),
         "{thrown}"
     );
+}
+
+#[test]
+fn it_is_the_same_script_however_long_the_engine_lives() {
+    let script = "input.split('').reverse().join('')";
+    for lived in [
+        lifetimes::native,
+        lifetimes::whole,
+        lifetimes::without_teardown,
+        lifetimes::with_teardown,
+    ] {
+        assert_eq!(lived(script, r#""abc""#).as_deref(), Ok(r#""cba""#));
+        assert!(lived("throw 1", "null").is_err());
+    }
 }

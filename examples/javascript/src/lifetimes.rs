@@ -1,0 +1,57 @@
+//! The same scripts, with more or less of the engine's life inside the call: what the paper's Figure 14 compares.
+
+use std::mem;
+
+use boa_engine::Context;
+use wasp_core::virtine;
+
+use crate::{ENGINE, run, set_up};
+
+/// On the host, without any isolation: makes an engine, runs the script, and tears the engine down.
+///
+/// # Errors
+///
+/// What the script throws.
+pub fn native(script: &str, input: &str) -> Result<String, String> {
+    let mut engine = Context::default();
+    let result = run(&mut engine, script, input);
+    tear_down(engine);
+    result
+}
+
+/// All of that in a virtine.
+#[virtine(std, memory = "64MiB", stack = "8MiB", timeout = "2s", allow(clock))]
+pub fn whole(script: &str, input: &str) -> Result<String, String> {
+    native(script, input)
+}
+
+/// Leaves the engine as it is: the virtine's memory is dropped anyhow.
+#[virtine(std, memory = "64MiB", stack = "8MiB", timeout = "2s", allow(clock))]
+pub fn without_teardown(script: &str, input: &str) -> Result<String, String> {
+    let mut engine = Context::default();
+    let result = run(&mut engine, script, input);
+    mem::forget(engine);
+    result
+}
+
+/// Finds the engine in the snapshot, as [`evaluate`](crate::evaluate) does, and tears it down nevertheless.
+#[virtine(
+    std,
+    init = set_up,
+    memory = "64MiB",
+    stack = "8MiB",
+    timeout = "2s",
+    allow(clock)
+)]
+pub fn with_teardown(script: &str, input: &str) -> Result<String, String> {
+    let mut engine = ENGINE.take().ok_or("no engine")?;
+    let result = run(&mut engine, script, input);
+    tear_down(engine);
+    result
+}
+
+/// The engine's objects are garbage once it is gone, which is collected here and not some time later.
+fn tear_down(engine: Context) {
+    drop(engine);
+    boa_engine::gc::force_collect();
+}
