@@ -36,7 +36,7 @@ struct Options {
     /// Measures less: three minutes instead of twenty.
     #[arg(long)]
     quick: bool,
-    /// Only these, by comma: fig2, fig3, fig4, table1, fig8, fig11, fig12, fig13_lat, fig13_tput, aes, peers.
+    /// Only these, by comma: fig2, fig3, fig4, table1, fig8, fig11, fig12, fig13_lat, fig13_tput, fig14, aes, peers.
     #[arg(long, value_delimiter = ',', value_parser = figures::parse)]
     only: Vec<figures::Name>,
     /// Where samples, plots and report go.

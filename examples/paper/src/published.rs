@@ -151,6 +151,18 @@ pub(crate) const RATE_IMAGE: Ratio = ratio(
     "0.156 to 0.661",
 );
 
+/// Figure 14, against their native run, which is the whole life of an engine too.
+pub(crate) const JS_WHOLE: Ratio = ratio("virtine / native", 1.31, 1.70, "1.31 to 2.92");
+pub(crate) const JS_NO_TEARDOWN: Ratio =
+    ratio("virtine, no teardown / native", 1.02, 1.42, "1.02 to 2.66");
+pub(crate) const JS_SNAPSHOT: Ratio = ratio("snapshot / native", 0.553, 0.789, "0.553 to 1.56");
+pub(crate) const JS_SNAPSHOT_NO_TEARDOWN: Ratio = ratio(
+    "snapshot, no teardown / native",
+    0.318,
+    0.535,
+    "0.318 to 1.20",
+);
+
 /// OpenSSL's AES-128-CBC at 16 KiB, whose output was wrong; no native run was published but the paper's own.
 pub(crate) const AES_16K: Ratio = Ratio {
     name: "16 KiB: native / virtine with snapshot, throughput",

@@ -30,10 +30,6 @@ pub(crate) struct Entry {
     plots: Vec<PathBuf>,
 }
 
-/// What the paper has and this report has not.
-const MISSING: &str =
-    "Figure 14 (JavaScript) is not there yet: there is no JavaScript engine among the guests.";
-
 /// How to read the samples.
 const SAMPLES: &str = "Medians, with the 5th and the 95th percentile, of the raw samples in data. Their column `at` is the \
                        place on a plot's horizontal axis; where there is none, what has the same `at` was measured in turns.";

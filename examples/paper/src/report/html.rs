@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Entry, MISSING, Report, SAMPLES};
+use super::{Entry, Report, SAMPLES};
 use crate::figure::Table;
 
 const STYLE: &str = "body{font:16px/1.5 sans-serif;max-width:1000px;margin:2em auto;padding:0 1em}\
@@ -23,9 +23,7 @@ pub(super) fn page(report: &Report) -> Result<String, String> {
     for entry in &report.entries {
         page.push_str(&section(report, entry)?);
     }
-    page.push_str(&format!(
-        "<h2>What is missing</h2>\n<p>{MISSING}</p>\n</body></html>\n"
-    ));
+    page.push_str(&format!("</body></html>\n"));
     Ok(page)
 }
 

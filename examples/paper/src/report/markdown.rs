@@ -1,6 +1,6 @@
 //! The report in Markdown.
 
-use super::{Entry, MISSING, Report, SAMPLES};
+use super::{Entry, Report, SAMPLES};
 use crate::figure::Table;
 
 pub(super) fn page(report: &Report) -> String {
@@ -14,7 +14,6 @@ pub(super) fn page(report: &Report) -> String {
     for entry in &report.entries {
         page.push_str(&section(entry));
     }
-    page.push_str(&format!("\n## What is missing\n\n{MISSING}\n"));
     page
 }
 
