@@ -158,7 +158,7 @@ pub(crate) const JS_NO_TEARDOWN: Ratio =
 pub(crate) const JS_SNAPSHOT: Ratio = ratio("snapshot / native", 0.553, 0.789, "0.553 to 1.56");
 pub(crate) const JS_SNAPSHOT_NO_TEARDOWN: Ratio = ratio(
     "snapshot, no teardown / native",
-    0.318,
+    133.0 / 418.0,
     0.535,
     "0.318 to 1.20",
 );

@@ -23,7 +23,7 @@ pub(super) fn page(report: &Report) -> Result<String, String> {
     for entry in &report.entries {
         page.push_str(&section(report, entry)?);
     }
-    page.push_str(&format!("</body></html>\n"));
+    page.push_str("</body></html>\n");
     Ok(page)
 }
 
