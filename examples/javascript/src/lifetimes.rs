@@ -13,10 +13,7 @@ use crate::{ENGINE, run, set_up};
 ///
 /// What the script throws.
 pub fn native(script: &str, input: &str) -> Result<String, String> {
-    let mut engine = Context::default();
-    let result = run(&mut engine, script, input);
-    tear_down(engine);
-    result
+    live(Context::default(), tear_down, script, input)
 }
 
 /// All of that in a virtine.
@@ -28,10 +25,7 @@ pub fn whole(script: &str, input: &str) -> Result<String, String> {
 /// Leaves the engine as it is: the virtine's memory is dropped anyhow.
 #[virtine(std, memory = "64MiB", stack = "8MiB", timeout = "2s", allow(clock))]
 pub fn without_teardown(script: &str, input: &str) -> Result<String, String> {
-    let mut engine = Context::default();
-    let result = run(&mut engine, script, input);
-    mem::forget(engine);
-    result
+    live(Context::default(), mem::forget, script, input)
 }
 
 /// Finds the engine in the snapshot, as [`evaluate`](crate::evaluate) does, and tears it down nevertheless.
@@ -44,9 +38,19 @@ pub fn without_teardown(script: &str, input: &str) -> Result<String, String> {
     allow(clock)
 )]
 pub fn with_teardown(script: &str, input: &str) -> Result<String, String> {
-    let mut engine = ENGINE.take().ok_or("no engine")?;
+    let engine = ENGINE.take().ok_or("no engine")?;
+    live(engine, tear_down, script, input)
+}
+
+/// From where the engine is there to its end.
+fn live(
+    mut engine: Context,
+    end: fn(Context),
+    script: &str,
+    input: &str,
+) -> Result<String, String> {
     let result = run(&mut engine, script, input);
-    tear_down(engine);
+    end(engine);
     result
 }
 
