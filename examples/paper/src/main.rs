@@ -33,7 +33,7 @@ mod units;
 #[derive(Parser)]
 #[command(version)]
 struct Options {
-    /// Measures less: three minutes instead of twenty.
+    /// Measures less: seconds instead of minutes.
     #[arg(long)]
     quick: bool,
     /// Only these, by comma: fig2, fig3, fig4, table1, fig8, fig11, fig12, fig13_lat, fig13_tput, fig14, aes, peers.
