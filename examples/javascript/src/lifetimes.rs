@@ -28,7 +28,7 @@ pub fn without_teardown(script: &str, input: &str) -> Result<String, String> {
     live(Context::default(), mem::forget, script, input)
 }
 
-/// Finds the engine in the snapshot, as [`evaluate`](crate::evaluate) does, and tears it down nevertheless.
+/// Finds the engine in the snapshot, as [`evaluate`](crate::evaluate()) does, and tears it down nevertheless.
 #[virtine(
     std,
     init = set_up,
