@@ -30,6 +30,7 @@ mod quota;
 mod random;
 mod refusal;
 mod roots;
+mod sockets;
 mod streams;
 mod system;
 
@@ -45,3 +46,4 @@ pub use policy::Policy;
 pub use quota::Quota;
 pub use refusal::Refusal;
 pub(crate) use refusal::{Answer, Stop};
+pub(crate) use streams::Waiting;

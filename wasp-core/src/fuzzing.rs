@@ -1,6 +1,7 @@
 //! The doors without a virtual machine, for the fuzzer.
 
 use std::ops::Range;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use virtine_rt::abi::{PAGE_SIZE, USER_BASE};
@@ -76,7 +77,8 @@ impl GuestSpace for Flat<'_> {
 /// Where the memory of a program is that makes system calls here; its first four pages are mapped.
 pub const SYSTEM_CALL_MEMORY: Range<u64> = USER_BASE..USER_BASE + (1 << 20);
 
-/// Makes system calls as a program would, with `contents` at the start of its memory.
+/// Makes system calls as a program would, with `contents` at the start of its memory and a stream as its
+/// fourth handle.
 ///
 /// # Panics
 ///
@@ -107,6 +109,8 @@ pub fn system_calls(policy: Policy, calls: &[(u64, [u64; 6])], contents: &[u8]) 
     memory.put(start, &contents[..length]).expect("inside");
     let deadline = Deadline::after(Duration::from_millis(20));
     let mut session = Session::new(policy, HeapEnd::new(0, 0), deadline);
+    let (near, _far) = UnixStream::pair().expect("a pair");
+    session.adopt(vec![near.into()]).expect("a stream");
     let mut process = Process::new(space, mapped, PAGE_SIZE, end - start);
     for &(number, arguments) in calls {
         let call = SystemCall { number, arguments };

@@ -9,6 +9,7 @@
 //! | `dispatch`, `names` | the closed list of system calls, and the names of all |
 //! | `memory`, `mapping`, `address_space` | `mmap` and its kin; page tables that follow; the books |
 //! | `files`, `stat` | paths, handles and directories, through the doors |
+//! | `sockets` | streams that were handed over |
 //! | `time`, `signals`, `identity` | what one thread without a kernel is told of them |
 
 mod address_space;
@@ -25,6 +26,7 @@ mod process;
 mod program;
 mod run;
 mod signals;
+mod sockets;
 mod stack;
 mod stat;
 mod time;

@@ -15,7 +15,7 @@ use super::door::Door;
 use super::environment;
 use super::files::{self, Wanted};
 use super::guest_memory::{Access as _, GuestSpace};
-use super::handles::{Handle, Handles, Open, is_output};
+use super::handles::{Handle, Handles, Open, quota_of_writes};
 use super::metadata;
 use super::policy::Policy;
 use super::quota::{Meter, Quota};
@@ -276,10 +276,7 @@ impl Session {
         length: u64,
     ) -> Answer {
         let open = self.opened(handle)?.ok_or(Errno::BADF)?;
-        let quota = match is_output(handle) {
-            true => Quota::Output,
-            false => Quota::BytesWritten,
-        };
+        let quota = quota_of_writes(handle);
         let allowed = self.meter.allow(quota, length)?;
         let bytes = memory.bytes(address, allowed)?;
         let count = streams::write(&open, bytes, self.deadline)?;

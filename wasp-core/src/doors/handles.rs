@@ -186,7 +186,10 @@ impl Descriptor {
     }
 }
 
-/// Whose output a handle's writes are, if they are.
-pub(super) const fn is_output(number: u64) -> bool {
-    matches!(number, handle::STDOUT | handle::STDERR)
+/// What a handle's writes count against.
+pub(super) const fn quota_of_writes(number: u64) -> Quota {
+    match number {
+        handle::STDOUT | handle::STDERR => Quota::Output,
+        _ => Quota::BytesWritten,
+    }
 }

@@ -13,7 +13,7 @@ use super::dispatch::Session;
 use super::door::Door;
 use super::files;
 use super::guest_memory::{Access as _, GuestSpace};
-use super::handles::{Handle, Kind, Open, is_output};
+use super::handles::{Handle, Kind, Open, quota_of_writes};
 use super::quota::Quota;
 use super::refusal::{Answer, Stop};
 use super::roots::Rights;
@@ -114,7 +114,7 @@ impl Session {
 
     /// Programs take a stream that is not open for one that nobody wants, and go on. Under a strict policy
     /// the refusal counts.
-    fn is_standard_and_closed(&mut self, handle: u64) -> Result<(), Stop> {
+    pub(super) fn is_standard_and_closed(&mut self, handle: u64) -> Result<(), Stop> {
         let Handle::Standard(door) = self.handles.get(handle)? else {
             return Ok(());
         };
@@ -149,10 +149,7 @@ impl Session {
         [address, length, offset]: [u64; 3],
     ) -> Answer {
         let open = self.file(handle)?;
-        let quota = match is_output(handle) {
-            true => Quota::Output,
-            false => Quota::BytesWritten,
-        };
+        let quota = quota_of_writes(handle);
         let allowed = self.meter.allow(quota, length)?;
         let bytes = memory.bytes(address, allowed)?;
         let count = pwrite(open.descriptor(), bytes, offset)? as u64;

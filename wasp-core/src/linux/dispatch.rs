@@ -108,6 +108,7 @@ impl Process {
                     session,
                     &mut own,
                 )
+                .or_else(|| Self::for_sockets(number, arguments, session, &mut own))
                 .or_else(|| self.for_time(number, [first, second, third], session, &mut own))
                 .or_else(|| self.for_identity(number, arguments, session, &mut own))
                 .unwrap_or(Err(Trouble::Refused(Errno::NOSYS)))

@@ -1,0 +1,78 @@
+//! What Linux programs may do with the streams that were handed over to them, besides reading and writing.
+
+use rustix::io::Errno;
+use rustix::net::{Shutdown, shutdown, sockopt};
+
+use super::dispatch::Session;
+use super::guest_memory::{Access as _, GuestSpace};
+use super::handles::{Kind, Open, quota_of_writes};
+use super::quota::Quota;
+use super::refusal::{Answer, Stop};
+use super::streams::{self, Waiting};
+
+impl Session {
+    /// The stream behind a handle.
+    fn socket(&mut self, handle: u64) -> Result<Open, Stop> {
+        self.is_standard_and_closed(handle)?;
+        match self.opened(handle)? {
+            Some(open) if open.kind == Kind::Socket => Ok(open),
+            _ => Err(Errno::NOTSOCK.into()),
+        }
+    }
+
+    /// Reads from a stream; with `peek`, what the next read gives again.
+    pub(crate) fn receive(
+        &mut self,
+        memory: &mut (dyn GuestSpace + '_),
+        handle: u64,
+        [buffer, length]: [u64; 2],
+        peek: bool,
+        waiting: Waiting,
+    ) -> Answer {
+        let open = self.socket(handle)?;
+        let allowed = self.meter.allow(Quota::BytesRead, length)?;
+        let deadline = self.deadline();
+        let count = memory.fill_with(buffer, allowed, |place| {
+            streams::receive(&open, place, peek, waiting, deadline)
+        })?;
+        self.meter.take(Quota::BytesRead, count);
+        Ok(count)
+    }
+
+    /// Writes to a stream.
+    pub(crate) fn send(
+        &mut self,
+        memory: &mut (dyn GuestSpace + '_),
+        handle: u64,
+        [address, length]: [u64; 2],
+        waiting: Waiting,
+    ) -> Answer {
+        let open = self.socket(handle)?;
+        let quota = quota_of_writes(handle);
+        let allowed = self.meter.allow(quota, length)?;
+        let bytes = memory.bytes(address, allowed)?;
+        let count = streams::send(&open, bytes, waiting, self.deadline())?;
+        self.meter.take(quota, count);
+        Ok(count)
+    }
+
+    /// Ends one direction of a stream, or both.
+    pub(crate) fn shut_down(&mut self, handle: u64, how: u32) -> Answer {
+        let open = self.socket(handle)?;
+        let how = match how {
+            0 => Shutdown::Read,
+            1 => Shutdown::Write,
+            2 => Shutdown::Both,
+            _ => return Err(Errno::INVAL.into()),
+        };
+        shutdown(open.descriptor(), how)?;
+        Ok(0)
+    }
+
+    /// Has a connection send small writes at once, or not.
+    pub(crate) fn set_no_delay(&mut self, handle: u64, on: bool) -> Answer {
+        let open = self.socket(handle)?;
+        sockopt::set_tcp_nodelay(open.descriptor(), on)?;
+        Ok(0)
+    }
+}
