@@ -80,7 +80,18 @@ fn guests_use_other_crates_and_a_renamed_host_crate() {
     let package = Package::copy_as("dependencies", "dependencies-work");
     let expected = "Ok(Order { item: \"tea\", count: 2 })\n\
                     Err(\"missing field `count` at line 1 column 15\")\n\
-                    ba7816bf 160.9344\n\
+                    true 160.9344\n\
+                    4\n\
                     1.2.3 41\n";
     assert_eq!(package.run(), expected);
+
+    package.edit("parts/units/src/lib.rs", "1.609344", "2.0");
+    package.edit("parts/not-random/src/lib.rs", "    4", "    5");
+    let expected = expected.replace("160.9344\n4", "200\n5");
+    assert_eq!(package.run(), expected, "after edits to dependencies");
+
+    package.edit("parts/units/src/lib.rs", "2.0", "undefined()");
+    package.cargo("build").fails();
+    package.edit("parts/units/src/lib.rs", "undefined()", "2.0");
+    assert_eq!(package.run(), expected, "after a mistake in one");
 }

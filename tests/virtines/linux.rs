@@ -148,7 +148,11 @@ fn exhausted_means_are_errors_of_the_program() {
     ];
     for (what, errno) in cases {
         let policy = Policy::new().limit(Quota::Output, 1 << 20);
-        let output = ran(&ordinary(what).policy(policy));
+        // Thousands of system calls, of a machine that may have other things to do.
+        let program = ordinary(what)
+            .policy(policy)
+            .timeout(Duration::from_secs(120));
+        let output = ran(&program);
         assert_eq!(output.finished.status, Status::Exited(errno), "{what}");
         assert!(output.stdout.len() <= 1 << 20);
     }
@@ -202,33 +206,4 @@ fn sizes_that_make_no_sense_are_refused() {
             "{memory} {stack}: {error:?}"
         );
     }
-}
-
-/// Debian's, which the stock kernel's machine has as well.
-#[test]
-fn busybox_works_on_granted_files() {
-    let busybox = Path::new("/bin/busybox");
-    let mut magic = [0; 4];
-    let is_there = fs::File::open(busybox).and_then(|mut file| file.read_exact(&mut magic));
-    assert!(
-        is_there.is_ok() && &magic == b"\x7fELF",
-        "install busybox-static"
-    );
-    let folder = folder("busybox");
-    let run = |arguments: &[&str]| {
-        let program = Program::open(busybox).expect("read").args(arguments);
-        text(&ran(&program.policy(Policy::new().read(&folder))).stdout)
-    };
-    let path = folder.display().to_string();
-    assert_eq!(run(&["ls", &path]).lines().count(), 60);
-    let file = folder.join("file1").display().to_string();
-    assert_eq!(
-        run(&["sha256sum", &file]),
-        format!("c147efcfc2d7ea666a9e4f5187b115c90903f0fc896a56df9a6ef5d8f3fc9f31  {file}\n")
-    );
-    assert_eq!(
-        run(&["awk", "{ n += length($0) } END { print n, NR }", &file]),
-        "5 1\n"
-    );
-    fs::remove_dir_all(&folder).expect("removed");
 }

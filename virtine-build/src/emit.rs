@@ -64,8 +64,9 @@ pub(crate) fn write_workspace(
 ) -> Result<(), Error> {
     let members: Vec<String> = members.iter().map(|member| format!("{member:?}")).collect();
     let manifest = format!(
-        "[workspace]\nresolver = \"2\"\nmembers = [{}]\n",
-        members.join(", ")
+        "[workspace]\nresolver = \"2\"\nmembers = [{}]\n{}",
+        members.join(", "),
+        package.patches.tables()
     );
     write_if_changed(&folder.join("Cargo.toml"), manifest.as_bytes())?;
     copy_lock(folder, &package.workspace_root.join("Cargo.lock"))

@@ -16,6 +16,11 @@ pub(crate) enum Error {
         path: PathBuf,
         source: io::Error,
     },
+    #[error("cannot read the `[patch]` tables of {manifest}: {cause}")]
+    Manifest {
+        manifest: PathBuf,
+        cause: basic_toml::Error,
+    },
     #[error("cannot start `{command}`: {source}")]
     Start { command: String, source: io::Error },
     #[error("`{command}` failed ({status}):\n{output}")]

@@ -13,7 +13,7 @@
 //! | step | module | from -> to |
 //! |---|---|---|
 //! | 1 | `environment` | what cargo tells a build script |
-//! | 2 | `package` | `cargo metadata` -> the package's targets |
+//! | 2 | `package`, `patch` | `cargo metadata` -> the package's targets |
 //! | 3 | `source` | a target's root file -> all its source files, by following `mod` |
 //! | 4 | `index` | source files -> modules, items, imports |
 //! | 5 | `slice` | a `#[virtine]` function -> all items that it may reach |
@@ -21,7 +21,7 @@
 //! | 7 | `compile`, `prune` | cargo -> a static library, without what does not compile |
 //! | 8 | `link`, `program` | one ELF file per target; refused where it needs what was taken out |
 //! | 9 | `image` | ELF -> flat image, and each function's entries into it |
-//! | 10 | `report`, `failure` | what the macro needs to know, errors included |
+//! | 10 | `report`, `failure`, `watch` | what the macro needs to know, errors included |
 //!
 //! All that is written lies under OUT_DIR. A guest that does not compile is no failure of the build
 //! script: the error goes into the report, and `#[virtine]` shows it on the function itself.
@@ -48,6 +48,7 @@ mod mask;
 mod mentions;
 mod package;
 mod parts;
+mod patch;
 mod pipeline;
 mod program;
 mod prune;
@@ -55,6 +56,7 @@ pub mod report;
 mod slice;
 mod source;
 pub mod syntax;
+mod watch;
 mod write;
 
 use std::process;

@@ -70,7 +70,7 @@ fn as_on_the_host(dependency: &Dependency) -> String {
     let default = dependency.default_features;
     table.insert("default-features".to_owned(), json!(default));
     table.insert("features".to_owned(), json!(dependency.features));
-    line(dependency, &table)
+    line(&dependency.name, &table)
 }
 
 fn origin(dependency: &Dependency) -> Map<String, Value> {
@@ -94,19 +94,16 @@ fn entry(dependency: &Dependency, settings: Option<&Value>) -> String {
     if let Some(Value::Object(settings)) = settings {
         table.extend(settings.clone());
     }
-    line(dependency, &table)
+    line(&dependency.name, &table)
 }
 
-fn line(dependency: &Dependency, table: &Map<String, Value>) -> String {
+/// One crate of a table of such.
+pub(crate) fn line(name: &str, table: &Map<String, Value>) -> String {
     let fields: Vec<String> = table
         .iter()
         .map(|(key, value)| format!("{key} = {value}"))
         .collect();
-    format!(
-        "{} = {{ {} }}\n",
-        quoted(&dependency.name),
-        fields.join(", ")
-    )
+    format!("{} = {{ {} }}\n", quoted(name), fields.join(", "))
 }
 
 /// `git+https://host/repository?branch=main#commit`

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::index::Units;
+use crate::patch::Patches;
 use crate::report;
 
 /// The package that is being built.
@@ -24,6 +25,7 @@ pub(crate) struct Package {
     /// `[package.metadata.virtine.dependencies]`, by the name that the source uses: what guests take
     /// of a dependency beside its version.
     pub(crate) guest_settings: Map<String, Value>,
+    pub(crate) patches: Patches,
 }
 
 /// One entry of `[dependencies]` or `[dev-dependencies]`.
@@ -107,12 +109,15 @@ impl Package {
         let output = crate::compile::checked_output(&mut command)?;
         let metadata: Value =
             serde_json::from_slice(&output.stdout).map_err(|e| unexpected(e.to_string()))?;
-        Self::from_metadata(&metadata, &environment.manifest_dir).ok_or_else(|| {
+        let package = Self::from_metadata(&metadata, &environment.manifest_dir);
+        let mut package = package.ok_or_else(|| {
             unexpected(format!(
                 "no package at {}",
                 environment.manifest_dir.display()
             ))
-        })
+        })?;
+        package.patches = Patches::load(&package.workspace_root)?;
+        Ok(package)
     }
 
     fn from_metadata(metadata: &Value, manifest_dir: &Path) -> Option<Self> {
@@ -134,6 +139,7 @@ impl Package {
                 .as_object()
                 .cloned()
                 .unwrap_or_default(),
+            patches: Patches::default(),
         })
     }
 }

@@ -1,8 +1,5 @@
 //! The steps in their order, from the package to its report.
 
-use std::collections::BTreeSet;
-use std::path::Path;
-
 use syn::{ItemFn, Meta};
 
 use crate::cfg::Cfg;
@@ -13,8 +10,9 @@ use crate::hosts;
 use crate::index::{Index, Item};
 use crate::package::{Library, Package, TargetRoot};
 use crate::report::{self, Outcome, Report, Standing};
-use crate::source::{self, Sources};
+use crate::source::Sources;
 use crate::syntax::{self, Settings};
+use crate::watch;
 
 /// Builds all guests of the package that the build script belongs to.
 pub(crate) fn run() -> Result<(), Error> {
@@ -22,7 +20,7 @@ pub(crate) fn run() -> Result<(), Error> {
     let package = Package::load(&environment)?;
     let cfg = Cfg::new(environment.cfg.clone());
     let crates = load_crates(&package, &cfg)?;
-    tell_cargo_what_was_read(&package, &environment, &crates);
+    watch::what_was_read(&package, &environment, &crates);
     let functions = match environment.docs_rs {
         true => crates
             .iter()
@@ -31,6 +29,7 @@ pub(crate) fn run() -> Result<(), Error> {
             .collect(),
         false => guests::build(&crates, &package, &environment)?,
     };
+    watch::what_was_compiled(&environment);
     let report = Report {
         host: host(&package),
         functions,
@@ -84,32 +83,6 @@ fn load<'a>(root: &'a TargetRoot, cfg: &Cfg) -> Result<Crate<'a>, Error> {
 fn wants_std(attribute: &Meta) -> bool {
     let settings = syntax::arguments(attribute).and_then(Settings::parse);
     settings.is_ok_and(|settings| settings.std)
-}
-
-/// Exactly the files that were read: a module cannot be added without an edit to its parent.
-#[expect(
-    clippy::print_stdout,
-    reason = "cargo reads a build script's standard output"
-)]
-fn tell_cargo_what_was_read(package: &Package, environment: &Environment, crates: &[Crate<'_>]) {
-    let lock = package.workspace_root.join("Cargo.lock");
-    let mut files = BTreeSet::from([environment.manifest_dir.join("Cargo.toml")]);
-    files.extend(lock.is_file().then_some(lock));
-    for one in crates {
-        files.extend(one.sources.files.iter().map(|file| file.path.clone()));
-        let included = one.sources.files.iter().flat_map(|file| &file.included);
-        files.extend(included.cloned());
-        files.extend(one.sources.unparsed.iter().cloned());
-    }
-    // The guest's half of the runtime is no part of any host crate, so nothing else watches it.
-    source::rust_files(&Path::new(virtine_rt::MANIFEST_DIR).join("src"), &mut files);
-    // One colon: cargo refuses two in a package whose rust-version is below 1.77.
-    for file in files {
-        println!("cargo:rerun-if-changed={}", file.display());
-    }
-    for name in Environment::watched() {
-        println!("cargo:rerun-if-env-changed={name}");
-    }
 }
 
 /// What the macro's expansion refers to, which `package =` may have renamed.

@@ -1,7 +1,7 @@
-//! The command, run as a user does. Needs /dev/kvm, `cc` and Debian's busybox-static.
+//! The command, run as a user does. Needs /dev/kvm and `cc`.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 fn run(arguments: &[&str]) -> Output {
@@ -19,18 +19,45 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
+/// What `cc -static` makes of `code`, in `folder`.
+fn compiled(folder: &Path, code: &str) -> String {
+    let source = folder.join("main.c");
+    let program = folder.join("main");
+    fs::write(&source, code).expect("written");
+    let mut cc = Command::new("cc");
+    cc.args(["-static", "-o"]).arg(&program).arg(&source);
+    assert!(cc.status().expect("a C compiler").success());
+    program.to_str().expect("plain text").to_owned()
+}
+
+/// Copies a file, and names what lies beside it. `.ci/run` does the like with busybox.
+const READER: &str = r#"
+#include <dirent.h>
+#include <libgen.h>
+#include <stdio.h>
+int main(int count, char **arguments) {
+    FILE *file = fopen(arguments[1], "r");
+    if (!file) return 1;
+    for (int byte; (byte = getc(file)) != EOF;) putchar(byte);
+    DIR *folder = opendir(dirname(arguments[1]));
+    for (struct dirent *entry; folder && (entry = readdir(folder));)
+        if (entry->d_name[0] != '.') puts(entry->d_name);
+    return 0;
+}
+"#;
+
 #[test]
-fn busybox_works_on_what_is_granted() {
-    let folder = folder("busybox");
-    let path = folder.to_str().expect("plain text");
-    let file = format!("{path}/numbers");
-    fs::write(&file, "1\n2\n39\n").expect("written");
-    let listed = run(&["--read", path, "/bin/busybox", "ls", path]);
-    assert_eq!(stdout(&listed), "numbers\n");
-    let program = "{ n += $1 } END { print n }";
-    let summed = run(&["--read", path, "/bin/busybox", "awk", program, &file]);
-    assert_eq!(stdout(&summed), "42\n");
-    let denied = run(&["/bin/busybox", "cat", &file]);
+fn program_reads_what_is_granted() {
+    let folder = folder("reads");
+    let program = compiled(&folder, READER);
+    let granted = folder.join("granted");
+    fs::create_dir_all(&granted).expect("a folder");
+    let file = granted.join("numbers");
+    fs::write(&file, "1 2 39\n").expect("written");
+    let [granted, file] = [&granted, &file].map(|path| path.to_str().expect("plain text"));
+    let read = run(&["--read", granted, &program, file]);
+    assert_eq!(stdout(&read), "1 2 39\nnumbers\n");
+    let denied = run(&[&program, file]);
     assert_eq!(denied.status.code(), Some(1));
     assert_eq!(stdout(&denied), "");
     fs::remove_dir_all(&folder).expect("removed");
@@ -39,15 +66,9 @@ fn busybox_works_on_what_is_granted() {
 #[test]
 fn program_of_a_c_compiler_exits_with_its_code() {
     let folder = folder("c");
-    let source = folder.join("main.c");
-    let program = folder.join("main");
     let code = "#include <unistd.h>\n#include <stdio.h>\n\
                 int main(int n, char **a) { printf(\"%s\\n\", a[n - 1]); fflush(stdout); return fork() < 0 ? 7 : 8; }\n";
-    fs::write(&source, code).expect("written");
-    let mut cc = Command::new("cc");
-    cc.args(["-static", "-o"]).arg(&program).arg(&source);
-    assert!(cc.status().expect("a C compiler").success());
-    let output = run(&[program.to_str().expect("plain text"), "-x", "last"]);
+    let output = run(&[&compiled(&folder, code), "-x", "last"]);
     assert_eq!(stdout(&output), "last\n");
     assert_eq!(output.status.code(), Some(7));
     let told = String::from_utf8_lossy(&output.stderr);

@@ -2,7 +2,8 @@
 
 use isolation::virtine;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use siphasher::sip::SipHasher13;
+use std::hash::{DefaultHasher, Hasher};
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Order {
@@ -16,15 +17,20 @@ fn read_order(text: &str) -> Result<Order, String> {
 }
 
 #[virtine]
-fn fingerprint(data: &[u8]) -> String {
-    let mut sha = Sha256::new();
-    sha.update(data);
-    sha.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+fn fingerprint(number: u64) -> u64 {
+    let mut hasher = SipHasher13::new();
+    hasher.write_u64(number);
+    hasher.finish()
 }
 
 #[virtine]
 fn distance(miles: f64) -> f64 {
     units::kilometres(miles)
+}
+
+#[virtine]
+fn patched() -> u32 {
+    fastrand::guaranteed()
 }
 
 #[virtine]
@@ -36,7 +42,10 @@ fn version(values: &mut Vec<u8>, array: [u8; 40]) -> String {
 fn main() {
     println!("{:?}", read_order(r#"{"item": "tea", "count": 2}"#));
     println!("{:?}", read_order(r#"{"item": "tea"}"#));
-    println!("{} {}", fingerprint(b"abc"), distance(100.0));
+    let mut hasher = DefaultHasher::new();
+    hasher.write_u64(7);
+    println!("{} {}", fingerprint(7) == hasher.finish(), distance(100.0));
+    println!("{}", patched());
     let mut values = vec![1];
     println!("{} {}", version(&mut values, [7; 40]), values.len());
 }
