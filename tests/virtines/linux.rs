@@ -1,8 +1,7 @@
 //! Linux programs, run as they are: C programs that the build script has compiled, and machine code.
 
 use std::fs;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use wasp_core::linux::{ElfError, Output, Program, Status};
