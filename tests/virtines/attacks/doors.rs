@@ -9,6 +9,9 @@ use wasp_core::{Error, Exit, Mode, Policy, Quota, Registers, Virtine};
 
 use super::MEMORY;
 
+mod hosts;
+mod names;
+
 /// ```text
 /// e6 ff    out 0xff, al
 /// e6 30    out 0x30, al
@@ -62,6 +65,16 @@ fn error(number: i32) -> u64 {
 ///
 /// and in the end `e6 30`, out 0x30, al.
 fn ask_all(policy: &Policy, calls: &[(u64, [u64; 3])]) -> Result<(Virtine, Vec<u64>), Error> {
+    let path = format!("{}\0", path());
+    ask_with(policy, &[(PATH, path.as_bytes())], calls)
+}
+
+/// As [`ask_all`], with this in memory.
+fn ask_with(
+    policy: &Policy,
+    contents: &[(u64, &[u8])],
+    calls: &[(u64, [u64; 3])],
+) -> Result<(Virtine, Vec<u64>), Error> {
     const ANSWERS: u64 = 0x2000;
     let mut code = Vec::new();
     for (index, (number, [first, second, third])) in calls.iter().enumerate() {
@@ -76,7 +89,9 @@ fn ask_all(policy: &Policy, calls: &[(u64, [u64; 3])]) -> Result<(Virtine, Vec<u
     code.extend([0xe6, 0x30]);
     let mut virtine = Virtine::builder().memory(MEMORY).build()?;
     virtine.load_raw(&code, START)?;
-    virtine.write(PATH, format!("{}\0", path()).as_bytes())?;
+    for (address, bytes) in contents {
+        virtine.write(*address, bytes)?;
+    }
     let exit = virtine.serve_with(policy)?;
     assert!(
         matches!(exit, Exit::Hypercall { port: 0x30, .. }),
