@@ -14,12 +14,14 @@ pub mod host;
 mod hypercall;
 #[path = "std_guest/panic.rs"]
 mod panic;
+#[path = "std_guest/result.rs"]
+mod result;
 
 use std::collections::hash_map::RandomState;
 use std::ffi::OsStr;
 use std::hash::BuildHasher as _;
 use std::hint::black_box;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -65,6 +67,8 @@ pub fn start(_: usize, _: usize, init: fn()) -> ! {
     protect(|| {
         // The seeds of this thread's hash maps: asked for once, here, not in every call.
         black_box(RandomState::new().hash_one(0));
+        // Each call flushes it, and the first use allocates its buffer.
+        let _ = io::stdout().flush();
         init();
         hypercall::leave(number::READY, 0, 0)
     })
@@ -177,10 +181,10 @@ impl Arguments {
 /// The ways a guest hands control back for good.
 pub mod exit {
     use std::io::Write as _;
-    use std::vec::Vec;
 
     use serde::Serialize;
 
+    use super::result::Encoded;
     use super::{Never, hypercall};
     use crate::abi::hypercall as number;
     use crate::codec;
@@ -191,12 +195,13 @@ pub mod exit {
     ///
     /// Where the result's own `Serialize` fails.
     pub fn done<T: Serialize + ?Sized>(result: &T) -> Never {
-        let mut bytes = Vec::new();
-        if let Err(error) = codec::encode(result, &mut bytes) {
+        let mut encoded = Encoded::new();
+        if let Err(error) = codec::encode(result, &mut encoded) {
             panic!("result cannot be encoded: {error}");
         }
         // What is held back; where the door is closed, nobody wants it.
         let _ = std::io::stdout().flush();
+        let bytes = encoded.bytes();
         hypercall::leave(number::DONE, bytes.as_ptr() as usize, bytes.len())
     }
 }
