@@ -2,7 +2,7 @@
 //! itself, in virtine-rt's facade.
 
 /// By path, the longest first.
-const ALTERNATIVES: [(&str, &str); 12] = [
+const ALTERNATIVES: [(&str, &str); 13] = [
     ("std::fs", FILES),
     ("fs", FILES),
     ("File", FILES),
@@ -14,7 +14,8 @@ const ALTERNATIVES: [(&str, &str); 12] = [
     ("catch_unwind", PANICS),
     (
         "std::os",
-        "a virtine has no operating system: do this on the host",
+        "the runtime's own std has no operating system: #[virtine(std)] gives the function the real \
+         one, which has what needs no other process; or do this on the host",
     ),
     (
         "std::backtrace",
@@ -24,14 +25,17 @@ const ALTERNATIVES: [(&str, &str); 12] = [
         "std::env",
         "a virtine has no process of its own: its policy grants it arguments and variables, no more",
     ),
+    ("std::", ELSE),
 ];
 
-const FILES: &str =
-    "a virtine has no directories and no links but hard ones: go through them on the host";
+const FILES: &str = "the runtime's own std has no directories and no links but hard ones: \
+                     #[virtine(std)] lists folders; or go through them on the host";
 const NETWORK: &str =
     "a virtine has no network: talk to it on the host, and pass what it said to the function";
-const PANICS: &str =
-    "a panic ends the virtine: catch it on the host, where the function's `try_call` returns it";
+const PANICS: &str = "a panic ends the virtine: #[virtine(std)] can catch it inside; or catch it on \
+                      the host, where the function's `try_call` returns it";
+const ELSE: &str =
+    "the runtime's own std has it not: #[virtine(std)] gives the function the real one";
 
 /// What to do instead of using `path`.
 pub(crate) fn alternative(path: &str) -> Option<&'static str> {

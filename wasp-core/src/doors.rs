@@ -44,6 +44,7 @@ pub(crate) use metadata::encode as encode_stat;
 pub(crate) use path::plain;
 pub use policy::Policy;
 pub use quota::Quota;
+pub(crate) use random::seed;
 pub use refusal::Refusal;
 pub(crate) use refusal::{Answer, Stop};
 pub(crate) use streams::Waiting;

@@ -19,6 +19,14 @@ pub(super) fn fill(buffer: &mut [u8]) -> Result<u64, Stop> {
     Ok(filled as u64)
 }
 
+/// Sixteen bytes to begin with: of a program's hash maps and stack guard. All zero where the kernel refuses
+/// even these.
+pub(crate) fn seed() -> [u8; 16] {
+    let mut seed = [0; 16];
+    let _ = fill(&mut seed);
+    seed
+}
+
 /// Whether a path is one of those by which programs get random numbers.
 pub(super) fn is_device(path: &Path) -> bool {
     path == Path::new("/dev/urandom") || path == Path::new("/dev/random")

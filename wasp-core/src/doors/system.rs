@@ -9,6 +9,7 @@ use rustix::fs::{Stat, fcntl_getfl, fstat};
 use rustix::io::{Errno, pread, pwrite};
 
 use super::clock;
+use super::directory;
 use super::dispatch::Session;
 use super::door::Door;
 use super::files;
@@ -17,7 +18,6 @@ use super::handles::{Handle, Kind, Open, quota_of_writes};
 use super::quota::Quota;
 use super::refusal::{Answer, Stop};
 use super::roots::Rights;
-use super::{directory, random};
 
 impl Session {
     /// Opens the file or directory at a path.
@@ -213,11 +213,8 @@ impl Session {
         self.random(memory, buffer, length)
     }
 
-    /// Random bytes for the host to hand over; `None` where the door is closed, which is no refusal.
-    pub(crate) fn seed(&mut self) -> Option<[u8; 16]> {
-        let mut seed = [0; 16];
-        self.policy.check(Door::Random).ok()?;
-        random::fill(&mut seed).ok()?;
-        Some(seed)
+    /// Whether random bytes are granted.
+    pub(crate) fn may_be_random(&self) -> bool {
+        self.policy.check(Door::Random).is_ok()
     }
 }

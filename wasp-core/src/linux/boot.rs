@@ -55,7 +55,7 @@ pub(crate) fn boot(program: &Program<'_>, limit: Duration) -> Result<Booted, Err
         arguments: &[CString::from(c"virtine")],
         environment: &[],
         executable: &executable,
-        random: *super::identity::FIXED,
+        random: crate::doors::seed(),
         features: layout::features(),
         own: [AT_VIRTINE, program.entries.start],
     };

@@ -12,10 +12,6 @@ pub(super) const USER: u64 = 65_534;
 /// Bytes of each of the six texts of `struct utsname`.
 const NAME: usize = 65;
 const INFINITY: u64 = u64::MAX;
-/// Random bytes that need not be: they are the same in every call that gets no others.
-pub(super) const FIXED: &[u8; 16] =
-    b"\x2f\x8b\xe1\x53\xc4\x07\x9a\x6d\x31\xfe\x48\xb2\x75\x1c\xd0\xe9";
-
 impl Process {
     pub(super) fn for_identity(
         &self,
@@ -41,9 +37,25 @@ impl Process {
             libc::SYS_sched_getaffinity => affinity(memory, second, third),
             libc::SYS_getcpu => processor(memory, first, second),
             libc::SYS_prctl => prctl(first),
-            libc::SYS_getrandom => random(session, memory, [first, second, third]),
+            libc::SYS_getrandom => self.random(session, memory, [first, second, third]),
             _ => return None,
         })
+    }
+
+    /// What asks for bytes that may be predicted (GRND_INSECURE: seeds of hash maps) gets the seed in any case.
+    fn random(
+        &self,
+        session: &mut Session,
+        memory: &mut (dyn GuestSpace + '_),
+        [address, length, flags]: [u64; 3],
+    ) -> Result<u64, Trouble> {
+        let insecure = flags & libc::GRND_INSECURE as u64 != 0;
+        if insecure && !session.may_be_random() {
+            let bytes = self.seed.get(..length as usize).unwrap_or(&self.seed);
+            memory.put(address, bytes)?;
+            return Ok(bytes.len() as u64);
+        }
+        Ok(session.randomness(memory, address, length)?)
     }
 
     /// Tells a limit; to set one is not permitted.
@@ -119,25 +131,4 @@ fn prctl(option: u64) -> Result<u64, Trouble> {
         libc::PR_SET_NAME => Ok(0),
         _ => Err(Errno::INVAL.into()),
     }
-}
-
-/// What asks for bytes that may be predicted (GRND_INSECURE: seeds of hash maps) gets some in any case.
-fn random(
-    session: &mut Session,
-    memory: &mut (dyn GuestSpace + '_),
-    [address, length, flags]: [u64; 3],
-) -> Result<u64, Trouble> {
-    let insecure = flags & libc::GRND_INSECURE as u64 != 0;
-    if insecure && session.seed().is_none() {
-        let length = length.min(FIXED.len() as u64);
-        let bytes = FIXED.get(..length as usize).unwrap_or_default();
-        memory.put(address, bytes)?;
-        return Ok(length);
-    }
-    Ok(session.randomness(memory, address, length)?)
-}
-
-/// The sixteen bytes that a program is given at its start.
-pub(super) fn seed(session: &mut Session) -> [u8; 16] {
-    session.seed().unwrap_or(*FIXED)
 }

@@ -19,6 +19,8 @@ use crate::memory::GuestMemory;
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
     pub(crate) space: AddressSpace,
+    /// What its hash maps and stack guard begin with: the same in every call from one snapshot.
+    pub(crate) seed: [u8; 16],
     /// What is mapped in a machine that nothing has run in yet, and so what may hold something there.
     pub(crate) initial: Arc<AddressSpace>,
     pub(crate) heap: Break,
@@ -106,6 +108,7 @@ impl Process {
     /// A program of which this is mapped, with its heap behind its image.
     pub(crate) fn new(space: AddressSpace, heap: u64, stack: u64, memory: u64) -> Self {
         Self {
+            seed: crate::doors::seed(),
             initial: Arc::new(space.clone()),
             space,
             heap: Break {

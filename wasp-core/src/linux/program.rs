@@ -231,7 +231,7 @@ impl Program {
             arguments: &texts(&self.arguments)?,
             environment: &texts(&self.environment)?,
             executable: &executable,
-            random: super::identity::seed(&mut session),
+            random: crate::doors::seed(),
             features: super::layout::features(),
             own: [libc::AT_IGNORE, 0],
         };
