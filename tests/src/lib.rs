@@ -1,6 +1,7 @@
 //! Virtines that the benchmarks of wasp-core call. All else in this package is tests.
 
 use std::hint::black_box;
+use std::sync::Barrier;
 
 use wasp_core::virtine;
 
@@ -79,4 +80,20 @@ pub fn take(file: &mut std::fs::File, count: usize) -> std::io::Result<u8> {
     let mut bytes = vec![0; count];
     file.read_exact(&mut bytes)?;
     Ok(bytes.last().copied().unwrap_or_default())
+}
+
+/// How many calls of [`meets`] wait for each other: as many as there may be at a time on few cores.
+pub const MEETING: usize = 8;
+
+fn wait_for_others() {
+    static OTHERS: Barrier = Barrier::new(MEETING);
+    OTHERS.wait();
+}
+
+/// Returns at once, or when as many calls are under way as have to meet.
+#[virtine(std, host(wait_for_others))]
+pub fn meets(others: bool) {
+    if others {
+        wait_for_others();
+    }
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use wasp_core::{Error, Fault, Policy, Refusal, virtine};
+use wasp_core::{Error, Fault, Policy, Quota, Refusal, virtine};
 
 #[virtine(std)]
 fn frequencies(text: &str) -> BTreeMap<String, usize> {
@@ -438,6 +438,34 @@ fn host_functions_and_handles_are_as_elsewhere() {
     fs::write(&path, "six by").expect("written");
     let file = fs::File::open(&path).expect("there");
     assert_eq!(length(file).expect("read"), 6);
+    fs::remove_file(&path).expect("removed");
+}
+
+#[virtine(std)]
+fn resizes(file: &mut fs::File, length: u64) -> io::Result<u64> {
+    file.set_len(length)?;
+    file.sync_all()?;
+    file.sync_data()?;
+    Ok(file.metadata()?.len())
+}
+
+#[test]
+fn files_are_resized_within_the_quota() {
+    let path = std::env::temp_dir().join(format!("wasp-resized-{}", std::process::id()));
+    fs::write(&path, "six by").expect("written");
+    let open = || fs::File::options().read(true).write(true).open(&path);
+    let mut file = open().expect("there");
+    assert_eq!(resizes(&mut file, 3).expect("shorter"), 3);
+    assert_eq!(resizes(&mut file, 10).expect("longer"), 10);
+    let policy = Policy::new().limit(Quota::BytesWritten, 5);
+    let refused = resizes::with(policy).try_call(&mut file, 16);
+    refused.expect("answered").expect_err("six more");
+    let mut read_only = fs::File::open(&path).expect("there");
+    resizes(&mut read_only, 2).expect_err("not to be written");
+    for length in [u64::MAX, 1 << 63, i64::MAX as u64] {
+        resizes(&mut file, length).expect_err("too long");
+    }
+    assert_eq!(fs::read(&path).expect("read"), b"six\0\0\0\0\0\0\0");
     fs::remove_file(&path).expect("removed");
 }
 

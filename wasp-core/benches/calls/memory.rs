@@ -1,6 +1,8 @@
 //! What an idle virtine holds of the user's memory.
 
 use std::fs;
+use std::sync::Barrier;
+use std::thread;
 
 use wasp_core::{Cache, Lease};
 
@@ -18,14 +20,40 @@ pub(crate) fn measure(report: &mut Report) {
     use_up(&cache, 1 + VIRTINES);
     let each = (own_kibibytes() - before) / VIRTINES as f64;
     assert_eq!(cache.size(), 1 + VIRTINES);
+    add(report, "memory of an idle virtine", Some(1.0), each);
+    add(report, "the same with the real std", None, with_std());
+}
+
+fn add(report: &mut Report, name: &'static str, aim: Option<f64>, each: f64) {
     report.add(Row {
-        name: "memory of an idle virtine",
+        name,
         unit: "KiB, against 128",
         floor: 128.0,
         median: each,
         p99: each,
-        aim: Some(1.0),
+        aim,
     });
+}
+
+/// What each further virtine of a function takes. The threads that call have been there before, so that
+/// their stacks, which the C library keeps, count on both sides.
+fn with_std() -> f64 {
+    let all_at_once = |call: fn()| {
+        let threads: Vec<_> = (0..virtine_tests::MEETING)
+            .map(|_| thread::spawn(call))
+            .collect();
+        for thread in threads {
+            thread.join().expect("a call");
+        }
+    };
+    virtine_tests::meets(false);
+    static HERE: Barrier = Barrier::new(virtine_tests::MEETING);
+    all_at_once(|| {
+        HERE.wait();
+    });
+    let before = own_kibibytes();
+    all_at_once(|| virtine_tests::meets(true));
+    (own_kibibytes() - before) / (virtine_tests::MEETING - 1) as f64
 }
 
 fn use_up(cache: &Cache, virtines: usize) {

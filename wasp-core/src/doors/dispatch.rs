@@ -354,7 +354,7 @@ impl Session {
     }
 
     /// Takes all of it off a quota, or none.
-    fn whole(&mut self, quota: Quota, wanted: u64) -> Result<(), Stop> {
+    pub(super) fn whole(&mut self, quota: Quota, wanted: u64) -> Result<(), Stop> {
         match self.meter.allow(quota, wanted)? {
             allowed if allowed == wanted => self.meter.take(quota, wanted),
             _ => return Err(self.meter.exceeded(quota)),

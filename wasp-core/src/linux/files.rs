@@ -62,6 +62,12 @@ impl Process {
             libc::SYS_lseek => session
                 .seek(number_of(first), second, third)
                 .map_err(Into::into),
+            libc::SYS_ftruncate => session
+                .set_length(number_of(first), second)
+                .map_err(Into::into),
+            libc::SYS_fsync | libc::SYS_fdatasync => {
+                session.synchronise(number_of(first)).map_err(Into::into)
+            }
             libc::SYS_dup => self.duplicate(session, first, 0),
             libc::SYS_dup2 | libc::SYS_dup3 => self.duplicate_to(session, first, second),
             libc::SYS_fcntl => self.fcntl(session, first, second, third),
