@@ -2,8 +2,10 @@
 //! much: registers as the attack wants them, one `out` each.
 
 use std::fs;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::sync::Once;
+use std::thread;
+use std::time::Duration;
 
 use wasp_core::{Error, Exit, Mode, Policy, Quota, Registers, Virtine};
 
@@ -395,6 +397,46 @@ fn exit_ends_the_serving_and_answers_survive_in_every_mode() {
             "{mode:?}"
         );
     }
+}
+
+/// It asks for input that never comes.
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn waiting_for_a_door_ends_when_it_is_cancelled() {
+    // bf 06 00 00 00   mov edi, 6 (read)
+    // 31 f6            xor esi, esi
+    // ba 00 50 00 00   mov edx, 0x5000
+    // b9 01 00 00 00   mov ecx, 1
+    // e6 ff            out 0xff, al
+    // e6 30            out 0x30, al
+    let code = [
+        0xbf, 6, 0, 0, 0, 0x31, 0xf6, 0xba, 0, 0x50, 0, 0, 0xb9, 1, 0, 0, 0, 0xe6, 0xff, 0xe6, 0x30,
+    ];
+    let builder = Virtine::builder().memory(MEMORY);
+    let mut virtine = builder
+        .deadline(Duration::from_secs(600))
+        .build()
+        .expect("a virtine");
+    virtine.load_raw(&code, START).expect("it fits");
+    let (input, mut typed) = io::pipe().expect("a pipe");
+    let policy = Policy::new().stdin_from(input);
+    let canceller = virtine.canceller();
+    let elsewhere = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(50));
+        canceller.cancel();
+    });
+    let exit = virtine.serve_with(&policy).expect("served");
+    assert_eq!(exit, Exit::Cancelled);
+    elsewhere.join().expect("cancelled");
+    // It goes on where it was let go on, and what ended one run does not end the next.
+    typed.write_all(b"x").expect("written");
+    let exit = virtine.serve_with(&policy).expect("served");
+    assert!(
+        matches!(exit, Exit::Hypercall { port: 0x30, .. }),
+        "{exit:?}"
+    );
+    let rax = virtine.registers().expect("registers").rax;
+    assert_eq!(rax, error(libc::EINTR));
 }
 
 #[test]

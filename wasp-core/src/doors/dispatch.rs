@@ -90,8 +90,8 @@ impl Session {
     }
 
     /// When the call must be over.
-    pub(crate) const fn deadline(&self) -> Deadline {
-        self.deadline
+    pub(crate) const fn deadline(&self) -> &Deadline {
+        &self.deadline
     }
 
     /// What the guest was refused last.
@@ -260,7 +260,7 @@ impl Session {
             return self.random(memory, buffer, length);
         };
         let allowed = self.meter.allow(Quota::BytesRead, length)?;
-        let deadline = self.deadline;
+        let deadline = &self.deadline;
         let count = memory.fill_with(buffer, allowed, |place| {
             streams::read(&open, place, deadline)
         })?;
@@ -279,7 +279,7 @@ impl Session {
         let quota = quota_of_writes(handle);
         let allowed = self.meter.allow(quota, length)?;
         let bytes = memory.bytes(address, allowed)?;
-        let count = streams::write(&open, bytes, self.deadline)?;
+        let count = streams::write(&open, bytes, &self.deadline)?;
         self.meter.take(quota, count);
         Ok(count)
     }
@@ -342,7 +342,7 @@ impl Session {
         audit::opened(Door::Host, &told);
         let start = Instant::now();
         let result = function.call(memory.bytes(from, length)?);
-        self.deadline = self.deadline.later_by(start.elapsed());
+        self.deadline.put_off(start.elapsed());
         let result = result?;
         self.whole(Quota::BytesRead, result.len() as u64)?;
         let needed = result.len() as u64;

@@ -23,7 +23,7 @@ pub(crate) enum Waiting {
 }
 
 /// Reads what there is, at least one byte, or none at the end.
-pub(super) fn read(open: &Open, buffer: &mut [u8], deadline: Deadline) -> Result<u64, Stop> {
+pub(super) fn read(open: &Open, buffer: &mut [u8], deadline: &Deadline) -> Result<u64, Stop> {
     if open.kind == Kind::Socket {
         return receive(open, buffer, false, Waiting::UntilDeadline, deadline);
     }
@@ -37,7 +37,7 @@ pub(super) fn read(open: &Open, buffer: &mut [u8], deadline: Deadline) -> Result
 }
 
 /// Writes as much as is taken, at least one byte.
-pub(super) fn write(open: &Open, bytes: &[u8], deadline: Deadline) -> Result<u64, Stop> {
+pub(super) fn write(open: &Open, bytes: &[u8], deadline: &Deadline) -> Result<u64, Stop> {
     if open.kind == Kind::Socket {
         return send(open, bytes, Waiting::UntilDeadline, deadline);
     }
@@ -61,7 +61,7 @@ pub(super) fn receive(
     buffer: &mut [u8],
     peek: bool,
     waiting: Waiting,
-    deadline: Deadline,
+    deadline: &Deadline,
 ) -> Result<u64, Stop> {
     let mut flags = RecvFlags::DONTWAIT;
     flags.set(RecvFlags::PEEK, peek);
@@ -75,7 +75,7 @@ pub(super) fn send(
     open: &Open,
     bytes: &[u8],
     waiting: Waiting,
-    deadline: Deadline,
+    deadline: &Deadline,
 ) -> Result<u64, Stop> {
     let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
     transfer(open, PollFlags::OUT, waiting, deadline, || {
@@ -88,7 +88,7 @@ fn transfer(
     open: &Open,
     events: PollFlags,
     waiting: Waiting,
-    deadline: Deadline,
+    deadline: &Deadline,
     mut once: impl FnMut() -> Result<usize, Errno>,
 ) -> Result<u64, Stop> {
     let mut must_wait = open.kind == Kind::Stream;

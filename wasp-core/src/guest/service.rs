@@ -93,7 +93,7 @@ pub(crate) fn serve(
 }
 
 /// Lets the guest go on.
-fn go_on(machine: &mut Machine, snapshot: &Snapshot, deadline: Deadline) -> Result<Return, Error> {
+fn go_on(machine: &mut Machine, snapshot: &Snapshot, deadline: &Deadline) -> Result<Return, Error> {
     let left = deadline.left();
     let stop = snapshot.resume(machine, left)?;
     until_it_returns(machine, stop, left, |machine, left| {

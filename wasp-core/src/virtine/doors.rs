@@ -54,7 +54,8 @@ impl<'a> Serving<'a> {
         call: Hypercall,
     ) -> Result<ControlFlow<Exit>, Error> {
         let session = self.session.get_or_insert_with(|| {
-            let deadline = Deadline::after(virtine.machine().time_left());
+            let machine = virtine.machine();
+            let deadline = Deadline::after(machine.time_left()).or_cancelled(machine.slot());
             Session::new(self.policy.clone(), virtine.heap(), deadline)
         });
         match session.answer(call, virtine) {
@@ -68,7 +69,12 @@ impl<'a> Serving<'a> {
             Reply::TimedOut => {
                 // Should the caller let it go on.
                 virtine.go_on_with(negative(Errno::INTR));
-                return Ok(ControlFlow::Break(Exit::TimedOut));
+                return Ok(ControlFlow::Break(
+                    match virtine.machine().slot().take_cancelled() {
+                        true => Exit::Cancelled,
+                        false => Exit::TimedOut,
+                    },
+                ));
             }
         }
         Ok(ControlFlow::Continue(()))

@@ -106,8 +106,13 @@ impl Slot {
     }
 
     #[inline]
-    pub(super) fn is_cancelled(&self) -> bool {
+    pub(crate) fn is_cancelled(&self) -> bool {
         self.cancelled.load(SeqCst)
+    }
+
+    /// Between runs: whether the next one was to be ended, which it then is not any more.
+    pub(crate) fn take_cancelled(&self) -> bool {
+        self.cancelled.swap(false, SeqCst)
     }
 
     /// Kicks the run, if one is under way. Runs of other slots may be ended at the same time, those of
