@@ -82,7 +82,7 @@ pub fn take(file: &mut std::fs::File, count: usize) -> std::io::Result<u8> {
     Ok(bytes.last().copied().unwrap_or_default())
 }
 
-/// How many calls of [`meets`] wait for each other: as many as there may be at a time on few cores.
+/// How many calls of [`meets()`] wait for each other: as many as there may be at a time on few cores.
 pub const MEETING: usize = 8;
 
 fn wait_for_others() {
