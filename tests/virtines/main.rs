@@ -28,6 +28,7 @@ mod processor;
 mod raw;
 mod real_std;
 mod refusals;
+mod seeds;
 mod serving;
 mod signals;
 mod snapshots;

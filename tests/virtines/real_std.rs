@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::panic;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -33,34 +31,6 @@ fn hash_maps_work() {
         counts,
         BTreeMap::from([("a".to_owned(), 1), ("b".to_owned(), 2)])
     );
-}
-
-#[virtine(std)]
-fn seeded(number: u64) -> u64 {
-    RandomState::new().hash_one(number)
-}
-
-/// Prints a hash, for the test below.
-#[test]
-fn hash_of_this_process() {
-    writeln!(io::stdout(), "hash={}", seeded(7)).expect("printed");
-}
-
-#[test]
-fn hash_maps_are_seeded_once_for_each_process() {
-    assert_eq!(seeded(7), seeded(7));
-    let program = std::env::current_exe().expect("this program");
-    let hash_elsewhere = || {
-        let mut command = Command::new(&program);
-        command.args(["real_std::hash_of_this_process", "--exact", "--nocapture"]);
-        let output = command.output().expect("run");
-        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        let found = printed.split_once("hash=").map(|(_, rest)| rest);
-        let hash = found.and_then(|rest| rest.split_whitespace().next());
-        hash.and_then(|hash| hash.parse::<u64>().ok())
-            .expect("a hash")
-    };
-    assert_ne!(hash_elsewhere(), hash_elsewhere());
 }
 
 struct Witness<'a>(&'a Mutex<Vec<&'static str>>);

@@ -24,8 +24,8 @@ macro_rules! __virtine_entry {
         const _: () = {
             $(
                 #[unsafe(export_name = $start_symbol)]
-                extern "C" fn start(heap_start: usize, heap_end: usize) -> ! {
-                    $crate::guest::start(heap_start, heap_end, $init)
+                extern "C" fn start(heap_start: usize, heap_end: usize, seed: usize) -> ! {
+                    $crate::guest::start(heap_start, heap_end, seed, $init)
                 }
             )?
             #[unsafe(export_name = $symbol)]

@@ -34,7 +34,7 @@ use crate::abi::doors::grant;
 use crate::abi::{AT_VIRTINE, hypercall as number};
 use crate::codec::Decoder;
 
-type Start = extern "C" fn(usize, usize) -> !;
+type Start = extern "C" fn(usize, usize, usize) -> !;
 
 unsafe extern "C" {
     /// getauxval(3).
@@ -52,17 +52,18 @@ extern "C" fn main() -> i32 {
     }
     // SAFETY: the host found the address in the entries of this program, which names functions of this type.
     let start: Start = unsafe { core::mem::transmute::<usize, Start>(address) };
-    start(0, 0)
+    start(0, 0, 0)
 }
 
 /// Where the guests of functions without an `init` of their own start.
 #[unsafe(no_mangle)]
-extern "C" fn __virtine_start(heap_start: usize, heap_end: usize) -> ! {
-    start(heap_start, heap_end, || {})
+extern "C" fn __virtine_start(heap_start: usize, heap_end: usize, seed: usize) -> ! {
+    start(heap_start, heap_end, seed, || {})
 }
 
-/// Makes a guest ready for calls; `init` is what the user wants done before the snapshot.
-pub fn start(_: usize, _: usize, init: fn()) -> ! {
+/// Makes a guest ready for calls; `init` is what the user wants done before the snapshot. Heap and seeds are
+/// libc's and std's own.
+pub fn start(_: usize, _: usize, _: usize, init: fn()) -> ! {
     panic::watch();
     protect(|| {
         // The seeds of this thread's hash maps: asked for once, here, not in every call.

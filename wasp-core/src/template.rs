@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use virtine_rt::abi::image::{Entries, Program};
-use virtine_rt::abi::{PAGE_SIZE, hypercall, page_align_up};
+use virtine_rt::abi::{PAGE_SIZE, SEEDS, hypercall, page_align_up};
 
 use crate::Error;
 use crate::arch::registers::Entry;
@@ -30,6 +30,13 @@ pub(crate) struct Template {
     arguments: Option<u64>,
     /// What the guest is as a Linux program, if it is one.
     process: Option<Process>,
+    /// What a guest that is started here begins its hash maps with.
+    seed: u64,
+}
+
+fn seed() -> u64 {
+    let [low, high, ..] = crate::doors::seed();
+    u64::from(u16::from_le_bytes([low, high])) % SEEDS
 }
 
 impl Template {
@@ -45,6 +52,7 @@ impl Template {
             entries: program.entries,
             arguments: None,
             process: None,
+            seed: seed(),
         };
         let blueprint = template.layout.blueprint.clone();
         let mut file = blueprint.file()?;
@@ -79,6 +87,8 @@ impl Template {
             entries: program.entries,
             arguments: Some(start),
             process: Some(process),
+            // std asks for its own.
+            seed: 0,
         };
         Ok((template, snapshot, machine))
     }
@@ -139,7 +149,7 @@ impl Template {
         Entry {
             rip: self.entries.start,
             stack_top: self.layout.stack_top,
-            arguments: [self.layout.heap_start, self.layout.heap_end, 0],
+            arguments: [self.layout.heap_start, self.layout.heap_end, self.seed],
         }
     }
 

@@ -1,9 +1,11 @@
 //! `std::hash`: core's, and the two hashers that std adds.
 
+use core::hint::black_box;
+
 pub use core::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 
-/// The hasher of maps and sets. It has no source of randomness: the order of a map is the same in
-/// every call of the same virtine, and is not the host's order, which changes with every map.
+/// The hasher of maps and sets. The host seeds it once for each snapshot: the order of a map is the same in
+/// every call from one snapshot.
 pub type RandomState = hashbrown::DefaultHashBuilder;
 
 /// `RandomState::new`, which std has and hashbrown has not.
@@ -16,6 +18,14 @@ pub trait NewRandomState {
 impl NewRandomState for RandomState {
     fn new() -> Self {
         Self::default()
+    }
+}
+
+/// Chooses one of the host's seeds. foldhash takes none from outside, but each state that it makes follows
+/// from the one before, so it is a number of states to pass over.
+pub(crate) fn seed(seed: usize) {
+    for _ in 0..seed {
+        black_box(RandomState::default());
     }
 }
 
