@@ -15,6 +15,7 @@ mod cache;
 mod calls;
 mod doors;
 mod exceptions;
+mod forms;
 mod handovers;
 mod hostile;
 mod hosts;

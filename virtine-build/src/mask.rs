@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use proc_macro2::TokenStream;
 use quote::ToTokens as _;
 use syn::UseTree;
 use syn::spanned::Spanned as _;
@@ -15,7 +16,7 @@ use crate::parts::{Part, PartKind};
 use crate::prune::{Pruned, Taken};
 use crate::slice::Slice;
 use crate::source::SourceFile;
-use crate::syntax::{Function, FunctionPath};
+use crate::syntax::{Form, Function, FunctionPath};
 
 /// One function's place in a guest crate.
 pub(crate) struct Entry<'a> {
@@ -301,19 +302,26 @@ pub(crate) fn start_symbol(symbol: &str) -> String {
 /// Goes on the function's last line, so no other line moves.
 fn shim(entry: &Entry<'_>, runtime: &str) -> String {
     let parameters = entry.function.parameters.iter().enumerate();
+    let module = format!("{runtime}::codec::form");
+    let module: TokenStream = module.parse().unwrap_or_default();
+    let form = |form: &Form| form.tokens(&module).unwrap_or_default();
     let parameters: Vec<String> = parameters
-        .map(|(number, parameter)| format!("(argument{number} {})", parameter.passing.name()))
+        .map(|(number, parameter)| {
+            let passing = parameter.passing.name();
+            format!("(argument{number} {passing} {})", form(&parameter.form))
+        })
         .collect();
     let init = entry.init.map(|path| {
         let path = path.0.to_token_stream();
         format!("{:?} {path}", start_symbol(&entry.symbol))
     });
     format!(
-        " {runtime}::__virtine_entry! {{ {} {:?} {} -> {}; {} }}",
+        " {runtime}::__virtine_entry! {{ {} {:?} {} -> {} {}; {} }}",
         entry.name,
         entry.symbol,
         parameters.join(" "),
         entry.function.result.name(),
+        form(&entry.function.result_form),
         init.unwrap_or_default(),
     )
 }

@@ -3,10 +3,12 @@
 
 mod allow;
 mod attribute;
+mod form;
 mod function;
 
 pub use allow::{Grant, Limit};
 pub use attribute::{FunctionPath, Settings};
+pub use form::Form;
 pub use function::{Function, Parameter, Passing};
 pub use virtine_rt::abi::image::Sizes;
 

@@ -42,10 +42,6 @@ pub const EXCEPTION_PORT: u16 = 0xFE;
 /// The port on which Linux programs' system calls arrive; closed to all other guests.
 pub const SYSTEM_CALL_PORT: u16 = 0xFD;
 
-/// How many seeds there are for a guest's hash maps, of which the host chooses one when it starts the guest: few
-/// enough to count to at every start, in some microseconds.
-pub const SEEDS: u64 = 4096;
-
 /// Hypercall numbers, passed in RDI; arguments in RSI, RDX and RCX, the answer in RAX.
 ///
 /// Numbers below 0x100 are Wasp's; those and all others that a guest returns from: [`doors`].

@@ -13,12 +13,9 @@ use bincode::enc::write::Writer;
 use bincode::error::EncodeError;
 use serde::{Deserialize, Serialize};
 
-mod array;
-mod ordering;
+pub mod form;
 mod untrusted;
 
-pub use array::{Array, ArrayForm, ArrayRef};
-pub use ordering::Ordered;
 pub use untrusted::{
     MAX_DEPTH, MAX_EMPTY_ELEMENTS, MAX_SEARCHED, decode_untrusted, decode_untrusted_with,
 };

@@ -7,24 +7,23 @@
 /// guests' start.
 ///
 /// Types are inferred from the function's own signature, so that they need no second resolution.
-/// Each parameter comes with a name for its value here, and with how it travels:
+/// Each parameter comes with a name for its value here, with how it travels, and, where that is not serde's
+/// own, with its form (see `codec::form`):
 ///
 /// * `value`: decoded by value (also `&str` and `&[u8]`, which borrow from the argument area);
 /// * `reference`, `mutable`: decoded by value, passed by reference;
 /// * `slice`, `mutable_slice`: decoded as a `Vec`, passed as a slice;
-/// * `array`, `array_reference`, `mutable_array`: arrays, of any length;
-/// * `ordering`: `std::cmp::Ordering`;
 /// * `handle`, `mutable_handle`: a file or stream of the host's;
 /// * `io_result`, of the result alone: `std::io::Result`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __virtine_entry {
-    ($function:ident $symbol:literal $(($name:ident $kind:ident))* -> $result:ident;
+    ($function:ident $symbol:literal $(($name:ident $kind:ident $($form:ty)?))* -> $result:ident $($result_form:ty)?;
      $($start_symbol:literal $init:path)?) => {
         const _: () = {
             $(
                 #[unsafe(export_name = $start_symbol)]
-                extern "C" fn start(heap_start: usize, heap_end: usize, seed: usize) -> ! {
+                extern "C" fn start(heap_start: usize, heap_end: usize, seed: u64) -> ! {
                     $crate::guest::start(heap_start, heap_end, seed, $init)
                 }
             )?
@@ -35,13 +34,13 @@ macro_rules! __virtine_entry {
                     let mut arguments = $crate::guest::arguments(address, length, grants);
                     $(
                         #[allow(unused_mut, reason = "few are changed")]
-                        let mut $name = $crate::__virtine_argument!(arguments $kind);
+                        let mut $name = $crate::__virtine_argument!(arguments $kind $($form)?);
                     )*
                     let result = $function($($crate::__virtine_passed!($name $kind)),*);
                     // Serde's tuples end at 16 elements.
                     $crate::guest::exit::done(&(
-                        $crate::__virtine_result!(result $result),
-                        $crate::__virtine_nested!($(($name $kind))*),
+                        $crate::__virtine_result!(result $result $($result_form)?),
+                        $crate::__virtine_nested!($(($name $kind $($form)?))*),
                     ))
                 })
             }
@@ -59,17 +58,15 @@ macro_rules! __virtine_argument {
     ($arguments:ident mutable_slice) => {
         $arguments.next::<$crate::vec::Vec<_>>()
     };
-    ($arguments:ident array) => {
-        $arguments.next::<$crate::codec::Array<_, _>>().0
+    ($arguments:ident slice $form:ty) => {
+        $arguments
+            .next::<$crate::codec::form::As<$form, $crate::vec::Vec<_>>>()
+            .0
     };
-    ($arguments:ident array_reference) => {
-        $arguments.next::<$crate::codec::Array<_, _>>().0
-    };
-    ($arguments:ident mutable_array) => {
-        $arguments.next::<$crate::codec::Array<_, _>>().0
-    };
-    ($arguments:ident ordering) => {
-        $arguments.next::<$crate::codec::Ordered>().0
+    ($arguments:ident mutable_slice $form:ty) => {
+        $arguments
+            .next::<$crate::codec::form::As<$form, $crate::vec::Vec<_>>>()
+            .0
     };
     ($arguments:ident handle) => {
         $arguments.next_handle()
@@ -80,6 +77,9 @@ macro_rules! __virtine_argument {
     ($arguments:ident $other:ident) => {
         $arguments.next()
     };
+    ($arguments:ident $other:ident $form:ty) => {
+        $arguments.next::<$crate::codec::form::As<$form, _>>().0
+    };
 }
 
 /// The value as [`__virtine_entry!`] passes it to the function.
@@ -89,19 +89,10 @@ macro_rules! __virtine_passed {
     ($name:ident value) => {
         $name
     };
-    ($name:ident array) => {
-        $name
-    };
-    ($name:ident ordering) => {
-        $name
-    };
     ($name:ident handle) => {
         $name
     };
     ($name:ident reference) => {
-        &$name
-    };
-    ($name:ident array_reference) => {
         &$name
     };
     ($name:ident slice) => {
@@ -125,10 +116,13 @@ macro_rules! __virtine_changed {
     ($name:ident mutable_slice) => {
         &$name[..]
     };
-    ($name:ident mutable_array) => {
-        $crate::codec::ArrayRef(&$name)
+    ($name:ident mutable $form:ty) => {
+        $crate::codec::form::AsRef::<$form, _>::new(&$name)
     };
-    ($name:ident $unchanged:ident) => {
+    ($name:ident mutable_slice $form:ty) => {
+        $crate::codec::form::AsRef::<$form, _>::new(&$name[..])
+    };
+    ($name:ident $unchanged:ident $($form:ty)?) => {
         ()
     };
 }
@@ -140,8 +134,8 @@ macro_rules! __virtine_nested {
     () => {
         ()
     };
-    (($name:ident $kind:ident) $($rest:tt)*) => {
-        ($crate::__virtine_changed!($name $kind), $crate::__virtine_nested!($($rest)*))
+    (($name:ident $kind:ident $($form:ty)?) $($rest:tt)*) => {
+        ($crate::__virtine_changed!($name $kind $($form)?), $crate::__virtine_nested!($($rest)*))
     };
 }
 
@@ -149,17 +143,14 @@ macro_rules! __virtine_nested {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __virtine_result {
-    ($name:ident array) => {
-        $crate::codec::ArrayRef(&$name)
-    };
-    ($name:ident ordering) => {
-        $crate::codec::Ordered($name)
-    };
     ($name:ident io_result) => {
         $crate::guest::told($name)
     };
     ($name:ident value) => {
         &$name
+    };
+    ($name:ident value $form:ty) => {
+        $crate::codec::form::AsRef::<$form, _>::new(&$name)
     };
 }
 

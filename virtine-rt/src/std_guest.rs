@@ -34,7 +34,7 @@ use crate::abi::doors::grant;
 use crate::abi::{AT_VIRTINE, hypercall as number};
 use crate::codec::Decoder;
 
-type Start = extern "C" fn(usize, usize, usize) -> !;
+type Start = extern "C" fn(usize, usize, u64) -> !;
 
 unsafe extern "C" {
     /// getauxval(3).
@@ -57,13 +57,13 @@ extern "C" fn main() -> i32 {
 
 /// Where the guests of functions without an `init` of their own start.
 #[unsafe(no_mangle)]
-extern "C" fn __virtine_start(heap_start: usize, heap_end: usize, seed: usize) -> ! {
+extern "C" fn __virtine_start(heap_start: usize, heap_end: usize, seed: u64) -> ! {
     start(heap_start, heap_end, seed, || {})
 }
 
 /// Makes a guest ready for calls; `init` is what the user wants done before the snapshot. Heap and seeds are
 /// libc's and std's own.
-pub fn start(_: usize, _: usize, _: usize, init: fn()) -> ! {
+pub fn start(_: usize, _: usize, _: u64, init: fn()) -> ! {
     panic::watch();
     protect(|| {
         // The seeds of this thread's hash maps: asked for once, here, not in every call.

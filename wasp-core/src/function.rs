@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use virtine_rt::abi::doors::handle;
 use virtine_rt::abi::hypercall;
 use virtine_rt::abi::image::{Entries, Image, Program, Sizes};
+use virtine_rt::codec::form::{self, EncodeAs};
 use virtine_rt::codec::{self, CodecError, Sink};
 
 use crate::Error;
@@ -282,9 +283,9 @@ impl<'a> Arguments<'a> {
         self.push(&codec::Bytes(argument));
     }
 
-    /// Appends the next argument, an array of any length.
-    pub fn push_array<T: Serialize, const N: usize>(&mut self, argument: &[T; N]) {
-        self.push(&codec::ArrayRef(argument));
+    /// Appends the next argument, in the form `F`.
+    pub fn push_as<F: EncodeAs<T>, T: ?Sized>(&mut self, argument: &T) {
+        self.push(&form::AsRef::<F, T>::new(argument));
     }
 
     /// Appends the next argument, a file or stream, which is the call's from now on.

@@ -95,7 +95,7 @@ pub use watchdog::use_signal;
 pub mod expansion {
     pub use std::vec::Vec;
 
-    pub use virtine_rt::codec::{ArrayForm, Ordered};
+    pub use virtine_rt::codec::form;
 
     pub use crate::function::{Arguments, Carries, Definition, Function, Guest, check_length};
     pub use crate::io_form::IoForm;

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use virtine_rt::abi::image::{Entries, Program};
-use virtine_rt::abi::{PAGE_SIZE, SEEDS, hypercall, page_align_up};
+use virtine_rt::abi::{PAGE_SIZE, hypercall, page_align_up};
 
 use crate::Error;
 use crate::arch::registers::Entry;
@@ -35,8 +35,7 @@ pub(crate) struct Template {
 }
 
 fn seed() -> u64 {
-    let [low, high, ..] = crate::doors::seed();
-    u64::from(u16::from_le_bytes([low, high])) % SEEDS
+    u128::from_le_bytes(crate::doors::seed()) as u64
 }
 
 impl Template {

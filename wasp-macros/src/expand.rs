@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Attribute, Ident, ItemFn, ReturnType, Type};
-use virtine_build::syntax::{Function, Parameter, Passing, Settings, Sizes};
+use virtine_build::syntax::{Form, Function, Parameter, Passing, Settings, Sizes};
 
 use crate::lookup::{self, Guest};
 use crate::public::public;
@@ -257,17 +257,15 @@ fn running(
     let parameters = parameters(parts);
     let pushes = parts.parameters.iter().map(|one| push(one, host));
     let (result, span) = result(function);
-    let (travelling, inner) = match (parts.result, &function.sig.output) {
-        (Passing::Array, ReturnType::Type(_, ty)) => (array(ty, host), Some(quote!(.0))),
-        (Passing::Ordering, _) => (quote!(#host::expansion::Ordered), Some(quote!(.0))),
-        _ => (result.clone(), None),
-    };
     let (travelling, restored) = match parts.result {
         Passing::IoResult => {
             let form = quote!(<#result as #host::expansion::IoForm>);
             (quote!(#form::Form), quote!(#form::restored(result)))
         }
-        _ => (travelling, quote!(result #inner)),
+        _ => formed(&parts.result_form, &result, span, host)
+            .map_or((result.clone(), quote!(result)), |form| {
+                (form, quote!(result.0))
+            }),
     };
     let changes: Vec<Change> = parts
         .parameters
@@ -318,13 +316,14 @@ impl<'a> Change<'a> {
         let element = &reference.elem;
         let travelling = match (parameter.passing, &**element) {
             (Passing::Mutable, _) => element.to_token_stream(),
-            (Passing::MutableArray, _) => array(element, host),
             (Passing::MutableSlice, Type::Slice(slice)) => {
                 let element = &slice.elem;
                 quote_spanned! { element.span() => #host::expansion::Vec<#element> }
             }
             _ => return None,
         };
+        let travelling =
+            formed(&parameter.form, &travelling, element.span(), host).unwrap_or(travelling);
         Some(Self {
             parameter,
             name: format_ident!("__changed_{}", parameter.name, span = Span::call_site()),
@@ -334,29 +333,38 @@ impl<'a> Change<'a> {
 
     /// Before anything is copied, so that a failure leaves all as it was.
     fn check(&self, host: &TokenStream) -> Option<TokenStream> {
-        let (name, original) = (&self.name, &self.parameter.name);
+        let (value, original) = (self.value(), &self.parameter.name);
         (self.parameter.passing == Passing::MutableSlice).then(|| {
-            quote! { #host::expansion::check_length(&#name, #original.len())?; }
+            quote! { #host::expansion::check_length(&#value, #original.len())?; }
         })
     }
 
     fn copy(&self) -> TokenStream {
-        let (name, original) = (&self.name, &self.parameter.name);
+        let (value, original) = (self.value(), &self.parameter.name);
         match self.parameter.passing {
             Passing::MutableSlice => quote! {
-                for (old, new) in #original.iter_mut().zip(#name) {
+                for (old, new) in #original.iter_mut().zip(#value) {
                     *old = new;
                 }
             },
-            Passing::MutableArray => quote! { *#original = #name.0; },
-            _ => quote! { *#original = #name; },
+            _ => quote! { *#original = #value; },
+        }
+    }
+
+    /// The new value, out of its form.
+    fn value(&self) -> TokenStream {
+        let name = &self.name;
+        match self.parameter.form {
+            Form::Own => quote!(#name),
+            _ => quote!(#name.0),
         }
     }
 }
 
-/// By way of a trait, so that the array's length is quoted nowhere but in its own type.
-fn array(ty: &Type, host: &TokenStream) -> TokenStream {
-    quote_spanned! { ty.span() => <#ty as #host::expansion::ArrayForm>::Form }
+/// The type that `ty` is decoded as where serde's own form will not do.
+fn formed(form: &Form, ty: &TokenStream, span: Span, host: &TokenStream) -> Option<TokenStream> {
+    let form = form.tokens(&quote!(#host::expansion::form))?;
+    Some(quote_spanned! { span => #host::expansion::form::As<#form, #ty> })
 }
 
 fn ungrouped(ty: &Type) -> &Type {
@@ -369,26 +377,21 @@ fn ungrouped(ty: &Type) -> &Type {
 
 /// On the parameter's type, where the compiler then says that it lacks `Serialize`.
 fn push(parameter: &Parameter, host: &TokenStream) -> TokenStream {
-    let Parameter { name, ty, passing } = parameter;
-    match passing {
-        Passing::Value => quote_spanned! { ty.span() => arguments.push(&#name); },
-        Passing::Bytes => quote_spanned! { ty.span() => arguments.push_bytes(#name); },
-        Passing::Array => quote_spanned! { ty.span() => arguments.push_array(&#name); },
-        Passing::ArrayReference => quote_spanned! { ty.span() => arguments.push_array(#name); },
-        Passing::MutableArray => quote_spanned! { ty.span() => arguments.push_array(&*#name); },
-        Passing::Ordering => quote_spanned! { ty.span() =>
-            arguments.push(&#host::expansion::Ordered(#name));
-        },
-        Passing::Handle => quote_spanned! { ty.span() => arguments.push_handle(#name); },
+    let Parameter { name, ty, .. } = parameter;
+    let span = ty.span();
+    let value = match parameter.passing {
+        Passing::Bytes => return quote_spanned! { span => arguments.push_bytes(#name); },
+        Passing::Handle => return quote_spanned! { span => arguments.push_handle(#name); },
         Passing::MutableHandle => {
-            quote_spanned! { ty.span() => arguments.push_shared_handle(&*#name); }
+            return quote_spanned! { span => arguments.push_shared_handle(&*#name); };
         }
-        Passing::IoResult | Passing::Reference | Passing::Slice => {
-            quote_spanned! { ty.span() => arguments.push(#name); }
-        }
-        Passing::Mutable | Passing::MutableSlice => {
-            quote_spanned! { ty.span() => arguments.push(&*#name); }
-        }
+        Passing::Value => quote_spanned!(span => &#name),
+        Passing::IoResult | Passing::Reference | Passing::Slice => quote!(#name),
+        Passing::Mutable | Passing::MutableSlice => quote_spanned!(span => &*#name),
+    };
+    match parameter.form.tokens(&quote!(#host::expansion::form)) {
+        Some(form) => quote_spanned! { span => arguments.push_as::<#form, _>(#value); },
+        None => quote_spanned! { span => arguments.push(#value); },
     }
 }
 

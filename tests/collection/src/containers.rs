@@ -309,3 +309,86 @@ pub fn collect_results(texts: Vec<String>) -> (Option<Vec<u8>>, String, usize) {
         .partition(Result::is_ok);
     (all.ok(), message, good.len() * 10 + bad.len())
 }
+
+#[virtine]
+pub fn lookups_through_references(
+    text: &str,
+    wanted: &[char],
+) -> (Vec<Option<usize>>, usize, bool) {
+    let counts: HashMap<char, usize> = text.chars().map(|c| (c, text.matches(c).count())).collect();
+    let seen: HashSet<char> = text.chars().collect();
+    // A reference to a reference: std's signature has the compiler take one away.
+    let found = wanted.iter().map(|c| counts.get(&c).copied()).collect();
+    let known = wanted.iter().filter(|c| seen.contains(&c)).count();
+    (
+        found,
+        known,
+        wanted.first().is_some_and(|c| counts.contains_key(&c)),
+    )
+}
+
+#[virtine]
+pub fn entries_by_name(words: &[String]) -> Vec<(String, usize)> {
+    use std::collections::hash_map::Entry::{Occupied, Vacant};
+    use std::collections::hash_map::{OccupiedEntry, VacantEntry};
+    fn again(mut entry: OccupiedEntry<'_, String, usize>) {
+        *entry.get_mut() += 1;
+    }
+    fn first(entry: VacantEntry<'_, String, usize>) -> usize {
+        *entry.insert(1)
+    }
+    let mut counts = HashMap::new();
+    for word in words {
+        match counts.entry(word.clone()) {
+            Occupied(entry) => again(entry),
+            Vacant(entry) => _ = first(entry),
+        }
+    }
+    counts.entry("end".to_owned()).insert_entry(0);
+    let sizes: Vec<usize> = [&counts].map(HashMap::len).to_vec();
+    let mut counts: Vec<_> = counts
+        .into_iter()
+        .chain([("sizes".to_owned(), sizes[0])])
+        .collect();
+    counts.sort();
+    counts
+}
+
+#[virtine]
+pub fn custom_hashers(keys: &[u32]) -> (usize, bool) {
+    use std::collections::hash_map::{DefaultHasher, RandomState};
+    use std::hash::{BuildHasher, BuildHasherDefault};
+    let mut set: HashSet<u32, BuildHasherDefault<DefaultHasher>> = HashSet::default();
+    set.extend(keys);
+    let state = RandomState::new();
+    let hasher: DefaultHasher = state.build_hasher();
+    let mut map = HashMap::with_hasher(state);
+    map.extend(set.iter().map(|key| (*key, ())));
+    (
+        map.len(),
+        map.hasher().hash_one(7_u8) == { std::hash::Hasher::finish(&with(hasher, 7)) },
+    )
+}
+
+fn with(
+    mut hasher: std::collections::hash_map::DefaultHasher,
+    value: u8,
+) -> std::collections::hash_map::DefaultHasher {
+    std::hash::Hash::hash(&value, &mut hasher);
+    hasher
+}
+
+#[virtine]
+pub fn set_algebra(one: Vec<u8>, other: Vec<u8>) -> (usize, usize, Option<u8>, bool) {
+    let (mut one, other): (HashSet<u8>, HashSet<u8>) =
+        (one.into_iter().collect(), HashSet::from_iter(other));
+    let removed = one.take(&3).or_else(|| one.replace(200));
+    one.retain(|value| value % 2 == 1);
+    let left: HashSet<u8> = &one - &other;
+    (
+        left.len(),
+        one.union(&other).count(),
+        removed,
+        one.remove(&1) && !one.is_superset(&other),
+    )
+}

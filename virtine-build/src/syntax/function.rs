@@ -4,13 +4,17 @@ use quote::ToTokens;
 use syn::spanned::Spanned as _;
 use syn::{FnArg, GenericParam, Ident, ItemFn, Pat, PatType, ReturnType, Type, TypeReference};
 
+use super::form::{Form, is_from, is_named};
+
 /// A function that can be a virtine.
 #[derive(Clone)]
 pub struct Function {
     /// The parameters, in order.
     pub parameters: Vec<Parameter>,
-    /// How the result travels: as [`Passing::Value`], [`Passing::Array`] or [`Passing::Ordering`].
+    /// How the result travels: as [`Passing::Value`] or [`Passing::IoResult`].
     pub result: Passing,
+    /// The result's form.
+    pub result_form: Form,
     /// Whether the result holds a `&'static str`, which the host has in the image as well.
     pub returns_static: bool,
 }
@@ -24,6 +28,8 @@ pub struct Parameter {
     pub ty: Type,
     /// How it travels.
     pub passing: Passing,
+    /// The form of what travels: of the type, or of what it refers to.
+    pub form: Form,
 }
 
 /// How a parameter travels, as far as its type tells without resolving names.
@@ -41,14 +47,6 @@ pub enum Passing {
     Mutable,
     /// `&mut [T]`: as `&[T]`, and back where the call succeeds.
     MutableSlice,
-    /// `[T; N]`, of any length.
-    Array,
-    /// `&[T; N]`, of any length.
-    ArrayReference,
-    /// `&mut [T; N]`, of any length.
-    MutableArray,
-    /// `std::cmp::Ordering`.
-    Ordering,
     /// `File`, `TcpStream`, `UnixStream`: handed over to the call.
     Handle,
     /// `&mut File` and so on: lent to the call.
@@ -67,10 +65,6 @@ impl Passing {
             Self::Slice => "slice",
             Self::Mutable => "mutable",
             Self::MutableSlice => "mutable_slice",
-            Self::Array => "array",
-            Self::ArrayReference => "array_reference",
-            Self::MutableArray => "mutable_array",
-            Self::Ordering => "ordering",
             Self::Handle => "handle",
             Self::MutableHandle => "mutable_handle",
             Self::IoResult => "io_result",
@@ -96,6 +90,7 @@ impl Function {
                 result.map_err(|error| errors.push(error)).ok()
             });
         let parameters = parameters.collect();
+        let (result, result_form) = result(&function.sig.output);
         match errors.into_iter().reduce(|mut all, next| {
             all.combine(next);
             all
@@ -103,40 +98,21 @@ impl Function {
             Some(error) => Err(error),
             None => Ok(Self {
                 parameters,
-                result: result(&function.sig.output),
+                result,
+                result_form,
                 returns_static: returns_static(&function.sig.output),
             }),
         }
     }
 }
 
-fn result(output: &ReturnType) -> Passing {
+fn result(output: &ReturnType) -> (Passing, Form) {
     match output {
-        ReturnType::Type(_, ty) if is_io_result(ty) => Passing::IoResult,
-        ReturnType::Type(_, ty) => by_value(ty),
-        ReturnType::Default => Passing::Value,
+        ReturnType::Type(_, ty) if is_io_result(ty) => (Passing::IoResult, Form::Own),
+        // The one reference that a result may hold is a text's, as serde has it.
+        ReturnType::Type(_, ty) => (Passing::Value, Form::of(ty)),
+        ReturnType::Default => (Passing::Value, Form::Own),
     }
-}
-
-/// How a type travels by value: serde has nothing for arrays beyond 32 elements and for orderings.
-fn by_value(ty: &Type) -> Passing {
-    match ty {
-        Type::Array(_) => Passing::Array,
-        Type::Path(path) if path.qself.is_none() && is_ordering(&path.path) => Passing::Ordering,
-        _ => Passing::Value,
-    }
-}
-
-/// `Ordering`, `cmp::Ordering`, `std::cmp::Ordering`, but not `atomic::Ordering`.
-fn is_ordering(path: &syn::Path) -> bool {
-    is_from(path, "cmp", "Ordering")
-}
-
-/// `name`, `module::name`, `std::module::name`.
-fn is_from(path: &syn::Path, module: &str, name: &str) -> bool {
-    let mut names = path.segments.iter().rev().map(|segment| &segment.ident);
-    names.next().is_some_and(|last| last == name)
-        && names.next().is_none_or(|other| other == module)
 }
 
 /// `File`, `TcpStream`, `UnixStream`.
@@ -267,7 +243,7 @@ fn parameter(index: usize, input: &FnArg) -> syn::Result<Parameter> {
             ));
         }
     };
-    let passing = passing(ty)?;
+    let (passing, form) = passing(ty)?;
     let name = match &**pat {
         Pat::Ident(named) if named.subpat.is_none() => {
             Ident::new(&named.ident.to_string(), named.ident.span())
@@ -278,10 +254,11 @@ fn parameter(index: usize, input: &FnArg) -> syn::Result<Parameter> {
         name,
         ty: (**ty).clone(),
         passing,
+        form,
     })
 }
 
-fn passing(ty: &Type) -> syn::Result<Passing> {
+fn passing(ty: &Type) -> syn::Result<(Passing, Form)> {
     let reference = match ty {
         Type::ImplTrait(_) => {
             let reason = "a virtine cannot take `impl Trait`: its image is compiled once, before it is called";
@@ -290,33 +267,66 @@ fn passing(ty: &Type) -> syn::Result<Passing> {
         Type::Paren(inner) => return passing(&inner.elem),
         Type::Group(inner) => return passing(&inner.elem),
         Type::Reference(reference) => reference,
-        ty if is_handle(ty) => return Ok(Passing::Handle),
-        _ => return Ok(by_value(ty)),
+        ty if is_handle(ty) => return Ok((Passing::Handle, Form::Own)),
+        ty => return no_mutable_within(ty).map(|()| (Passing::Value, Form::of(ty))),
     };
-    let is_mutable = reference.mutability.is_some();
-    match &*reference.elem {
-        Type::TraitObject(_) => {
-            let reason = "a virtine cannot take a trait object: its code is the host's";
-            Err(syn::Error::new_spanned(&reference.elem, reason))
-        }
-        Type::Array(_) if is_mutable => Ok(Passing::MutableArray),
-        Type::Array(_) => Ok(Passing::ArrayReference),
-        Type::Slice(_) if is_mutable => Ok(Passing::MutableSlice),
+    let passing = match reference.mutability {
+        Some(_) => mutable(&reference.elem)?,
+        None => shared(&reference.elem)?,
+    };
+    let form = match passing {
+        Passing::Value | Passing::Bytes | Passing::MutableHandle => Form::Own,
+        _ => Form::of(&reference.elem),
+    };
+    Ok((passing, form))
+}
+
+/// How `&referent` travels.
+fn shared(referent: &Type) -> syn::Result<Passing> {
+    no_mutable_within(referent)?;
+    match referent {
+        Type::TraitObject(_) => Err(trait_object(referent)),
         Type::Slice(slice) if is_named(&slice.elem, "u8") => Ok(Passing::Bytes),
         Type::Slice(_) => Ok(Passing::Slice),
-        elem if is_named(elem, "str") && is_mutable => {
-            let reason = "a virtine cannot take `&mut str`: take `&mut String`";
-            Err(syn::Error::new_spanned(&reference.elem, reason))
-        }
-        elem if is_named(elem, "str") => Ok(Passing::Value),
-        elem if is_mutable && is_handle(elem) => Ok(Passing::MutableHandle),
-        _ if is_mutable => Ok(Passing::Mutable),
+        ty if is_named(ty, "str") => Ok(Passing::Value),
         _ => Ok(Passing::Reference),
     }
 }
 
-fn is_named(ty: &Type, name: &str) -> bool {
-    matches!(ty, Type::Path(path) if path.path.is_ident(name))
+/// How `&mut referent` travels.
+fn mutable(referent: &Type) -> syn::Result<Passing> {
+    if let Some(borrowed) = references(referent).first() {
+        let reason = "what a virtine changes cannot borrow: the memory that the changed value points to would be \
+                      the virtual machine's; take a `&mut` of an owned type, such as `&mut [String]`";
+        return Err(syn::Error::new_spanned(borrowed, reason));
+    }
+    match referent {
+        Type::TraitObject(_) => Err(trait_object(referent)),
+        Type::Slice(_) => Ok(Passing::MutableSlice),
+        ty if is_named(ty, "str") => {
+            let reason = "a virtine cannot take `&mut str`: take `&mut String`";
+            Err(syn::Error::new_spanned(referent, reason))
+        }
+        ty if is_handle(ty) => Ok(Passing::MutableHandle),
+        _ => Ok(Passing::Mutable),
+    }
+}
+
+fn trait_object(ty: &Type) -> syn::Error {
+    let reason = "a virtine cannot take a trait object: its code is the host's";
+    syn::Error::new_spanned(ty, reason)
+}
+
+fn no_mutable_within(ty: &Type) -> syn::Result<()> {
+    let references = references(ty);
+    match references.iter().find(|one| one.mutability.is_some()) {
+        None => Ok(()),
+        Some(mutable) => {
+            let reason =
+                "a `&mut` within another type is not copied back: make it a parameter of its own";
+            Err(syn::Error::new_spanned(mutable, reason))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -350,9 +360,9 @@ mod tests {
             ("e", Passing::Reference),
             ("f", Passing::Mutable),
             ("g", Passing::MutableSlice),
-            ("h", Passing::Array),
-            ("i", Passing::ArrayReference),
-            ("j", Passing::MutableArray),
+            ("h", Passing::Value),
+            ("i", Passing::Reference),
+            ("j", Passing::Mutable),
             ("k", Passing::Handle),
             ("l", Passing::MutableHandle),
             ("m", Passing::Value),
@@ -408,6 +418,10 @@ mod tests {
             ("fn f(self, a: impl Copy) {}", 2),
             ("fn f(a: &mut str) {}", 1),
             ("fn f(a: &dyn Copy) {}", 1),
+            (
+                "fn f(a: &mut dyn Copy, b: &mut [&str], c: Option<&mut u8>, d: &[&mut u8]) {}",
+                4,
+            ),
             ("fn f(a: &str) -> &str { a }", 1),
             ("fn f(a: &str) -> Option<&str> { None }", 1),
             ("fn f() -> &'static [u8] { &[] }", 1),
@@ -416,17 +430,6 @@ mod tests {
         ] {
             assert_eq!(check(source).expect_err(source).len(), count, "{source}");
         }
-    }
-
-    #[test]
-    fn orderings_are_told_by_their_path() {
-        let parameters = check("fn f(a: Ordering, b: std::cmp::Ordering, c: atomic::Ordering) {}");
-        let passings = parameters
-            .expect("valid")
-            .into_iter()
-            .map(|(_, passing)| passing);
-        let expected = [Passing::Ordering, Passing::Ordering, Passing::Value];
-        assert_eq!(passings.collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -1,5 +1,7 @@
-//! `std::collections`: alloc's, and hashbrown's tables under the names of std's, which are the same
-//! tables.
+//! `std::collections`: alloc's, and hashbrown's tables behind the signatures of std's.
+
+pub mod hash_map;
+pub mod hash_set;
 
 pub use alloc_crate::collections::{
     BTreeMap, BTreeSet, BinaryHeap, LinkedList, TryReserveError, VecDeque, binary_heap, btree_map,
@@ -10,28 +12,9 @@ pub use core::ops::Bound;
 pub use hash_map::HashMap;
 pub use hash_set::HashSet;
 
-/// `std::collections::hash_map`.
-pub mod hash_map {
-    pub use hashbrown::hash_map::{
-        Drain, Entry, ExtractIf, IntoIter, IntoKeys, IntoValues, Iter, IterMut, Keys,
-        OccupiedEntry, OccupiedError, VacantEntry, Values, ValuesMut,
-    };
+use alloc_crate::vec::Vec;
 
-    pub use crate::hash::{DefaultHasher, RandomState};
-
-    /// As std's, with the same parameters, so that code infers the same types from it.
-    pub type HashMap<K, V, S = RandomState> = hashbrown::HashMap<K, V, S>;
-}
-
-/// `std::collections::hash_set`.
-pub mod hash_set {
-    pub use hashbrown::hash_set::{
-        Difference, Drain, Entry, ExtractIf, Intersection, IntoIter, Iter, OccupiedEntry,
-        SymmetricDifference, Union, VacantEntry,
-    };
-
-    use crate::hash::RandomState;
-
-    /// As std's, with the same parameters, so that code infers the same types from it.
-    pub type HashSet<T, S = RandomState> = hashbrown::HashSet<T, S>;
+/// hashbrown's error as alloc's, which nobody but alloc can make.
+fn reserved<E>(result: Result<(), E>) -> Result<(), TryReserveError> {
+    result.or_else(|_| Vec::<u8>::new().try_reserve(usize::MAX))
 }

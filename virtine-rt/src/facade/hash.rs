@@ -1,44 +1,54 @@
 //! `std::hash`: core's, and the two hashers that std adds.
 
-use core::hint::black_box;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 pub use core::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
+use siphasher::sip::SipHasher13;
 
-/// The hasher of maps and sets. The host seeds it once for each snapshot: the order of a map is the same in
-/// every call from one snapshot.
-pub type RandomState = hashbrown::DefaultHashBuilder;
+/// Where the keys of this guest's maps start: the host's choice.
+static SEED: AtomicU64 = AtomicU64::new(0);
 
-/// `RandomState::new`, which std has and hashbrown has not.
-pub trait NewRandomState {
-    /// The one state that there is.
-    #[must_use]
-    fn new() -> Self;
+/// Has the keys of all maps follow from `seed`.
+pub(crate) fn seed(seed: u64) {
+    SEED.store(seed, Relaxed);
 }
 
-impl NewRandomState for RandomState {
-    fn new() -> Self {
-        Self::default()
+/// As std's: SipHash 1-3, with a key of its own for each map. The keys follow from what the host chose for
+/// the snapshot, so that the same call from one snapshot sees the same orders each time.
+#[derive(Clone, Debug)]
+pub struct RandomState(u64);
+
+impl RandomState {
+    /// The next state.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(SEED.fetch_add(1, Relaxed))
     }
 }
 
-/// Chooses one of the host's seeds. foldhash takes none from outside, but each state that it makes follows
-/// from the one before, so it is a number of states to pass over.
-pub(crate) fn seed(seed: usize) {
-    for _ in 0..seed {
-        black_box(RandomState::default());
+impl Default for RandomState {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl BuildHasher for RandomState {
+    type Hasher = DefaultHasher;
+
+    fn build_hasher(&self) -> DefaultHasher {
+        DefaultHasher(SipHasher13::new_with_keys(self.0, !self.0.rotate_left(32)))
     }
 }
 
 /// SipHash 1-3 with a key of zeros, as std's: the same values give the same hashes as on the host.
 #[derive(Clone, Debug)]
-pub struct DefaultHasher(siphasher::sip::SipHasher13);
+pub struct DefaultHasher(SipHasher13);
 
 impl DefaultHasher {
     /// A hasher that has seen nothing.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "`Default` is right below")]
     pub fn new() -> Self {
-        Self(siphasher::sip::SipHasher13::new())
+        Self(SipHasher13::new())
     }
 }
 

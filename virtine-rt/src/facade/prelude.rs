@@ -10,8 +10,8 @@ pub mod v1 {
     pub use alloc_crate::{format, vec};
     pub use core::prelude::v1::*;
 
+    pub use crate::collections::hash_map::InsertEntry as _;
     pub use crate::facade::float::{F32 as _, F64 as _};
-    pub use crate::hash::NewRandomState as _;
     pub use crate::{dbg, eprint, eprintln, is_x86_feature_detected, print, println, thread_local};
 }
 

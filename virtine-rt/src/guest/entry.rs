@@ -16,13 +16,13 @@ use crate::{FromHandle, io};
 
 /// Where the guests of functions without an `init` of their own start.
 #[unsafe(no_mangle)]
-extern "C" fn __virtine_start(heap_start: usize, heap_end: usize, seed: usize) -> ! {
+extern "C" fn __virtine_start(heap_start: usize, heap_end: usize, seed: u64) -> ! {
     start(heap_start, heap_end, seed, || {})
 }
 
-/// Makes a guest ready for calls. The heap may lie between the two addresses; `seed` is one of
-/// [`SEEDS`](crate::abi::SEEDS); `init` is what the user wants done before the snapshot.
-pub fn start(heap_start: usize, heap_end: usize, seed: usize, init: fn()) -> ! {
+/// Makes a guest ready for calls. The heap may lie between the two addresses; the guest's hash
+/// maps follow from `seed`; `init` is what the user wants done before the snapshot.
+pub fn start(heap_start: usize, heap_end: usize, seed: u64, init: fn()) -> ! {
     heap::set_bounds(heap_start, heap_end);
     // The allocator sets itself up with the first allocation: once, here, not in every call.
     drop(black_box(Box::new(0_usize)));

@@ -131,6 +131,10 @@ same! {
         map_of_maps(vec![("a".into(), "x".into(), 1), ("a".into(), "x".into(), 2), ("b".into(), "y".into(), 3)]);
         collect_results(words("1 2 3"));
         collect_results(words("1 x 300"));
+        lookups_through_references("hello", &['l', 'z', 'o']);
+        entries_by_name(&words("a b a"));
+        custom_hashers(&[1, 2, 2, 3]);
+        set_algebra(vec![1, 2, 3, 5], vec![5, 7]);
     }
 
     input_output {

@@ -1,0 +1,131 @@
+//! Types for which serde has nothing, within other types.
+
+use std::cmp::Ordering;
+
+use wasp_core::virtine;
+
+#[virtine]
+fn transposed(board: [[u8; 40]; 40]) -> [[u8; 40]; 40] {
+    std::array::from_fn(|row| std::array::from_fn(|column| board[column][row]))
+}
+
+#[virtine]
+fn columns(
+    rows: Vec<[u16; 40]>,
+    extra: Option<&[u16; 40]>,
+) -> Result<Vec<Box<[u16; 50]>>, [u8; 33]> {
+    match rows.len() + extra.iter().len() {
+        0 => Err([7; 33]),
+        count => {
+            let cell = |column: usize, row: usize| {
+                rows.iter()
+                    .chain(extra)
+                    .nth(row)
+                    .map_or(0, |all| all[column])
+            };
+            let column = |column| Box::new(std::array::from_fn(|row| cell(column, row)));
+            Ok((0..40.min(40 * count)).map(column).collect())
+        }
+    }
+}
+
+#[virtine]
+fn compared(pairs: Vec<(f64, f64)>) -> (Vec<Option<Ordering>>, Result<Ordering, String>) {
+    let orders = pairs.iter().map(|(one, other)| one.partial_cmp(other));
+    let first = pairs
+        .first()
+        .and_then(|(one, other)| one.partial_cmp(other));
+    (
+        orders.collect(),
+        first.ok_or_else(|| "not comparable".to_owned()),
+    )
+}
+
+#[virtine]
+fn rotated(cells: &mut [[u32; 33]], order: &mut Ordering, rows: &mut Vec<[u8; 34]>) {
+    cells.rotate_left(1);
+    *order = order.reverse();
+    rows.push([9; 34]);
+}
+
+#[virtine]
+fn lengths(
+    rows: &[&[i32]],
+    words: Option<&[&str]>,
+    one: Option<&String>,
+    parts: Vec<(&[u64], &u8)>,
+    texts: &[&String],
+) -> Vec<usize> {
+    let rows = rows.iter().map(|row| row.len());
+    let words = words.into_iter().flatten().map(|word| word.len());
+    let parts = parts
+        .iter()
+        .map(|(part, more)| part.len() + usize::from(**more));
+    rows.chain(words)
+        .chain(one.map(String::len))
+        .chain(parts)
+        .chain(texts.iter().map(|text| text.len()))
+        .collect()
+}
+
+/// The same in a guest with the real std.
+#[virtine(std)]
+fn lengths_with_std(rows: &[&[i32]], order: Option<Ordering>) -> (usize, Option<Ordering>) {
+    (
+        rows.iter().map(|row| row.len()).sum(),
+        order.map(Ordering::reverse),
+    )
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn arrays_travel_within_arrays_and_all_else() {
+    let board: [[u8; 40]; 40] =
+        std::array::from_fn(|row| std::array::from_fn(|column| (row * 40 + column) as u8));
+    assert_eq!(transposed(transposed(board)), board);
+    assert_eq!(transposed(board)[1][0], board[0][1]);
+    let columns_of = columns(vec![[3; 40], [4; 40]], Some(&[5; 40])).expect("some rows");
+    assert_eq!(
+        (columns_of.len(), &columns_of[39][..4]),
+        (40, &[3, 4, 5, 0][..])
+    );
+    assert_eq!(columns(vec![], None), Err([7; 33]));
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn orderings_travel_within_all_else() {
+    let (orders, first) = compared(vec![(1.0, 2.0), (f64::NAN, 1.0), (2.0, 1.0)]);
+    assert_eq!(
+        orders,
+        [Some(Ordering::Less), None, Some(Ordering::Greater)]
+    );
+    assert_eq!(first, Ok(Ordering::Less));
+    assert_eq!(compared(vec![]), (vec![], Err("not comparable".to_owned())));
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn what_is_changed_may_hold_them() {
+    let (mut cells, mut order, mut rows) = ([[1; 33], [2; 33]], Ordering::Less, vec![]);
+    rotated(&mut cells, &mut order, &mut rows);
+    assert_eq!((cells, order), ([[2; 33], [1; 33]], Ordering::Greater));
+    assert_eq!(rows, [[9; 34]]);
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn references_travel_within_slices_and_options() {
+    let (one, texts) = ("four".to_owned(), ["a".to_owned(), "bc".to_owned()]);
+    let found = lengths(
+        &[&[1, 2, 3], &[]],
+        Some(&["word", "is"]),
+        Some(&one),
+        vec![(&[1, 2], &5)],
+        &[&texts[0], &texts[1]],
+    );
+    assert_eq!(found, [3, 0, 4, 2, 4, 7, 1, 2]);
+    assert!(lengths(&[], None, None, vec![], &[]).is_empty());
+    let with_std = lengths_with_std(&[&[1, 2], &[3]], Some(Ordering::Less));
+    assert_eq!(with_std, (3, Some(Ordering::Greater)));
+}

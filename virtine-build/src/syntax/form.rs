@@ -1,0 +1,211 @@
+//! The form in which a type travels: see `virtine_rt::codec::form`.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{GenericArgument, PathArguments, PathSegment, Type};
+
+/// A type's form, as far as the type tells as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Serde's own, which most types have.
+    Own,
+    /// `std::cmp::Ordering`.
+    Ordered,
+    /// `[T; N]`.
+    Array(Box<Form>),
+    /// `Vec<T>`, `&[T]`, `Box<[T]>`.
+    List(Box<Form>),
+    /// `Option<T>`.
+    Optional(Box<Form>),
+    /// `Result<T, E>`, or an alias with one parameter.
+    Fallible(Box<(Form, Form)>),
+    /// `Box<T>`.
+    Boxed(Box<Form>),
+    /// `&T`.
+    Borrowed(Box<Form>),
+    /// `(T, U)`.
+    Tuple(Vec<Form>),
+}
+
+impl Form {
+    /// The form of `ty`.
+    #[must_use]
+    pub fn of(ty: &Type) -> Self {
+        match ty {
+            Type::Paren(inner) => Self::of(&inner.elem),
+            Type::Group(inner) => Self::of(&inner.elem),
+            Type::Array(array) => Self::Array(Box::new(Self::of(&array.elem))),
+            Type::Slice(slice) => Self::of(&slice.elem).within(Self::List),
+            Type::Tuple(tuple) => Self::of_tuple(tuple.elems.iter()),
+            Type::Reference(reference) => Self::of_reference(&reference.elem),
+            Type::Path(path) if path.qself.is_none() => {
+                let last = path.path.segments.last();
+                last.map_or(Self::Own, |last| Self::of_named(&path.path, last))
+            }
+            _ => Self::Own,
+        }
+    }
+
+    /// What serde knows by itself needs no form around it.
+    fn within(self, holder: fn(Box<Self>) -> Self) -> Self {
+        match self {
+            Self::Own => Self::Own,
+            other => holder(Box::new(other)),
+        }
+    }
+
+    fn of_tuple<'a>(types: impl Iterator<Item = &'a Type>) -> Self {
+        let forms: Vec<Self> = types.map(Self::of).collect();
+        match forms.iter().all(|form| *form == Self::Own) {
+            true => Self::Own,
+            false => Self::Tuple(forms),
+        }
+    }
+
+    /// Serde borrows texts and bytes, and nothing else.
+    fn of_reference(referent: &Type) -> Self {
+        match referent {
+            Type::Paren(inner) => Self::of_reference(&inner.elem),
+            Type::Group(inner) => Self::of_reference(&inner.elem),
+            Type::Slice(slice) if is_named(&slice.elem, "u8") => Self::Own,
+            Type::Slice(slice) => Self::List(Box::new(Self::of(&slice.elem))),
+            ty if is_named(ty, "str") => Self::Own,
+            ty => Self::Borrowed(Box::new(Self::of(ty))),
+        }
+    }
+
+    fn of_named(path: &syn::Path, last: &PathSegment) -> Self {
+        if is_from(path, "cmp", "Ordering") {
+            return Self::Ordered;
+        }
+        let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+            return Self::Own;
+        };
+        let arguments = arguments.args.iter().map(|argument| match argument {
+            GenericArgument::Type(ty) => Some(ty),
+            _ => None,
+        });
+        let Some(arguments) = arguments.collect::<Option<Vec<&Type>>>() else {
+            return Self::Own;
+        };
+        match (last.ident.to_string().as_str(), &arguments[..]) {
+            ("Option", [ty]) => Self::of(ty).within(Self::Optional),
+            ("Vec", [ty]) => Self::of(ty).within(Self::List),
+            ("Box", [slice @ Type::Slice(_)]) => Self::of(slice),
+            ("Box", [ty]) => Self::of(ty).within(Self::Boxed),
+            ("Result", [ty]) => Self::of_result(Self::of(ty), Self::Own),
+            ("Result", [ty, error]) => Self::of_result(Self::of(ty), Self::of(error)),
+            _ => Self::Own,
+        }
+    }
+
+    fn of_result(value: Self, error: Self) -> Self {
+        match (value, error) {
+            (Self::Own, Self::Own) => Self::Own,
+            forms => Self::Fallible(Box::new(forms)),
+        }
+    }
+
+    /// The form as a type, of those in `module`; none where serde's own will do.
+    #[must_use]
+    pub fn tokens(&self, module: &TokenStream) -> Option<TokenStream> {
+        (*self != Self::Own).then(|| self.ty(module))
+    }
+
+    fn ty(&self, module: &TokenStream) -> TokenStream {
+        let ty = |form: &Self| form.ty(module);
+        match self {
+            Self::Own => quote!(#module::Own),
+            Self::Ordered => quote!(#module::Ordered),
+            Self::Array(form) => {
+                let form = ty(form);
+                quote!(#module::Array<#form>)
+            }
+            Self::List(form) => {
+                let form = ty(form);
+                quote!(#module::List<#form>)
+            }
+            Self::Optional(form) => {
+                let form = ty(form);
+                quote!(#module::Optional<#form>)
+            }
+            Self::Boxed(form) => {
+                let form = ty(form);
+                quote!(#module::Boxed<#form>)
+            }
+            Self::Borrowed(form) => {
+                let form = ty(form);
+                quote!(#module::Borrowed<#form>)
+            }
+            Self::Fallible(forms) => {
+                let (value, error) = (ty(&forms.0), ty(&forms.1));
+                quote!(#module::Fallible<#value, #error>)
+            }
+            Self::Tuple(forms) => {
+                let forms = forms.iter().map(ty);
+                quote!((#(#forms,)*))
+            }
+        }
+    }
+}
+
+/// Whether a type is `name`.
+pub(super) fn is_named(ty: &Type, name: &str) -> bool {
+    matches!(ty, Type::Path(path) if path.path.is_ident(name))
+}
+
+/// `name`, `module::name`, `std::module::name`: `cmp::Ordering`, but not `atomic::Ordering`.
+pub(super) fn is_from(path: &syn::Path, module: &str, name: &str) -> bool {
+    let mut names = path.segments.iter().rev().map(|segment| &segment.ident);
+    names.next().is_some_and(|last| last == name)
+        && names.next().is_none_or(|other| other == module)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(ty: &str) -> String {
+        let form = Form::of(&syn::parse_str(ty).expect("a type"));
+        let tokens = form.tokens(&quote!(f)).unwrap_or_default();
+        tokens.to_string().replace(' ', "").replace("f::", "")
+    }
+
+    #[test]
+    fn most_types_need_none() {
+        for ty in [
+            "u8",
+            "&str",
+            "Vec<&[u8]>",
+            "(u8, Option<String>)",
+            "Result<Vec<u8>, Error>",
+            "atomic::Ordering",
+            "HashMap<String, u8>",
+            "Box<[u8]>",
+            "[u8]",
+            "Option<&'a str>",
+            "<T as Trait>::Ordering",
+        ] {
+            assert_eq!(form(ty), "", "{ty}");
+        }
+    }
+
+    #[test]
+    fn forms_follow_the_type() {
+        for (ty, expected) in [
+            ("[u8; 64]", "Array<Own>"),
+            ("[[u8; 64]; N]", "Array<Array<Own>>"),
+            ("Ordering", "Ordered"),
+            ("std::option::Option<cmp::Ordering>", "Optional<Ordered>"),
+            ("&[&[i32]]", "List<List<Own>>"),
+            ("Option<&[&str]>", "Optional<List<Own>>"),
+            ("Box<[[u8; 40]]>", "List<Array<Own>>"),
+            ("Box<[u8; 40]>", "Boxed<Array<Own>>"),
+            ("Vec<(u8, &T)>", "List<(Own,Borrowed<Own>,)>"),
+            ("io::Result<Ordering>", "Fallible<Ordered,Own>"),
+            ("Result<(), [u8; 40]>", "Fallible<Own,Array<Own>>"),
+        ] {
+            assert_eq!(form(ty), expected, "{ty}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Arrays of any length: serde itself stops at 32 elements.
+
+use alloc_crate::vec::Vec;
+use core::fmt;
+use core::marker::PhantomData;
+
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::ser::SerializeTuple as _;
+use serde::{Deserializer, Serializer};
+
+use super::{As, AsRef, DecodeAs, EncodeAs};
+
+/// Arrays: the elements, one after the other.
+///
+/// Of any length, so that the length is quoted nowhere but in the array's own type.
+pub struct Array<F>(PhantomData<F>);
+
+impl<T, F: EncodeAs<T>, const N: usize> EncodeAs<[T; N]> for Array<F> {
+    fn encode<S: Serializer>(value: &[T; N], serializer: S) -> Result<S::Ok, S::Error> {
+        let mut tuple = serializer.serialize_tuple(N)?;
+        for element in value {
+            tuple.serialize_element(&AsRef::<F, T>::new(element))?;
+        }
+        tuple.end()
+    }
+}
+
+impl<'de, T, F: DecodeAs<'de, T>, const N: usize> DecodeAs<'de, [T; N]> for Array<F> {
+    fn decode<D: Deserializer<'de>>(deserializer: D) -> Result<[T; N], D::Error> {
+        deserializer.deserialize_tuple(N, Elements(PhantomData::<(F, T)>))
+    }
+}
+
+struct Elements<F, T, const N: usize>(PhantomData<(F, T)>);
+
+impl<'de, T, F: DecodeAs<'de, T>, const N: usize> Visitor<'de> for Elements<F, T, N> {
+    type Value = [T; N];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{N} elements")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<[T; N], A::Error> {
+        // What is reserved ahead is what the bytes can hold.
+        let mut array = Vec::with_capacity(elements.size_hint().unwrap_or(0).min(N));
+        while let Some(element) = elements.next_element::<As<F, T>>()? {
+            array.push(element.0);
+        }
+        let found = array.len();
+        let array: Result<[T; N], _> = array.try_into();
+        array.map_err(|_| A::Error::invalid_length(found, &self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{Decoder, decode_untrusted, encode};
+    use super::super::Own;
+    use super::*;
+
+    type Numbers = As<Array<Own>, [u16; 100]>;
+
+    #[test]
+    fn any_length_travels_in_serdes_own_form() {
+        let array: [u16; 100] = core::array::from_fn(|number| number as u16);
+        let mut bytes = Vec::new();
+        encode(&AsRef::<Array<Own>, _>::new(&array), &mut bytes).expect("a Vec takes all");
+        assert_eq!(bytes.len(), 200);
+        let trusted: Numbers = Decoder::new(&bytes).take().expect("an array");
+        let untrusted: Numbers = decode_untrusted(&bytes).expect("an array");
+        assert_eq!((trusted.0, untrusted.0), (array, array));
+    }
+
+    #[test]
+    fn array_with_an_element_too_few_is_refused() {
+        assert!(decode_untrusted::<Numbers>(&[0; 199]).is_err());
+    }
+}

@@ -1,0 +1,48 @@
+//! `std::cmp::Ordering`, for which serde has nothing.
+
+use core::cmp::Ordering;
+
+use serde::de::Error as _;
+use serde::{Deserialize as _, Deserializer, Serializer};
+
+use super::{DecodeAs, EncodeAs};
+
+/// An ordering: -1, 0 or 1 in one byte.
+pub struct Ordered;
+
+impl EncodeAs<Ordering> for Ordered {
+    fn encode<S: Serializer>(value: &Ordering, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i8(*value as i8)
+    }
+}
+
+impl<'de> DecodeAs<'de, Ordering> for Ordered {
+    fn decode<D: Deserializer<'de>>(deserializer: D) -> Result<Ordering, D::Error> {
+        match i8::deserialize(deserializer)? {
+            -1 => Ok(Ordering::Less),
+            0 => Ok(Ordering::Equal),
+            1 => Ok(Ordering::Greater),
+            _ => Err(D::Error::custom("an ordering is none of -1, 0 and 1")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc_crate::vec::Vec;
+
+    use super::super::super::{decode_untrusted, encode};
+    use super::super::{As, AsRef};
+    use super::*;
+
+    #[test]
+    fn each_ordering_comes_back_and_nothing_else_is_one() {
+        for ordering in [Ordering::Less, Ordering::Equal, Ordering::Greater] {
+            let mut bytes = Vec::new();
+            encode(&AsRef::<Ordered, _>::new(&ordering), &mut bytes).expect("a Vec takes all");
+            let decoded: As<Ordered, Ordering> = decode_untrusted(&bytes).expect("an ordering");
+            assert_eq!(decoded.0, ordering);
+        }
+        assert!(decode_untrusted::<As<Ordered, Ordering>>(&[2]).is_err());
+    }
+}
