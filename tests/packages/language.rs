@@ -68,6 +68,31 @@ fn derived_types_travel_both_ways() {
 
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn types_of_std_travel_where_no_dependency_names_serde() {
+    let package = Package::plain("plain-std-types");
+    package.write(
+        "src/main.rs",
+        r#"
+        use std::collections::{HashMap, HashSet};
+        use std::time::{Duration, SystemTime};
+
+        #[wasp_core::virtine]
+        fn later(counts: &HashMap<String, u32>, time: SystemTime) -> (HashSet<u32>, SystemTime) {
+            (counts.values().copied().collect(), time + Duration::from_millis(2))
+        }
+
+        fn main() {
+            let now = SystemTime::now();
+            let (counts, then) = later(&HashMap::from([("a".to_owned(), 1)]), now);
+            println!("{counts:?} {:?}", then.duration_since(now));
+        }
+        "#,
+    );
+    assert_eq!(package.run(), "{1} Ok(2ms)\n");
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn code_that_is_reached_by_name_alone_need_not_compile_in_the_guest() {
     let package = Package::copy("prunes");
     let expected = "20.0 degrees are 68.0 F\nSome(2) None\nOk(()) 0\ntrue\n";

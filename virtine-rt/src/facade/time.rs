@@ -2,6 +2,8 @@
 
 use core::ops::{Add, AddAssign, Sub, SubAssign};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::abi::doors::clock;
 use crate::guest::door;
 
@@ -112,6 +114,19 @@ impl SystemTime {
         let (one, other) = (self.0, earlier.0);
         one.checked_sub(other)
             .ok_or(SystemTimeError(other.saturating_sub(one)))
+    }
+}
+
+/// As serde has std's: seconds and nanoseconds since 1970, as a duration's.
+impl Serialize for SystemTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for SystemTime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Duration::deserialize(deserializer).map(Self)
     }
 }
 
