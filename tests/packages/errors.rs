@@ -98,4 +98,30 @@ fn dependency_that_needs_std_is_named_where_it_is_used() {
     let message = "the crate `units` needs the standard library";
     assert_eq!(errors.matches(message).count(), 1, "{errors}");
     assert!(errors.contains(&format!("src/main.rs:{line}:")), "{errors}");
+    let file_told = errors.matches("src/main.rs").count();
+    assert_eq!(file_told, 1, "no more is told: {errors}");
+
+    // Reached by name, since methods of a type stay together, and not called.
+    package.edit(
+        "src/main.rs",
+        "units::kilometres(miles)",
+        "Miles(miles).doubled()",
+    );
+    package.edit(
+        "src/main.rs",
+        "fn main() {",
+        "struct Miles(f64);
+        impl Miles {
+            fn doubled(&self) -> f64 { self.0 * 2.0 }
+            fn kilometres(&self) -> f64 { units::kilometres(self.0) }
+        }
+        fn main() {
+            let _ = Miles::kilometres;",
+    );
+    assert!(package.run().contains("true 200\n"));
+
+    package.edit("src/main.rs", "self.0 * 2.0", "self.kilometres()");
+    let errors = package.cargo("build").fails().stderr;
+    assert_eq!(errors.matches(message).count(), 1, "{errors}");
+    assert!(errors.contains("`distance` -> `Miles::kilometres`"), "{errors}");
 }

@@ -23,6 +23,8 @@ pub(crate) struct Compiled {
     pub(crate) libraries: BTreeMap<String, PathBuf>,
     /// By the guest's name: why there is none.
     pub(crate) errors: BTreeMap<String, Vec<Diagnostic>>,
+    /// By the name of a crate that guests depend on: what the compiler has first against it.
+    pub(crate) broken: BTreeMap<String, String>,
 }
 
 /// One error of the compiler.
@@ -79,7 +81,7 @@ pub(crate) fn compile(
     command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     let output = run(&mut command)?;
     let compiled = read_messages(&output.stdout, folder, package);
-    if !output.status.success() && compiled.errors.is_empty() {
+    if !output.status.success() && compiled.errors.is_empty() && compiled.broken.is_empty() {
         return Err(failure(&command, &output));
     }
     Ok(compiled)
@@ -220,6 +222,7 @@ fn read_messages(stdout: &[u8], folder: &Path, package: &Package) -> Compiled {
             continue;
         };
         let Some(guest) = guest_of(&message, folder) else {
+            compiled.broken.extend(broken(&message));
             continue;
         };
         match message["reason"].as_str() {
@@ -251,6 +254,14 @@ fn guest_of(message: &Value, folder: &Path) -> Option<String> {
             .as_str()
             .map(|name| name.replace('_', "-"))
     })?
+}
+
+/// A crate that is no guest, and an error in it.
+fn broken(message: &Value) -> Option<(String, String)> {
+    let name = message["target"]["name"].as_str()?;
+    let is_error = message["message"]["level"].as_str()? == "error";
+    let rendered = message["message"]["rendered"].as_str()?;
+    is_error.then(|| (name.replace('-', "_"), rendered.to_owned()))
 }
 
 fn diagnostic(message: &Value, package: &Package) -> Option<Diagnostic> {

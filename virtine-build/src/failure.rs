@@ -34,9 +34,13 @@ pub(crate) fn incomplete(
             continue;
         }
         let diagnostic = &guest.pruned.errors[root].diagnostic;
-        text += diagnostic.rendered.trim_end();
+        let left_out = guest.left_out.reason(diagnostic);
+        text += left_out.unwrap_or(&diagnostic.rendered).trim_end();
         text += "\n";
-        let offender = offender(guest.of, diagnostic);
+        let offender = match left_out {
+            Some(_) => None,
+            None => offender(guest.of, diagnostic),
+        };
         if let Some(taken) = taken {
             let path = path(guest.of, virtine, taken.item, &taken.part.name, &offender);
             text += &format!("  = reached by: {path}\n");
@@ -102,9 +106,11 @@ pub(crate) fn uncompiled(guest: &Guest<'_>, compiled: &Compiled) -> Result<Vec<O
     let name = emit::guest_name(guest.of.root);
     let errors = compiled.errors.get(&name);
     if compiled.errors.is_empty() && !guest.virtines.is_empty() {
+        let broken = compiled.broken.values().next();
+        let reason = broken.map_or("neither a library nor an error", String::as_str);
         return Err(Error::Output {
             command: "cargo build",
-            reason: format!("neither a library nor an error for {name}"),
+            reason: format!("{name}: {reason}"),
         });
     }
     let blame = blame(guest, errors.map_or(&[], Vec::as_slice));
@@ -122,22 +128,13 @@ pub(crate) fn uncompiled(guest: &Guest<'_>, compiled: &Compiled) -> Result<Vec<O
 fn blame(guest: &Guest<'_>, errors: &[Diagnostic]) -> Vec<String> {
     let mut blame = vec![String::new(); guest.virtines.len()];
     for error in errors {
-        let needs_std = crate_with_std(error);
-        let concerns = |virtine: &Virtine<'_>| match needs_std {
-            Some(name) => virtine
-                .slice
-                .mentions(&guest.of.index, |path| path.iter().any(|part| part == name)),
-            None => {
-                let mut spots = error.spots.iter();
-                spots.any(|spot| holds(guest.of, &virtine.slice, spot))
-            }
+        let concerns = |virtine: &Virtine<'_>| {
+            let mut spots = error.spots.iter();
+            spots.any(|spot| holds(guest.of, &virtine.slice, spot))
         };
         let culprit = guest.virtines.iter().position(concerns).unwrap_or(0);
         if let Some(text) = blame.get_mut(culprit) {
-            match needs_std {
-                Some(name) => text.push_str(&without_std(name)),
-                None => text.push_str(&error.rendered),
-            }
+            text.push_str(&error.rendered);
         }
     }
     blame
@@ -151,19 +148,4 @@ fn holds(one: &Crate<'_>, slice: &Slice, spot: &Spot) -> bool {
         let lines = line_of(place.bytes.start)..=line_of(place.bytes.end);
         file.path == spot.file && lines.contains(&spot.line)
     })
-}
-
-/// The dependency that brought std along, which clashes with the guest's own runtime.
-fn crate_with_std(error: &Diagnostic) -> Option<&str> {
-    let (_, rest) = error.message.split_once("in crate `std` (which `")?;
-    rest.split_once('`').map(|(name, _)| name)
-}
-
-fn without_std(name: &str) -> String {
-    format!(
-        "the crate `{name}` needs the standard library, which guests have not\n\
-         = help: #[virtine(std)] gives the function the real one, and the crate with it; or, if the crate \
-         can do without, say which of its features to take in \
-         [package.metadata.virtine.dependencies]\n"
-    )
 }

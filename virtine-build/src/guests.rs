@@ -10,6 +10,7 @@ use crate::emit;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::failure;
+use crate::left_out::LeftOut;
 use crate::manifest;
 use crate::mask::{self, Mask};
 use crate::package::{Dependency, Library, Package};
@@ -36,6 +37,7 @@ pub(crate) struct Guest<'a> {
     pub(crate) of: &'a Crate<'a>,
     pub(crate) virtines: Vec<Virtine<'a>>,
     pub(crate) pruned: Pruned,
+    pub(crate) left_out: LeftOut,
     /// What the virtines reach, together.
     slice: Slice,
     refused: Vec<report::Entry>,
@@ -60,7 +62,7 @@ pub(crate) fn build(
     };
     let mut missing: Vec<&mut Guest<'_>> = guests
         .iter_mut()
-        .filter(|guest| guest.pruned.misses_something() && failed(guest))
+        .filter(|guest| guest.misses_something() && failed(guest))
         .collect();
     if missing.is_empty() {
         return Ok(functions);
@@ -98,6 +100,7 @@ impl<'a> Guest<'a> {
             of,
             virtines: Vec::new(),
             pruned: Pruned::default(),
+            left_out: LeftOut::default(),
             slice: Slice::default(),
             refused: Vec::new(),
         };
@@ -163,13 +166,16 @@ impl<'a> Guest<'a> {
         let mask = Mask::new(index, &self.slice, &self.pruned, &self.entries(), runtime);
         let folder = workspace.join(&root.target.folder);
         emit::write_crate(&folder, sources, &mask)?;
-        let dependencies: Vec<&Dependency> = package
-            .dependencies
-            .iter()
-            .filter(|dependency| self.mentions(dependency))
-            .collect();
+        let dependencies = self.dependencies(package);
         manifest::write(&folder, root, environment, package, &dependencies)?;
         Ok(mask)
+    }
+
+    fn dependencies<'p>(&self, package: &'p Package) -> Vec<&'p Dependency> {
+        let dependencies = package.dependencies.iter();
+        dependencies
+            .filter(|one| !self.left_out.contains(one) && self.mentions(one))
+            .collect()
     }
 
     /// Whether the guest needs a crate, which costs that crate's build.
@@ -177,6 +183,12 @@ impl<'a> Guest<'a> {
         self.slice.mentions(&self.of.index, |path| {
             path.iter().any(|name| names(dependency, name))
         })
+    }
+
+    /// Whether the slice may be too small: a crate that was left out is missed for good.
+    fn misses_something(&self) -> bool {
+        self.pruned
+            .misses_something(|error| self.left_out.reason(error).is_some())
     }
 
     /// Takes out what does not compile; returns whether that changed anything.
@@ -260,7 +272,11 @@ fn compile<'a, 'b>(
         let present = guests.iter_mut().filter(|guest| !guest.virtines.is_empty());
         for (guest, mask) in present.zip(&masks) {
             let errors = compiled.errors.get(&emit::guest_name(guest.of.root));
-            changed |= guest.prune(errors.map_or(&[], Vec::as_slice), mask);
+            let errors = errors.map_or(&[][..], Vec::as_slice);
+            let dependencies = guest.dependencies(package);
+            let left_out = &mut guest.left_out;
+            changed |= left_out.leave_out(&compiled, errors, &dependencies, &workspace)?
+                || guest.prune(errors, mask);
         }
         if !changed {
             return Ok((guests, compiled));

@@ -42,6 +42,7 @@ mod guests;
 mod hosts;
 mod image;
 mod index;
+mod left_out;
 mod link;
 mod manifest;
 mod mask;

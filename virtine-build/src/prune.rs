@@ -121,10 +121,14 @@ impl Pruned {
         names.find_map(|name| {
             let last = |path: &str| path.rsplit("::").next().map(str::to_owned);
             let name = last(name)?;
+            // A macro's call has the names of all that it may have made.
+            let made = |taken: &Taken| {
+                taken.part.kind == PartKind::Whole && index.items[taken.item].names.contains(&name)
+            };
             let part = self
                 .parts
                 .iter()
-                .find(|taken| last(&taken.part.name).as_ref() == Some(&name));
+                .find(|taken| last(&taken.part.name).as_ref() == Some(&name) || made(taken));
             let import = self
                 .imports
                 .iter()
@@ -204,7 +208,8 @@ impl Pruned {
     }
 
     /// Whether an error tells of a name that is not there, and not of one that only `std` has.
-    pub(crate) fn misses_something(&self) -> bool {
+    /// Errors for which `is_known` holds do not count.
+    pub(crate) fn misses_something(&self, is_known: impl Fn(&Diagnostic) -> bool) -> bool {
         const SIGNS: [&str; 5] = [
             "cannot find",
             "unresolved",
@@ -216,6 +221,7 @@ impl Pruned {
             let message = &cause.diagnostic.message;
             cause.because.is_none()
                 && !message.contains("`std`")
+                && !is_known(&cause.diagnostic)
                 && SIGNS.iter().any(|sign| message.contains(sign))
         })
     }
