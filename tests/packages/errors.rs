@@ -123,5 +123,8 @@ fn dependency_that_needs_std_is_named_where_it_is_used() {
     package.edit("src/main.rs", "self.0 * 2.0", "self.kilometres()");
     let errors = package.cargo("build").fails().stderr;
     assert_eq!(errors.matches(message).count(), 1, "{errors}");
-    assert!(errors.contains("`distance` -> `Miles::kilometres`"), "{errors}");
+    assert!(
+        errors.contains("`distance` -> `Miles::kilometres`"),
+        "{errors}"
+    );
 }

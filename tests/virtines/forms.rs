@@ -1,5 +1,6 @@
 //! Types for which serde has nothing, within other types.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use wasp_core::virtine;
@@ -128,4 +129,24 @@ fn references_travel_within_slices_and_options() {
     assert!(lengths(&[], None, None, vec![], &[]).is_empty());
     let with_std = lengths_with_std(&[&[1, 2], &[3]], Some(Ordering::Less));
     assert_eq!(with_std, (3, Some(Ordering::Greater)));
+}
+
+#[virtine]
+#[allow(mismatched_lifetime_syntaxes, reason = "as older code is written")]
+fn trimmed(text: &str, off: char) -> (Cow<str>, Vec<Cow<'_, [u8]>>) {
+    let trimmed = text.trim_matches(off);
+    let parts = trimmed.split('-').map(|part| part.as_bytes().into());
+    (trimmed.into(), parts.collect())
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn results_that_may_borrow_come_back_owned() {
+    let expected = || ("a-b".into(), vec![b"a".into(), b"b".into()]);
+    assert_eq!(trimmed("xa-bx", 'x'), expected());
+    let calls = trimmed::with(wasp_core::Policy::new());
+    let text = "xa-bx".to_owned();
+    let result = calls.call(&text, 'x');
+    drop(text);
+    assert_eq!(result, expected());
 }

@@ -3,7 +3,11 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Attribute, Ident, ItemFn, ReturnType, Type};
+use syn::visit_mut::{self, VisitMut};
+use syn::{
+    Attribute, GenericArgument, Ident, ItemFn, Lifetime, PathArguments, PathSegment, ReturnType,
+    Type,
+};
 use virtine_build::syntax::{Form, Function, Parameter, Passing, Settings, Sizes};
 
 use crate::lookup::{self, Guest};
@@ -108,8 +112,38 @@ fn expand(
 fn result(function: &ItemFn) -> (TokenStream, Span) {
     match &function.sig.output {
         ReturnType::Default => (quote!(()), function.sig.ident.span()),
-        ReturnType::Type(_, ty) => (ty.to_token_stream(), ty.span()),
+        ReturnType::Type(_, ty) => (owned(ty).to_token_stream(), ty.span()),
     }
+}
+
+/// A result's type with `'static` where it leaves a lifetime out. What comes back borrows nothing, and where a
+/// policy is among the parameters the compiler no longer knows which one is meant.
+fn owned(ty: &Type) -> Type {
+    struct Owner;
+    impl VisitMut for Owner {
+        fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+            if lifetime.ident == "_" {
+                lifetime.ident = Ident::new("static", lifetime.ident.span());
+            }
+        }
+
+        fn visit_path_segment_mut(&mut self, segment: &mut PathSegment) {
+            visit_mut::visit_path_segment_mut(self, segment);
+            let PathArguments::AngleBracketed(arguments) = &mut segment.arguments else {
+                return;
+            };
+            // Of std's types the one that may leave it out.
+            if segment.ident == "Cow" && arguments.args.len() == 1 {
+                let lifetime = Lifetime::new("'static", segment.ident.span());
+                arguments
+                    .args
+                    .insert(0, GenericArgument::Lifetime(lifetime));
+            }
+        }
+    }
+    let mut owned = ty.clone();
+    Owner.visit_type_mut(&mut owned);
+    owned
 }
 
 /// Has the compiler check the initialisation on the host, where it is not called.
