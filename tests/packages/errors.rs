@@ -128,3 +128,30 @@ fn dependency_that_needs_std_is_named_where_it_is_used() {
         "{errors}"
     );
 }
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn dependency_that_needs_its_default_features_is_named_where_it_is_used() {
+    let package = Package::copy_as("dependencies", "dependencies-features");
+    let manifest = "parts/units/Cargo.toml";
+    let features = "[features]\ndefault = [\"exact\"]\nexact = []\n\n[package]";
+    package.edit(manifest, "[package]", features);
+    package.edit(
+        "parts/units/src/lib.rs",
+        "1.609344\n}",
+        "EXACT\n}\n#[cfg(feature = \"exact\")]\nconst EXACT: f64 = 1.609344;",
+    );
+
+    let errors = package.cargo("build").fails().stderr;
+
+    let message = "the crate `units` does not compile in a guest";
+    assert_eq!(errors.matches(message).count(), 1, "{errors}");
+    assert!(errors.contains("cannot find value `EXACT`"), "{errors}");
+
+    package.edit(
+        "Cargo.toml",
+        "json = { features = [\"alloc\"] }",
+        "json = { features = [\"alloc\"] }\nunits = { features = [\"exact\"] }",
+    );
+    assert!(package.run().contains("true 160.9344\n"));
+}

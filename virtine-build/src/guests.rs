@@ -151,12 +151,13 @@ impl<'a> Guest<'a> {
         .collect()
     }
 
-    fn emit(
+    /// Writes the guest's crate; returns what it is made of.
+    fn emit<'p>(
         &self,
         workspace: &Path,
-        package: &Package,
+        package: &'p Package,
         environment: &Environment,
-    ) -> Result<Mask, Error> {
+    ) -> Result<(Mask, Vec<&'p Dependency>), Error> {
         let Crate {
             root,
             sources,
@@ -166,16 +167,12 @@ impl<'a> Guest<'a> {
         let mask = Mask::new(index, &self.slice, &self.pruned, &self.entries(), runtime);
         let folder = workspace.join(&root.target.folder);
         emit::write_crate(&folder, sources, &mask)?;
-        let dependencies = self.dependencies(package);
-        manifest::write(&folder, root, environment, package, &dependencies)?;
-        Ok(mask)
-    }
-
-    fn dependencies<'p>(&self, package: &'p Package) -> Vec<&'p Dependency> {
         let dependencies = package.dependencies.iter();
-        dependencies
+        let dependencies: Vec<&Dependency> = dependencies
             .filter(|one| !self.left_out.contains(one) && self.mentions(one))
-            .collect()
+            .collect();
+        manifest::write(&folder, root, environment, package, &dependencies)?;
+        Ok((mask, dependencies))
     }
 
     /// Whether the guest needs a crate, which costs that crate's build.
@@ -258,8 +255,8 @@ fn compile<'a, 'b>(
     emit::write_workspace(&workspace, &members, package)?;
     loop {
         let present = guests.iter().filter(|guest| !guest.virtines.is_empty());
-        let masks = present.map(|guest| guest.emit(&workspace, package, environment));
-        let masks: Vec<Mask> = masks.collect::<Result<_, _>>()?;
+        let emitted = present.map(|guest| guest.emit(&workspace, package, environment));
+        let emitted: Vec<_> = emitted.collect::<Result<_, _>>()?;
         let compiled = compile::compile(
             &workspace,
             &target_dir,
@@ -270,12 +267,11 @@ fn compile<'a, 'b>(
         )?;
         let mut changed = false;
         let present = guests.iter_mut().filter(|guest| !guest.virtines.is_empty());
-        for (guest, mask) in present.zip(&masks) {
+        for (guest, (mask, dependencies)) in present.zip(&emitted) {
             let errors = compiled.errors.get(&emit::guest_name(guest.of.root));
             let errors = errors.map_or(&[][..], Vec::as_slice);
-            let dependencies = guest.dependencies(package);
             let left_out = &mut guest.left_out;
-            changed |= left_out.leave_out(&compiled, errors, &dependencies, &workspace)?
+            changed |= left_out.leave_out(&compiled, errors, dependencies, &workspace)?
                 || guest.prune(errors, mask);
         }
         if !changed {

@@ -78,9 +78,9 @@ fn without_std(name: &str) -> String {
 
 fn does_not_compile(name: &str, error: &str) -> String {
     format!(
-        "the crate `{name}` does not compile without its default features\n\
-         = help: say which of its features to take in [package.metadata.virtine.dependencies]; or have \
-         #[virtine(std)] take those of the host\n{error}"
+        "the crate `{name}` does not compile in a guest, which takes it without its default features\n\
+         = help: say which to take in [package.metadata.virtine.dependencies]; or have #[virtine(std)] take \
+         those of the host\n{error}"
     )
 }
 

@@ -1,6 +1,6 @@
 //! The form in which a type travels: see `virtine_rt::codec::form`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 use syn::{GenericArgument, PathArguments, PathSegment, Type};
 
@@ -113,38 +113,27 @@ impl Form {
     }
 
     fn ty(&self, module: &TokenStream) -> TokenStream {
-        let ty = |form: &Self| form.ty(module);
-        match self {
-            Self::Own => quote!(#module::Own),
-            Self::Ordered => quote!(#module::Ordered),
-            Self::Array(form) => {
-                let form = ty(form);
-                quote!(#module::Array<#form>)
-            }
-            Self::List(form) => {
-                let form = ty(form);
-                quote!(#module::List<#form>)
-            }
-            Self::Optional(form) => {
-                let form = ty(form);
-                quote!(#module::Optional<#form>)
-            }
-            Self::Boxed(form) => {
-                let form = ty(form);
-                quote!(#module::Boxed<#form>)
-            }
-            Self::Borrowed(form) => {
-                let form = ty(form);
-                quote!(#module::Borrowed<#form>)
-            }
-            Self::Fallible(forms) => {
-                let (value, error) = (ty(&forms.0), ty(&forms.1));
-                quote!(#module::Fallible<#value, #error>)
-            }
+        let types = |forms: &[&Self]| -> Vec<TokenStream> {
+            forms.iter().map(|form| form.ty(module)).collect()
+        };
+        let (name, held): (&str, &[&Self]) = match self {
             Self::Tuple(forms) => {
-                let forms = forms.iter().map(ty);
-                quote!((#(#forms,)*))
+                let forms = types(&forms.iter().collect::<Vec<_>>());
+                return quote!((#(#forms,)*));
             }
+            Self::Own => ("Own", &[]),
+            Self::Ordered => ("Ordered", &[]),
+            Self::Array(form) => ("Array", &[form]),
+            Self::List(form) => ("List", &[form]),
+            Self::Optional(form) => ("Optional", &[form]),
+            Self::Boxed(form) => ("Boxed", &[form]),
+            Self::Borrowed(form) => ("Borrowed", &[form]),
+            Self::Fallible(forms) => ("Fallible", &[&forms.0, &forms.1]),
+        };
+        let (name, held) = (Ident::new(name, Span::call_site()), types(held));
+        match held.is_empty() {
+            true => quote!(#module::#name),
+            false => quote!(#module::#name<#(#held),*>),
         }
     }
 }

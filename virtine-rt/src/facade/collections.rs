@@ -1,5 +1,7 @@
 //! `std::collections`: alloc's, and hashbrown's tables behind the signatures of std's.
 
+#[macro_use]
+mod table;
 pub mod hash_map;
 pub mod hash_set;
 
@@ -11,10 +13,3 @@ pub use alloc_crate::collections::{
 pub use core::ops::Bound;
 pub use hash_map::HashMap;
 pub use hash_set::HashSet;
-
-use alloc_crate::vec::Vec;
-
-/// hashbrown's error as alloc's, which nobody but alloc can make.
-fn reserved<E>(result: Result<(), E>) -> Result<(), TryReserveError> {
-    result.or_else(|_| Vec::<u8>::new().try_reserve(usize::MAX))
-}

@@ -1,64 +1,24 @@
 //! `std::collections::hash_set`.
 
 use core::borrow::Borrow;
-use core::fmt;
 use core::hash::{BuildHasher, Hash};
 use core::ops::{BitAnd, BitOr, BitXor, Sub};
 
 pub use hashbrown::hash_set::{
     Difference, Drain, ExtractIf, Intersection, IntoIter, Iter, SymmetricDifference, Union,
 };
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{TryReserveError, reserved};
 use crate::hash::RandomState;
 
-/// As std's: hashbrown's table, looked up through [`Borrow`], as [`HashMap`](super::HashMap) is.
-pub struct HashSet<T, S = RandomState>(hashbrown::HashSet<T, S>);
-
-#[expect(missing_docs, reason = "std's own, which documents them")]
-impl<T> HashSet<T, RandomState> {
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    #[must_use]
-    pub fn with_capacity(capacity: usize) -> Self {
-        Self::with_capacity_and_hasher(capacity, RandomState::new())
-    }
+table! {
+    /// As std's: hashbrown's table, looked up through [`Borrow`], as [`HashMap`](super::HashMap) is.
+    HashSet<T>, by T
 }
 
 #[expect(missing_docs, reason = "std's own, which documents them")]
 impl<T, S> HashSet<T, S> {
-    pub const fn with_hasher(hasher: S) -> Self {
-        Self(hashbrown::HashSet::with_hasher(hasher))
-    }
-
-    pub fn with_capacity_and_hasher(capacity: usize, hasher: S) -> Self {
-        Self(hashbrown::HashSet::with_capacity_and_hasher(
-            capacity, hasher,
-        ))
-    }
-
-    pub fn capacity(&self) -> usize {
-        self.0.capacity()
-    }
-
-    pub fn hasher(&self) -> &S {
-        self.0.hasher()
-    }
-
     pub fn iter(&self) -> Iter<'_, T> {
         self.0.iter()
-    }
-
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     pub fn drain(&mut self) -> Drain<'_, T> {
@@ -72,30 +32,10 @@ impl<T, S> HashSet<T, S> {
     pub fn retain<F: FnMut(&T) -> bool>(&mut self, predicate: F) {
         self.0.retain(predicate);
     }
-
-    pub fn clear(&mut self) {
-        self.0.clear();
-    }
 }
 
 #[expect(missing_docs, reason = "std's own, which documents them")]
 impl<T: Eq + Hash, S: BuildHasher> HashSet<T, S> {
-    pub fn reserve(&mut self, additional: usize) {
-        self.0.reserve(additional);
-    }
-
-    pub fn try_reserve(&mut self, additional: usize) -> Result<(), TryReserveError> {
-        reserved(self.0.try_reserve(additional))
-    }
-
-    pub fn shrink_to_fit(&mut self) {
-        self.0.shrink_to_fit();
-    }
-
-    pub fn shrink_to(&mut self, least: usize) {
-        self.0.shrink_to(least);
-    }
-
     pub fn difference<'a>(&'a self, other: &'a Self) -> Difference<'a, T, S> {
         self.0.difference(&other.0)
     }
@@ -161,16 +101,6 @@ impl<T: Eq + Hash, S: BuildHasher> HashSet<T, S> {
     }
 }
 
-impl<T: Clone, S: Clone> Clone for HashSet<T, S> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-
-    fn clone_from(&mut self, source: &Self) {
-        self.0.clone_from(&source.0);
-    }
-}
-
 impl<T: Eq + Hash, S: BuildHasher> PartialEq for HashSet<T, S> {
     fn eq(&self, other: &Self) -> bool {
         self.0 == other.0
@@ -178,18 +108,6 @@ impl<T: Eq + Hash, S: BuildHasher> PartialEq for HashSet<T, S> {
 }
 
 impl<T: Eq + Hash, S: BuildHasher> Eq for HashSet<T, S> {}
-
-impl<T: fmt::Debug, S> fmt::Debug for HashSet<T, S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl<T, S: Default> Default for HashSet<T, S> {
-    fn default() -> Self {
-        Self::with_hasher(S::default())
-    }
-}
 
 impl<T, S> IntoIterator for HashSet<T, S> {
     type Item = T;
@@ -247,19 +165,3 @@ macro_rules! operators {
 }
 
 operators! { BitAnd bitand BitOr bitor BitXor bitxor Sub sub }
-
-impl<T: Serialize + Eq + Hash, H: BuildHasher> Serialize for HashSet<T, H> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
-    }
-}
-
-impl<'de, T, S> Deserialize<'de> for HashSet<T, S>
-where
-    T: Deserialize<'de> + Eq + Hash,
-    S: BuildHasher + Default,
-{
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        hashbrown::HashSet::deserialize(deserializer).map(Self)
-    }
-}
