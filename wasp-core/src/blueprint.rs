@@ -1,8 +1,6 @@
 //! What a machine is made of besides its guest's own memory: the mode it starts in, and what lies in its
 //! memory where the guest cannot reach it.
 
-use std::time::Duration;
-
 use kvm_bindings::kvm_sregs;
 
 use crate::Error;
@@ -12,6 +10,7 @@ use crate::arch::identity::IdentityMap;
 use crate::arch::paging::PageTables;
 use crate::arch::registers;
 use crate::arch::system_calls::SystemCalls;
+use crate::deadline::Deadline;
 use crate::machine::{Machine, Paging, Stop};
 use crate::memory_file::MemoryFile;
 use crate::ring3::Ring3;
@@ -56,11 +55,11 @@ impl Blueprint {
         self.watched().and_then(Ring3::system_calls)
     }
 
-    /// Runs the guest of such a machine until it stops, at most `limit`.
-    pub(crate) fn run(&self, machine: &mut Machine, limit: Duration) -> Result<Stop, Error> {
+    /// Runs the guest of such a machine until it stops, or until `deadline`.
+    pub(crate) fn run(&self, machine: &mut Machine, deadline: &Deadline) -> Result<Stop, Error> {
         match self.watched() {
-            Some(ring3) => ring3.run(machine, limit),
-            None => machine.run(limit),
+            Some(ring3) => ring3.run(machine, deadline),
+            None => machine.run(deadline),
         }
     }
 

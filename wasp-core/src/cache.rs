@@ -10,9 +10,11 @@ use kvm_bindings::kvm_regs;
 
 use crate::Error;
 use crate::address::GuestAddress;
+use crate::deadline::Deadline;
 use crate::function::NO_SNAPSHOT;
 use crate::machine::Machine;
 use crate::memory::GuestMemory;
+use crate::meter::{Limits, Meter};
 use crate::mode::{Mode, RawLayout};
 use crate::pool::Pool;
 use crate::process;
@@ -20,6 +22,7 @@ use crate::snapshot::Snapshot;
 use crate::stock::Statistics;
 use crate::vcpu_state::VcpuState;
 use crate::virtine::{Virtine, read_image};
+use crate::watchdog::Ended;
 
 /// Set to anything, every cache tells its hits, misses and size on standard error when it is dropped.
 const DUMP_STATISTICS: &str = "WASP_DUMP_CACHE_STATS";
@@ -159,7 +162,7 @@ fn lay_out(
     let blueprint = layout.blueprint().clone();
     let mut file = blueprint.file()?;
     file.write(address.0, image)?;
-    let memory = GuestMemory::map(file.descriptor(), blueprint.size)?;
+    let memory = GuestMemory::map(&file.contents())?;
     let machine = Machine::new(memory, &blueprint)?;
     let state = VcpuState::of(&machine, &blueprint)?;
     let general = kvm_regs {
@@ -223,10 +226,21 @@ impl Cache {
     /// [`Error::SnapshotRefused`] for a second snapshot, for a virtine of another cache, and for one
     /// that has not stopped at a hypercall; and what the kernel has against it.
     pub fn snapshot(&self, virtine: &mut Lease) -> Result<bool, Error> {
+        // The host has decided on it, so it takes as long as it takes.
+        let meter = Meter::new(Deadline::after(Duration::MAX), Limits::endless(), 0);
+        Ok(self.snapshot_within(virtine, &meter)?.unwrap_or(false))
+    }
+
+    /// As [`Cache::snapshot`], on the time of the guest that has asked for it.
+    pub(crate) fn snapshot_within(
+        &self,
+        virtine: &mut Lease,
+        meter: &Meter,
+    ) -> Result<Result<bool, Ended>, Error> {
         process::check()?;
         let refused = |reason| Err(Error::SnapshotRefused { reason });
         if env::var_os(NO_SNAPSHOT).is_some() {
-            return Ok(false);
+            return Ok(Ok(false));
         }
         let Some(loan) = virtine.at_hypercall()? else {
             return refused("the guest has not stopped at a hypercall");
@@ -240,10 +254,13 @@ impl Cache {
             return refused("this cache has taken its snapshot");
         };
         let (machine, snapshot) = loan.parts();
-        let retaken = snapshot.retake(machine, self.layout.memory())?;
+        let retaken = match snapshot.retake(machine, self.layout.memory(), meter)? {
+            Ok(retaken) => retaken,
+            Err(ended) => return Ok(Err(ended)),
+        };
         self.pool.replace_snapshot(before, retaken);
         *image = None;
-        Ok(true)
+        Ok(Ok(true))
     }
 
     /// Whether [`Cache::snapshot`] has taken one.

@@ -4,8 +4,12 @@
 //! works himself.
 
 use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+
+use crate::machine::Machine;
+use crate::process;
 
 /// Somebody with work to be done behind the callers' backs.
 pub(crate) trait Chores: Send + Sync {
@@ -28,6 +32,56 @@ struct Queue {
     threads: usize,
     /// Threads that sleep. Waking takes a system call even where nobody does.
     idle: usize,
+}
+
+/// A machine that nobody will use again: to tear it down takes a millisecond, and more for each page of its
+/// memory, so that is done behind its user's back. Where too many wait for that already, its user does it.
+pub(crate) struct Disposable(Option<Machine>);
+
+/// So many may wait, each with its memory.
+const MAX_WAITING: usize = 4;
+
+impl From<Machine> for Disposable {
+    fn from(machine: Machine) -> Self {
+        Self(Some(machine))
+    }
+}
+
+impl Drop for Disposable {
+    fn drop(&mut self) {
+        let machine = self.0.take();
+        if process::is_child() {
+            // Whatever lock its teardown takes may be held for ever.
+            std::mem::forget(machine);
+        } else if lock().work.len() < MAX_WAITING {
+            call(Arc::new(Discarded(Mutex::new(machine))));
+        }
+    }
+}
+
+const OWNED: &str = "only drop takes the machine";
+
+impl Deref for Disposable {
+    type Target = Machine;
+
+    fn deref(&self) -> &Machine {
+        self.0.as_ref().expect(OWNED)
+    }
+}
+
+impl DerefMut for Disposable {
+    fn deref_mut(&mut self) -> &mut Machine {
+        self.0.as_mut().expect(OWNED)
+    }
+}
+
+struct Discarded(Mutex<Option<Machine>>);
+
+impl Chores for Discarded {
+    fn do_one(&self) {
+        let machine = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(machine);
+    }
 }
 
 /// Has one piece of work done soon, by another thread.

@@ -13,7 +13,6 @@
 
 mod audit;
 mod clock;
-mod deadline;
 mod directory;
 mod dispatch;
 mod door;
@@ -23,10 +22,11 @@ mod guest_memory;
 mod handles;
 mod heap_end;
 mod host;
+mod means;
 mod metadata;
 mod path;
 mod policy;
-mod quota;
+mod quietly;
 mod random;
 mod refusal;
 mod roots;
@@ -34,7 +34,6 @@ mod sockets;
 mod streams;
 mod system;
 
-pub(crate) use deadline::Deadline;
 pub(crate) use dispatch::{Reply, Session, negative};
 pub use door::Door;
 pub(crate) use guest_memory::{Access, GuestSpace};
@@ -43,7 +42,6 @@ pub use host::HostFunction;
 pub(crate) use metadata::encode as encode_stat;
 pub(crate) use path::plain;
 pub use policy::Policy;
-pub use quota::Quota;
 pub(crate) use random::seed;
 pub use refusal::Refusal;
 pub(crate) use refusal::{Answer, Stop};

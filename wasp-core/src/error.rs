@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use virtine_rt::abi::image::ImageError;
 
-use crate::doors::{Door, Quota, Refusal};
+use crate::doors::{Door, Refusal};
 use crate::exit::Fault;
 use crate::linux::ElfError;
+use crate::meter::Quota;
+use crate::watchdog::Ended;
 
 /// Why a call of a virtine gave no result.
 ///
@@ -234,6 +236,9 @@ pub enum Error {
         /// The deadline.
         limit: Duration,
     },
+    /// A [`CancelToken`](crate::CancelToken) ended the call.
+    #[error("the call was cancelled")]
+    Cancelled,
     /// The guest's result is not a value of the function's type.
     #[error("the virtine's result is not a value of its type: {reason}")]
     CorruptResult {
@@ -259,6 +264,14 @@ impl Error {
             Some(libc::EPERM | libc::EACCES) => Self::NotPermitted { operation },
             Some(libc::EAGAIN) => Self::TryAgain { operation },
             _ => Self::System { operation, source },
+        }
+    }
+
+    /// Why a call was ended from outside that had `limit`.
+    pub(crate) const fn ended(ended: Ended, limit: Duration) -> Self {
+        match ended {
+            Ended::TimedOut => Self::TimedOut { limit },
+            Ended::Cancelled => Self::Cancelled,
         }
     }
 

@@ -15,13 +15,16 @@ use virtine_rt::codec::form::{self, EncodeAs};
 use virtine_rt::codec::{self, CodecError, Sink};
 
 use crate::Error;
+use crate::cancel::CancelToken;
+use crate::deadline::Deadline;
 use crate::doors::Policy;
 use crate::error::Panic;
 use crate::exit::Fault;
-use crate::guest::{self, Return, Terms};
+use crate::guest::{self, Return, Served, Terms};
 use crate::layout::Layout;
 use crate::machine::Machine;
 use crate::memory::GuestMemory;
+use crate::meter::Meter;
 use crate::places::Places;
 use crate::pool::Pool;
 use crate::process;
@@ -71,6 +74,15 @@ pub trait Carries<Crate> {
     const IMAGE: &'static &'static [u8];
 }
 
+/// What one call has otherwise than the attribute says.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options<'a> {
+    /// What its guest may ask of the host, in place of what the attribute grants.
+    pub policy: Option<&'a Policy>,
+    /// By what it can be cancelled.
+    pub cancel: Option<&'a CancelToken>,
+}
+
 /// The handle behind a `#[virtine]` function.
 pub struct Function {
     definition: Definition,
@@ -102,14 +114,14 @@ impl Function {
 
     /// Calls the function in a machine of its own. `encode` is handed a place in the guest's memory
     /// for the arguments, in their order. Behind the result, of type `R`, the guest returns what it
-    /// has changed of them, of type `C`. Without a policy, the attribute's counts.
+    /// has changed of them, of type `C`.
     ///
     /// # Errors
     ///
     /// Whatever kept the guest from returning a result: see [`Error`].
     pub fn call<R: Deserialize<'static>, C: Deserialize<'static>>(
         &self,
-        policy: Option<&Policy>,
+        options: Options<'_>,
         encode: impl FnOnce(&mut Arguments<'_>),
     ) -> Result<(R, C), Error> {
         process::check()?;
@@ -121,21 +133,25 @@ impl Function {
             pool,
             policy: own,
         } = self.ready()?;
-        let policy = policy.unwrap_or(own);
+        let policy = options.policy.unwrap_or(own);
         let mut loan = pool.get(limit)?;
         let (machine, snapshot) = loan.parts();
-        let [start, end] = template.prepare(machine, snapshot, limit)?;
+        let _cancelling = options.cancel.map(|token| token.watch(machine.canceller()));
+        let granted = template.layout().granted;
+        let deadline = Deadline::after(limit);
+        let meter = Meter::new(deadline, policy.limits(), granted).in_machine(machine.slot());
+        let [start, end] = template.prepare(machine, snapshot, &meter)?;
         let mut arguments = Arguments::new(machine.memory_mut(), start, end);
         encode(&mut arguments);
-        let (length, handles) = arguments.finish(template.layout().granted)?;
+        let (length, handles) = arguments.finish(granted)?;
         let mut own = template.admit(machine, [start, length])?;
         let entry = template.call(start, length, policy.grants());
-        let exit = guest::enter(machine, snapshot, &entry, limit)?;
-        let (exit, refusal) = match exit {
+        let exit = guest::enter(machine, snapshot, &entry, meter.deadline())?;
+        let served = match exit {
             Return::Hypercall {
                 number: hypercall::DONE,
                 ..
-            } => (exit, None),
+            } => Served::at_once(exit, meter),
             Return::Hypercall { .. } | Return::SystemCall => {
                 let _inside = Inside::enter(identity);
                 let terms = Terms {
@@ -143,13 +159,15 @@ impl Function {
                     layout: template.layout(),
                     policy,
                     limit,
+                    meter,
                     handles,
                     program: template.process().map(|given| (given, &mut own)),
                 };
                 guest::serve(machine, exit, terms)?
             }
-            over => (over, None),
+            over => Served::at_once(over, meter),
         };
+        let Served { exit, refusal, .. } = served;
         match exit {
             Return::Hypercall {
                 number: hypercall::DONE,
@@ -160,10 +178,14 @@ impl Function {
                     false => &[],
                 };
                 let result = decode(machine, template.layout(), address, size, statics)?;
-                if let Some(own) = own {
-                    own.leave(machine, &template.layout().blueprint)?;
+                let reusable = match own {
+                    Some(own) => own.leave(machine, &template.layout().blueprint)?,
+                    None => true,
+                };
+                match reusable {
+                    true => loan.give_back(),
+                    false => drop(loan),
                 }
-                loan.give_back();
                 Ok(result)
             }
             other => match guest::failure(other, machine, template.layout(), limit) {

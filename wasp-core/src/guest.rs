@@ -1,12 +1,13 @@
 //! A guest of the runtime's ABI (`virtine_rt::abi`): how it is entered and what its exits mean.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use virtine_rt::abi::{
     HYPERCALL_PORT, PANIC_MESSAGE_MAX, PanicReport, SYSTEM_CALL_PORT, hypercall,
 };
 
 use crate::arch::registers::Entry;
+use crate::deadline::Deadline;
 use crate::doors::Reply;
 use crate::error::{Error, Panic};
 use crate::exit::{Direction, Fault, PortAccess};
@@ -15,8 +16,9 @@ use crate::layout::Layout;
 use crate::linux::{self, End, Process};
 use crate::machine::{Machine, Stop};
 use crate::snapshot::Snapshot;
+use crate::watchdog::Ended;
 
-pub(crate) use service::{Terms, serve};
+pub(crate) use service::{Served, Terms, serve};
 
 mod service;
 
@@ -41,8 +43,8 @@ pub(crate) enum Return {
     Killed { signal: u8, exhausted: Option<u64> },
     /// It did something that no guest may do.
     Fault(Fault),
-    /// The deadline passed.
-    TimedOut,
+    /// It was ended from outside.
+    Ended(Ended),
 }
 
 /// By which programs end themselves that are out of memory.
@@ -58,42 +60,38 @@ impl Return {
                 exhausted: process.exhausted,
             },
             End::Fault(fault) => Self::Fault(fault),
-            End::Ended(Reply::Refused(refusal)) => return Err(refusal.into()),
-            End::Ended(Reply::HostFunction { function, reason }) => {
+            End::Over(Reply::Refused(refusal)) => return Err(refusal.into()),
+            End::Over(Reply::HostFunction { function, reason }) => {
                 return Err(Error::HostFunction { function, reason });
             }
-            End::Hypercall | End::TimedOut | End::Ended(_) => Self::TimedOut,
+            End::Over(Reply::Ended(ended)) | End::Ended(ended) => Self::Ended(ended),
+            // No system call is answered so.
+            End::Hypercall | End::Over(_) => Self::SystemCall,
         })
     }
 }
 
-/// Starts the guest at `entry` and waits until it comes back, at most `limit`.
+/// Starts the guest at `entry` and waits until it comes back, at most until `deadline`.
 #[inline]
 pub(crate) fn enter(
     machine: &mut Machine,
     snapshot: &Snapshot,
     entry: &Entry,
-    limit: Duration,
+    deadline: &Deadline,
 ) -> Result<Return, Error> {
-    let stop = snapshot.start(machine, &entry.registers(), limit)?;
-    until_it_returns(machine, stop, limit, |machine, left| {
-        snapshot.resume(machine, left)
-    })
+    let stop = snapshot.start(machine, &entry.registers(), deadline)?;
+    until_it_returns(machine, stop, |machine| snapshot.resume(machine, deadline))
 }
 
-/// Goes on, by `run`, after signals that were for somebody else. The deadline stays where it was, but for
-/// the time until the first of them.
+/// Goes on, by `run`, after signals that were for somebody else.
+#[inline]
 pub(crate) fn until_it_returns(
     machine: &mut Machine,
     mut stop: Stop,
-    limit: Duration,
-    run: impl Fn(&mut Machine, Duration) -> Result<Stop, Error>,
+    run: impl Fn(&mut Machine) -> Result<Stop, Error>,
 ) -> Result<Return, Error> {
-    if matches!(stop, Stop::Interrupted) {
-        let start = Instant::now();
-        while matches!(stop, Stop::Interrupted) {
-            stop = run(machine, limit.saturating_sub(start.elapsed()))?;
-        }
+    while matches!(stop, Stop::Interrupted) {
+        stop = run(machine)?;
     }
     meaning(machine, stop)
 }
@@ -109,7 +107,8 @@ fn meaning(machine: &mut Machine, stop: Stop) -> Result<Return, Error> {
                 reason: "hlt in ring 3".to_owned(),
             }));
         }
-        Stop::Ended(_) | Stop::Interrupted => return Ok(Return::TimedOut),
+        Stop::Ended(ended) => return Ok(Return::Ended(ended)),
+        Stop::Interrupted => return Ok(Return::Ended(Ended::TimedOut)),
     };
     match is_hypercall(&access) {
         true => Ok(hypercall_of(machine)),
@@ -143,7 +142,7 @@ fn hypercall_of(machine: &mut Machine) -> Return {
 /// What an exit that is not the hoped-for one means to the caller.
 pub(crate) fn failure(exit: Return, machine: &Machine, layout: &Layout, limit: Duration) -> Error {
     match exit {
-        Return::TimedOut => Error::TimedOut { limit },
+        Return::Ended(ended) => Error::ended(ended, limit),
         Return::Fault(fault) => Error::Fault(fault),
         Return::SystemCall => Error::Fault(Fault::Port {
             port: SYSTEM_CALL_PORT,

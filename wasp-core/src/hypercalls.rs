@@ -10,9 +10,11 @@ use kvm_bindings::kvm_regs;
 use crate::Error;
 use crate::cache::{Cache, Lease};
 use crate::doors::Policy;
-use crate::exit::{Direction, Exit};
-use crate::registers::Registers;
-use crate::virtine::{Serving, Virtine};
+use crate::exit::Exit;
+use crate::meter::Meter;
+use crate::serving::{ByHandler, ByPolicy, serve};
+use crate::virtine::Virtine;
+use crate::watchdog::Ended;
 
 /// The port of Wasp's hypercalls.
 pub const HYPERCALL_PORT: u16 = 0xff;
@@ -43,8 +45,8 @@ impl Virtine {
     ///
     /// The handler finds the arguments' meaning in the guest's memory, by [`Virtine::read`], which checks
     /// every address. `Continue` has the guest go on with this answer in RAX; `Break` returns the
-    /// hypercall's [`Exit`] to the caller. Time spent in the handler is the host's: the deadline is that
-    /// of each run between two hypercalls.
+    /// hypercall's [`Exit`] to the caller. Time spent in the handler is the host's; all else counts against one
+    /// deadline, which is that of all runs together. Signals that are for somebody else do not end the serving.
     ///
     /// ```no_run
     /// use std::ops::ControlFlow;
@@ -70,18 +72,39 @@ impl Virtine {
     /// What [`Virtine::run`] fails with, and the handler's own errors.
     pub fn serve(
         &mut self,
-        mut handler: impl FnMut(&mut Self, Hypercall) -> Result<ControlFlow<(), u64>, Error>,
+        handler: impl FnMut(&mut Self, Hypercall) -> Result<ControlFlow<(), u64>, Error>,
     ) -> Result<Exit, Error> {
-        loop {
-            let exit = self.run()?;
-            let Some(call) = hypercall(self, &exit)? else {
-                return Ok(exit);
-            };
-            match handler(self, call)? {
-                ControlFlow::Continue(answer) => answer_with(self, answer)?,
-                ControlFlow::Break(()) => return Ok(exit),
-            }
-        }
+        let service = ByHandler::new(self, handler);
+        serve(&mut &mut *self, service, |_, _, _| Ok(None))
+    }
+
+    /// Runs the guest and answers Wasp's thirteen hypercalls under `policy`, until it exits for another
+    /// reason: `exit` is [`Exit::Exited`], with the code in RSI. Answers, structures, flags and error
+    /// numbers are Linux's on x86-64; a hypercall of any other number is answered `ENOSYS`. The heap that
+    /// `sbrk` moves the end of starts behind the image, at a page, and may take the rest of the memory.
+    ///
+    /// The deadline is that of all of it together. Signals that are for somebody else do not end the serving.
+    /// What the guest has open is closed at the end.
+    ///
+    /// ```no_run
+    /// use wasp_core::{Exit, Policy, Virtine};
+    ///
+    /// # fn main() -> Result<(), wasp_core::Error> {
+    /// let mut virtine = Virtine::builder().build()?;
+    /// virtine.load_binary("guest.bin", 0x8000)?;
+    /// let exit = virtine.serve_with(&Policy::new().stdout().read("assets"))?;
+    /// assert_eq!(exit, Exit::Exited);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What [`Virtine::run`] fails with; [`Error::Denied`] and [`Error::QuotaExceeded`] where the policy
+    /// has the call end.
+    pub fn serve_with(&mut self, policy: &Policy) -> Result<Exit, Error> {
+        let service = ByPolicy::new(self, policy);
+        serve(&mut &mut *self, service, |_, _, _| Ok(None))
     }
 }
 
@@ -92,8 +115,9 @@ impl Cache {
     /// snapshot; they are checked, but all memory goes in. The first guest that asks gets one, if
     /// [`CacheBuilder::allow_snapshot`](crate::CacheBuilder::allow_snapshot) was said, and every later
     /// virtine starts behind its hypercall; a guest that asks again is told 0 and nothing else happens.
-    /// Told to guests otherwise: EPERM where the host has not approved, EINVAL for addresses that are not
-    /// in the guest's memory or in the wrong order, as negative numbers.
+    /// Otherwise the guest gets a negative number: -EPERM if the host has not approved, -EINVAL for addresses
+    /// that are not in the guest's memory or in the wrong order. Taking the snapshot counts against the
+    /// deadline.
     ///
     /// # Errors
     ///
@@ -101,96 +125,57 @@ impl Cache {
     pub fn serve(
         &self,
         virtine: &mut Lease,
-        mut handler: impl FnMut(&mut Virtine, Hypercall) -> Result<ControlFlow<(), u64>, Error>,
+        handler: impl FnMut(&mut Virtine, Hypercall) -> Result<ControlFlow<(), u64>, Error>,
     ) -> Result<Exit, Error> {
-        loop {
-            let exit = virtine.run()?;
-            let Some(call) = hypercall(virtine, &exit)? else {
-                return Ok(exit);
-            };
-            if call.number == SNAPSHOT_HYPERCALL {
-                self.answer_snapshot(virtine, call.arguments)?;
-                continue;
-            }
-            match handler(virtine, call)? {
-                ControlFlow::Continue(answer) => answer_with(virtine, answer)?,
-                ControlFlow::Break(()) => return Ok(exit),
-            }
-        }
+        let service = ByHandler::new(virtine, handler);
+        serve(virtine, service, |lease, call, meter| {
+            self.answer_snapshot(lease, call, meter)
+        })
     }
 
-    /// As [`Virtine::serve_with`], and answers the snapshot hypercall as [`Cache::serve`] does.
+    /// As [`Virtine::serve_with`], and answers the snapshot hypercall as [`Cache::serve`] does. It counts
+    /// against the quota of hypercalls like any other.
     ///
     /// # Errors
     ///
     /// As [`Virtine::serve_with`], and what the kernel has against a snapshot.
     pub fn serve_with(&self, virtine: &mut Lease, policy: &Policy) -> Result<Exit, Error> {
-        let mut serving = Serving::new(policy);
-        loop {
-            let call = match serving.run(virtine)? {
-                ControlFlow::Continue(call) => call,
-                ControlFlow::Break(exit) => return Ok(exit),
-            };
-            if call.number == SNAPSHOT_HYPERCALL {
-                self.answer_snapshot(virtine, call.arguments)?;
-            } else if let ControlFlow::Break(exit) = serving.answer(virtine, call)? {
-                return Ok(exit);
-            }
-        }
+        let service = ByPolicy::new(virtine, policy);
+        serve(virtine, service, |lease, call, meter| {
+            self.answer_snapshot(lease, call, meter)
+        })
     }
 
-    fn answer_snapshot(&self, virtine: &mut Lease, arguments: [u64; 3]) -> Result<(), Error> {
-        let [start, end, _] = arguments;
+    /// Answers the hypercall if it asks for a snapshot.
+    fn answer_snapshot(
+        &self,
+        virtine: &mut Lease,
+        call: Hypercall,
+        meter: &Meter,
+    ) -> Result<Option<Result<u64, Ended>>, Error> {
+        let [start, end, _] = call.arguments;
+        if call.number != SNAPSHOT_HYPERCALL {
+            return Ok(None);
+        }
         if !self.guests_may_ask() {
-            return answer_with(virtine, errno(libc::EPERM));
+            return Ok(Some(Ok(errno(libc::EPERM))));
         }
         if start > end || end > virtine.memory_size() {
-            return answer_with(virtine, errno(libc::EINVAL));
+            return Ok(Some(Ok(errno(libc::EINVAL))));
         }
         // Before the snapshot, so that guests that start from it find the answer, too.
-        answer_with(virtine, 0)?;
-        if !self.is_retaken() {
-            match self.snapshot(virtine) {
-                Ok(_) => {}
-                // Another thread's guest was faster.
-                Err(Error::SnapshotRefused { .. }) if self.is_retaken() => {}
-                Err(error) => return Err(error),
-            }
+        virtine.go_on_with(0);
+        if self.is_retaken() {
+            return Ok(Some(Ok(0)));
         }
-        Ok(())
-    }
-}
-
-/// What the guest asks for, if it has stopped for that.
-fn hypercall(virtine: &mut Virtine, exit: &Exit) -> Result<Option<Hypercall>, Error> {
-    if !asks(exit) {
-        return Ok(None);
-    }
-    let registers = virtine.registers()?;
-    Ok(Some(Hypercall {
-        number: registers.rdi,
-        arguments: [registers.rsi, registers.rdx, registers.rcx],
-    }))
-}
-
-/// Whether it has stopped for that.
-pub(crate) const fn asks(exit: &Exit) -> bool {
-    matches!(
-        exit,
-        Exit::Hypercall {
-            port: HYPERCALL_PORT,
-            direction: Direction::Out,
-            ..
+        match self.snapshot_within(virtine, meter) {
+            Ok(Err(ended)) => Ok(Some(Err(ended))),
+            Ok(Ok(_)) => Ok(Some(Ok(0))),
+            // Another thread's guest was faster.
+            Err(Error::SnapshotRefused { .. }) if self.is_retaken() => Ok(Some(Ok(0))),
+            Err(error) => Err(error),
         }
-    )
-}
-
-fn answer_with(virtine: &mut Virtine, answer: u64) -> Result<(), Error> {
-    let registers = virtine.registers()?;
-    virtine.set_registers(&Registers {
-        rax: answer,
-        ..registers
-    })
+    }
 }
 
 /// An error as Linux and Wasp tell it: its negative number.

@@ -32,7 +32,8 @@
 //! | `linux` | programs for Linux, and what answers their system calls |
 //! | `doors` | what a guest may ask of the host while it runs, and what it gets |
 //! | `machine`, `vcpu_state` | one VM with one vCPU: registers in, `KVM_RUN`, exit out |
-//! | `watchdog` | the deadline that holds |
+//! | `meter` | what one call has left: time, memory, quotas |
+//! | `watchdog`, `deadline` | who ends a run whose time is over |
 //! | `memory`, `memory_file` | guest memory: bounds-checked copies; the file that clean pages share |
 //! | `arch` | what x86-64 wants: page tables, descriptors, exception stubs, the gate, control registers |
 //! | `kvm` | `/dev/kvm`, opened and checked once |
@@ -44,7 +45,9 @@ mod address;
 mod arch;
 mod blueprint;
 mod cache;
+mod cancel;
 mod cleaner;
+mod deadline;
 mod doors;
 mod error;
 mod exit;
@@ -61,6 +64,7 @@ pub mod linux;
 mod machine;
 mod memory;
 mod memory_file;
+mod meter;
 mod mode;
 mod places;
 mod pool;
@@ -68,6 +72,7 @@ mod process;
 mod reentry;
 mod registers;
 mod ring3;
+mod serving;
 mod shells;
 mod snapshot;
 mod stock;
@@ -79,13 +84,15 @@ mod watchdog;
 
 pub use address::GuestAddress;
 pub use cache::{Cache, CacheBuilder, Lease};
-pub use doors::{Door, HostFunction, Policy, Quota, Refusal};
+pub use cancel::{CancelToken, Canceller};
+pub use doors::{Door, HostFunction, Policy, Refusal};
 pub use error::{Error, Panic};
 pub use exit::{Direction, Exception, Exit, Fault, Place};
 pub use hypercalls::{HYPERCALL_PORT, Hypercall, SNAPSHOT_HYPERCALL};
+pub use meter::Quota;
 pub use mode::Mode;
 pub use registers::{DescriptorTable, FloatRegisters, Registers, Segment, SpecialRegisters};
-pub use virtine::{Builder, Canceller, EXIT_PORT, Virtine};
+pub use virtine::{Builder, EXIT_PORT, Virtine};
 pub use virtine_rt::abi::image::ImageError;
 pub use wasp_macros::virtine;
 pub use watchdog::use_signal;
@@ -97,6 +104,8 @@ pub mod expansion {
 
     pub use virtine_rt::codec::form;
 
-    pub use crate::function::{Arguments, Carries, Definition, Function, Guest, check_length};
+    pub use crate::function::{
+        Arguments, Carries, Definition, Function, Guest, Options, check_length,
+    };
     pub use crate::io_form::IoForm;
 }

@@ -5,7 +5,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use kvm_bindings::{
     KVM_EXIT_IO_OUT, KVM_INTERNAL_ERROR_EMULATION, Msrs, kvm_debugregs, kvm_fpu, kvm_msr_entry,
@@ -18,6 +17,8 @@ use crate::Error;
 use crate::arch::cpuid::GuestCpu;
 use crate::arch::registers;
 use crate::blueprint::Blueprint;
+use crate::cancel::Canceller;
+use crate::deadline::Deadline;
 use crate::exit::{Direction, Fault, PortAccess};
 use crate::kvm::{Host, uninterrupted};
 use crate::memory::GuestMemory;
@@ -119,19 +120,14 @@ impl Machine {
         bloated
     }
 
-    /// Who ends this machine's runs from outside.
-    pub(crate) const fn watchdog(&self) -> &'static Watchdog {
-        self.watchdog
+    /// A handle that ends the runs of whoever uses the machine now.
+    pub(crate) fn canceller(&self) -> Canceller {
+        Canceller::new(self.watchdog, Arc::clone(&self.slot))
     }
 
     /// This machine's place with the watchdog.
     pub(crate) const fn slot(&self) -> &Arc<Slot> {
         &self.slot
-    }
-
-    /// How much of its limit the last run has left.
-    pub(crate) fn time_left(&self) -> Duration {
-        self.watchdog.left(&self.slot)
     }
 
     /// The general registers as of the last stop.
@@ -255,19 +251,23 @@ impl Machine {
         unsafe { self.vcpu.set_xsave(registers) }.map_err(Error::ioctl("KVM_SET_XSAVE"))
     }
 
-    /// Runs the guest until it stops, at most `limit`.
+    /// Runs the guest until it stops, or until `deadline`.
     #[inline]
-    pub(crate) fn run(&mut self, limit: Duration) -> Result<Stop, Error> {
-        self.watchdog.arm(&self.slot, limit);
-        let stop = self.enter();
-        let ended = self.watchdog.disarm(&self.slot);
-        if ended.is_some() {
-            self.vcpu.set_kvm_immediate_exit(0);
-        }
-        match (stop?, ended) {
-            (Stop::Interrupted, Some(ended)) => Ok(Stop::Ended(ended)),
-            // Where the guest stopped by itself at the last moment, that counts.
-            (stop, _) => Ok(stop),
+    pub(crate) fn run(&mut self, deadline: &Deadline) -> Result<Stop, Error> {
+        loop {
+            self.watchdog.arm(&self.slot, deadline);
+            let stop = self.enter();
+            let ended = self.watchdog.disarm(&self.slot);
+            if ended.is_some() {
+                self.vcpu.set_kvm_immediate_exit(0);
+            }
+            match (stop?, ended) {
+                // Meant for the run before: its deadline passed just as it came back.
+                (Stop::Interrupted, Some(Ended::TimedOut)) if !deadline.is_past() => {}
+                (Stop::Interrupted, Some(ended)) => return Ok(Stop::Ended(ended)),
+                // Where the guest stopped by itself at the last moment, that counts.
+                (stop, _) => return Ok(stop),
+            }
         }
     }
 

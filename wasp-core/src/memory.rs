@@ -6,6 +6,7 @@
 use std::ffi::c_void;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt as _;
 use std::ptr::{self, NonNull};
@@ -23,6 +24,18 @@ const ACCESS: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE);
 /// Memory that is never touched is not even set aside.
 const FLAGS: MapFlags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
 
+/// What guest memory starts from: a file, and where it holds something. All else is zero.
+pub(crate) struct Contents<'a> {
+    pub(crate) file: BorrowedFd<'a>,
+    pub(crate) size: u64,
+    /// In ascending order, apart from each other, in whole pages.
+    pub(crate) runs: Vec<Range<u64>>,
+}
+
+fn mapping_failed(errno: Errno) -> Error {
+    Error::system("mmap of guest memory")(errno.into())
+}
+
 /// A run of guest-physical memory from address 0 on.
 ///
 /// Children of `fork` do not inherit it: to share its pages copy-on-write would take them from under a
@@ -37,53 +50,89 @@ pub(crate) struct GuestMemory {
 unsafe impl Send for GuestMemory {}
 
 impl GuestMemory {
-    /// Maps `size` bytes of `file` copy-on-write.
-    pub(crate) fn map(file: BorrowedFd<'_>, size: u64) -> Result<Self, Error> {
-        // SAFETY: a new mapping at an address of the kernel's choice touches no existing memory.
-        let base = unsafe { mmap(ptr::null_mut(), size as usize, ACCESS, FLAGS, file, 0) };
-        Self::mapped(base, size)
+    /// Maps `contents` copy-on-write.
+    pub(crate) fn map(contents: &Contents<'_>) -> Result<Self, Error> {
+        let mut memory = Self::reserve(contents.size)?;
+        memory.overlay(contents)?;
+        Ok(memory)
     }
 
     /// Maps `size` bytes of zero.
     pub(crate) fn anonymous(size: u64) -> Result<Self, Error> {
-        // SAFETY: as above.
-        let base = unsafe { mmap_anonymous(ptr::null_mut(), size as usize, ACCESS, FLAGS) };
-        Self::mapped(base, size)
+        let memory = Self::reserve(size)?;
+        memory.advise_all()?;
+        Ok(memory)
     }
 
-    fn mapped(base: Result<*mut c_void, Errno>, size: u64) -> Result<Self, Error> {
-        let base = base.map_err(|errno| Error::system("mmap of guest memory")(errno.into()))?;
-        let memory = NonNull::new(base.cast())
+    fn reserve(size: u64) -> Result<Self, Error> {
+        // SAFETY: a new mapping at an address of the kernel's choice touches no existing memory.
+        let base = unsafe { mmap_anonymous(ptr::null_mut(), size as usize, ACCESS, FLAGS) };
+        let base = base.map_err(mapping_failed)?;
+        NonNull::new(base.cast())
             .map(|base| Self {
                 base,
                 size,
                 written: HostWrites::default(),
             })
-            .ok_or_else(|| Error::system("mmap of guest memory")(Errno::NOMEM.into()))?;
-        memory.keep_from_children()?;
-        Ok(memory)
+            .ok_or_else(|| mapping_failed(Errno::NOMEM))
     }
 
-    fn keep_from_children(&self) -> Result<(), Error> {
+    /// Lays what holds something over memory that is zero. A file that was mapped whole would take memory
+    /// wherever a guest only reads: of a hole in it, the kernel makes a page for good.
+    fn overlay(&mut self, contents: &Contents<'_>) -> Result<(), Error> {
+        let flags = FLAGS.union(MapFlags::FIXED);
+        for run in &contents.runs {
+            let length = run.end.saturating_sub(run.start);
+            let place = self.pointer(run.start, length);
+            let place = place.ok_or_else(|| mapping_failed(Errno::INVAL))?;
+            // SAFETY: `pointer` has checked that the range is this value's own, of which nothing is borrowed:
+            // `self` is `&mut`.
+            let mapped = unsafe {
+                let length = length as usize;
+                mmap(
+                    place.cast(),
+                    length,
+                    ACCESS,
+                    flags,
+                    contents.file,
+                    run.start,
+                )
+            };
+            self.kept(mapped)?;
+        }
+        self.advise_all()
+    }
+
+    /// Children of `fork` do not get it. And no page is a huge one, which a single byte would make 2 MiB of.
+    fn advise_all(&self) -> Result<(), Error> {
         self.advise(0, self.size, Advice::LinuxDontFork)
-            .map_err(|errno| Error::system("MADV_DONTFORK of guest memory")(errno.into()))
+            .map_err(|errno| Error::system("MADV_DONTFORK of guest memory")(errno.into()))?;
+        // Kernels without huge pages do not know it.
+        let _ = self.advise(0, self.size, Advice::LinuxNoHugepage);
+        Ok(())
     }
 
-    /// Replaces all contents by those of `file`, which is as long. Every translation that KVM has of
-    /// the old ones is gone with them, and so are the dirty bits.
+    /// Replaces all contents by these, which are as long. Every translation that KVM has of the old ones is
+    /// gone with them, and so are the dirty bits.
     ///
     /// After an error the memory must not be used again.
-    pub(crate) fn remap(&mut self, file: BorrowedFd<'_>) -> Result<(), Error> {
+    pub(crate) fn remap(&mut self, contents: &Contents<'_>) -> Result<(), Error> {
         let flags = FLAGS.union(MapFlags::FIXED);
         let (base, size) = (self.base.as_ptr().cast(), self.size as usize);
         // SAFETY: replaces this value's own mapping, of which nothing is borrowed: `self` is `&mut`.
-        if let Err(errno) = unsafe { mmap(base, size, ACCESS, flags, file, 0) } {
-            // Part of it may be unmapped by now, and anybody's.
-            self.size = 0;
-            return Err(Error::system("mmap of guest memory")(errno.into()));
-        }
+        let mapped = unsafe { mmap_anonymous(base, size, ACCESS, flags) };
+        self.kept(mapped)?;
         self.written.clear();
-        self.keep_from_children()
+        self.overlay(contents)
+    }
+
+    /// Gives the memory up where a part of it could not be mapped again: that may be unmapped by now, and
+    /// anybody's.
+    fn kept(&mut self, mapped: Result<*mut c_void, Errno>) -> Result<(), Error> {
+        mapped.map(drop).map_err(|errno| {
+            self.size = 0;
+            mapping_failed(errno)
+        })
     }
 
     /// Drops every page that was written, by whomever: all contents are the file's again. As with
@@ -330,7 +379,7 @@ mod tests {
         let mut file = MemoryFile::create(2 * PAGE_SIZE).expect("a memfd");
         file.write(0, &[7; 4]).expect("the file takes it");
         let file = file.freeze().expect("the file is sealed");
-        GuestMemory::map(file.descriptor(), 2 * PAGE_SIZE).expect("a mapping")
+        GuestMemory::map(&file.contents()).expect("a mapping")
     }
 
     #[test]
@@ -399,8 +448,8 @@ mod tests {
         let mut file = MemoryFile::create(PAGE_SIZE).expect("a memfd");
         file.write(0, &[7; 4]).expect("the file takes it");
         let file = file.freeze().expect("the file is sealed");
-        let mut one = GuestMemory::map(file.descriptor(), PAGE_SIZE).expect("a mapping");
-        let two = GuestMemory::map(file.descriptor(), PAGE_SIZE).expect("a mapping");
+        let mut one = GuestMemory::map(&file.contents()).expect("a mapping");
+        let two = GuestMemory::map(&file.contents()).expect("a mapping");
         one.write(0, &[9; 4]).expect("in bounds");
         assert_eq!(two.bytes(0, 4), Some(&[7; 4][..]));
         assert_eq!(file.page(0).map(|page| page[0]), Some(7));

@@ -5,7 +5,7 @@
 //! itself vouches for its never changing again.
 
 use std::ops::Range;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::ptr::{self, NonNull};
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
@@ -14,7 +14,7 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use virtine_rt::abi::PAGE_SIZE;
 
 use crate::Error;
-use crate::memory::{GuestMemory, page_of};
+use crate::memory::{Contents, GuestMemory, page_of};
 
 /// Memory contents in the making.
 pub(crate) struct MemoryFile {
@@ -47,14 +47,39 @@ impl MemoryFile {
         }
         if !bytes.is_empty() {
             let end = (address + bytes.len() as u64).next_multiple_of(PAGE_SIZE);
-            self.written.push(page_of(address)..end);
+            let start = page_of(address);
+            // Pages mostly come in their order.
+            match self.written.last_mut() {
+                Some(last) if last.start <= start && start <= last.end => {
+                    last.end = last.end.max(end);
+                }
+                _ => self.written.push(start..end),
+            }
         }
         Ok(())
     }
 
-    /// For mapping it while it is being made.
-    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
+    /// For mapping it while it is being made: as it is now.
+    pub(crate) fn contents(&self) -> Contents<'_> {
+        Contents {
+            file: self.file.as_fd(),
+            size: self.size,
+            runs: joined(&merged(self.written.clone())),
+        }
+    }
+
+    /// The runs of pages that hold something, in ascending order.
+    pub(crate) fn written(&self) -> Box<[Range<u64>]> {
+        merged(self.written.clone())
+    }
+
+    /// Puts a page at `address` that may be all zero: then it takes no room where there was nothing.
+    pub(crate) fn write_page(&mut self, address: u64, page: &[u8]) -> Result<(), Error> {
+        let is_hole = || !self.written.iter().any(|run| run.contains(&address));
+        match page.iter().all(|byte| *byte == 0) && is_hole() {
+            true => Ok(()),
+            false => self.write(address, page),
+        }
     }
 
     /// Seals the contents.
@@ -100,13 +125,12 @@ unsafe impl Sync for FrozenMemory {}
 
 impl FrozenMemory {
     /// For mapping it copy-on-write.
-    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
-    }
-
-    /// Bytes of the file.
-    pub(crate) const fn size(&self) -> u64 {
-        self.size
+    pub(crate) fn contents(&self) -> Contents<'_> {
+        Contents {
+            file: self.file.as_fd(),
+            size: self.size,
+            runs: joined(&self.written),
+        }
     }
 
     /// Copies the pages at `addresses`, multiples of the page size, from the file back.
@@ -175,6 +199,20 @@ fn merged(mut runs: Vec<Range<u64>>) -> Box<[Range<u64>]> {
     runs.into_boxed_slice()
 }
 
+/// The same runs, and what little lies between two of them: each makes a mapping of its own, and a process may
+/// have only so many.
+fn joined(runs: &[Range<u64>]) -> Vec<Range<u64>> {
+    const LITTLE: u64 = 16 * PAGE_SIZE;
+    let mut joined: Vec<Range<u64>> = Vec::new();
+    for run in runs {
+        match joined.last_mut() {
+            Some(last) if run.start - last.end <= LITTLE => last.end = run.end,
+            _ => joined.push(run.clone()),
+        }
+    }
+    joined
+}
+
 fn failed(operation: &'static str) -> impl FnOnce(Errno) -> Error {
     move |errno| Error::system(operation)(errno.into())
 }
@@ -205,11 +243,48 @@ mod tests {
     }
 
     #[test]
+    fn runs_with_little_between_them_are_mapped_as_one() {
+        let page = |number: u64| number * PAGE_SIZE;
+        let runs = [page(0)..page(1), page(17)..page(18), page(35)..page(36)];
+        assert_eq!(joined(&runs), [page(0)..page(18), page(35)..page(36)]);
+    }
+
+    #[test]
+    fn holes_take_no_memory_however_often_they_are_read() {
+        let mut file = MemoryFile::create(1 << 30).expect("a memfd");
+        file.write((1 << 30) - PAGE_SIZE, &[1; 4096])
+            .expect("in bounds");
+        let file = file.freeze().expect("sealed");
+        let memory = GuestMemory::map(&file.contents()).expect("a mapping");
+        for page in (0..1 << 24).step_by(PAGE_SIZE as usize) {
+            assert_eq!(memory.read_word(page), 0);
+        }
+        assert_eq!(memory.read_word((1 << 30) - PAGE_SIZE) & 0xff, 1);
+        let blocks = rustix::fs::fstat(file.contents().file)
+            .expect("a file")
+            .st_blocks;
+        assert_eq!(blocks, 8, "of 512 bytes: the page that was written");
+    }
+
+    #[test]
+    fn zeros_are_written_only_over_something() {
+        let mut file = MemoryFile::create(2 * PAGE_SIZE).expect("a memfd");
+        file.write(0, &[1; 8]).expect("in bounds");
+        for page in [0, PAGE_SIZE] {
+            file.write_page(page, &[0; PAGE_SIZE as usize])
+                .expect("in bounds");
+        }
+        assert_eq!(*file.written(), [0..PAGE_SIZE]);
+        let file = file.freeze().expect("sealed");
+        assert_eq!(file.page(0), Some(&[0; PAGE_SIZE as usize][..]));
+    }
+
+    #[test]
     fn only_changed_pages_are_counted_and_all_are_put_back() {
         let mut file = MemoryFile::create(3 * PAGE_SIZE).expect("a memfd");
         file.write(0, &[5; 8192]).expect("in bounds");
         let file = file.freeze().expect("sealed");
-        let mut memory = GuestMemory::map(file.descriptor(), file.size()).expect("a mapping");
+        let mut memory = GuestMemory::map(&file.contents()).expect("a mapping");
         memory.put(3, &[5, 6]).expect("in bounds");
         memory.put(2 * PAGE_SIZE, &[1]).expect("in bounds");
         let all = [0, PAGE_SIZE, 2 * PAGE_SIZE];
@@ -223,6 +298,6 @@ mod tests {
             .expect("a memfd")
             .freeze()
             .expect("sealed");
-        assert_eq!(pwrite(file.descriptor(), &[1], 0), Err(Errno::PERM));
+        assert_eq!(pwrite(file.contents().file, &[1], 0), Err(Errno::PERM));
     }
 }

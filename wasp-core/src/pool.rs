@@ -246,6 +246,7 @@ impl Loan {
         let Some(mut instance) = self.instance.take() else {
             return;
         };
+        instance.machine.slot().end_tenancy();
         if process::is_child() {
             // Whatever lock its teardown takes may be held for ever.
             std::mem::forget(instance);
@@ -265,10 +266,13 @@ impl Drop for Loan {
     fn drop(&mut self) {
         match self.instance.take() {
             Some(instance) if process::is_child() => std::mem::forget(instance),
-            Some(instance) => self.pool.put_used(Instance {
-                spoilt: true,
-                ..instance
-            }),
+            Some(instance) => {
+                instance.machine.slot().end_tenancy();
+                self.pool.put_used(Instance {
+                    spoilt: true,
+                    ..instance
+                });
+            }
             None => {}
         }
     }

@@ -1,8 +1,6 @@
 //! A guest in ring 3 and the watch over it: it starts through the gate, its page tables grow where it
 //! touches new memory, and its exceptions come out as what they are.
 
-use std::time::{Duration, Instant};
-
 use kvm_bindings::{kvm_regs, kvm_sregs};
 use virtine_rt::abi::EXCEPTION_PORT;
 
@@ -13,6 +11,7 @@ use crate::arch::gate::Gate;
 use crate::arch::paging::PageTables;
 use crate::arch::registers;
 use crate::arch::system_calls::SystemCalls;
+use crate::deadline::Deadline;
 use crate::exit::{Exception, Fault, PortAccess};
 use crate::machine::{Machine, Stop};
 use crate::memory::GuestMemory;
@@ -71,7 +70,7 @@ impl Ring3 {
     }
 
     /// Starts a guest with `registers` in a machine that another one may have used, and runs it, at
-    /// most `limit`; `clean` is the state of all its other registers.
+    /// most until `deadline`; `clean` is the state of all its other registers.
     ///
     /// The guest never starts at the instruction that one left by, so KVM drops an `out` that is still
     /// pending from there without moving RIP.
@@ -81,7 +80,7 @@ impl Ring3 {
         machine: &mut Machine,
         clean: &VcpuState,
         registers: &kvm_regs,
-        limit: Duration,
+        deadline: &Deadline,
     ) -> Result<Stop, Error> {
         let gate = self.gate();
         let (address, start) = gate.start(registers);
@@ -90,23 +89,23 @@ impl Ring3 {
             rip: gate.base,
             ..*registers
         });
-        match self.run(machine, limit)? {
+        match self.run(machine, deadline)? {
             Stop::Fault(Fault::Exception(exception)) if gate.is_refused(&exception) => {
                 clean.apply(machine)?;
                 machine.set_general(*registers);
-                self.run(machine, limit)
+                self.run(machine, deadline)
             }
             stop => Ok(stop),
         }
     }
 
-    /// Runs the guest until it stops for a reason that is not settled here, at most `limit`.
+    /// Runs the guest until it stops for a reason that is not settled here, or until `deadline`.
     #[inline]
-    pub(crate) fn run(&self, machine: &mut Machine, limit: Duration) -> Result<Stop, Error> {
-        let stop = machine.run(limit)?;
+    pub(crate) fn run(&self, machine: &mut Machine, deadline: &Deadline) -> Result<Stop, Error> {
+        let stop = machine.run(deadline)?;
         match self.exception(machine, &stop)? {
             None => Ok(stop),
-            Some(frame) => self.settle(machine, frame, limit),
+            Some(frame) => self.settle(machine, frame, deadline),
         }
     }
 
@@ -115,12 +114,11 @@ impl Ring3 {
         &self,
         machine: &mut Machine,
         mut frame: Frame,
-        limit: Duration,
+        deadline: &Deadline,
     ) -> Result<Stop, Error> {
-        let start = Instant::now();
         while self.is_filled_in(machine, &frame.exception) {
             self.go_on_behind(machine, &frame)?;
-            let stop = machine.run(limit.saturating_sub(start.elapsed()))?;
+            let stop = machine.run(deadline)?;
             match self.exception(machine, &stop)? {
                 None => return Ok(stop),
                 Some(next) => frame = next,

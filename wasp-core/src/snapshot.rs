@@ -3,18 +3,20 @@
 //! The memory is a sealed file, which machines map copy-on-write; the registers are kept beside it.
 
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use kvm_bindings::kvm_regs;
 use virtine_rt::abi::PAGE_SIZE;
 
 use crate::Error;
 use crate::blueprint::Blueprint;
+use crate::deadline::Deadline;
 use crate::machine::{Machine, Stop};
 use crate::memory::GuestMemory;
 use crate::memory_file::{FrozenMemory, MemoryFile};
+use crate::meter::Meter;
 use crate::ring3::Ring3;
 use crate::vcpu_state::VcpuState;
+use crate::watchdog::Ended;
 
 /// A used machine with no more dirty pages than this is cleaned by the thread that used it. To hand it over
 /// takes that thread 10 us, a page 0.07 us; and what another processor has cleaned is in that one's caches
@@ -65,7 +67,7 @@ impl Snapshot {
 
     /// A new machine in the snapshot's state.
     pub(crate) fn machine(&self) -> Result<Machine, Error> {
-        let memory = GuestMemory::map(self.memory.descriptor(), self.memory.size())?;
+        let memory = GuestMemory::map(&self.memory.contents())?;
         let mut machine = Machine::new(memory, &self.blueprint)?;
         self.preset(&mut machine);
         if self.gated().is_none() {
@@ -76,7 +78,7 @@ impl Snapshot {
 
     /// A clean machine of another snapshot's, of the same size and paging, brought to this one's state.
     pub(crate) fn adopt(&self, mut machine: Machine) -> Result<Machine, Error> {
-        machine.memory_mut().remap(self.memory.descriptor())?;
+        machine.memory_mut().remap(&self.memory.contents())?;
         self.materialise(&mut machine)?;
         self.preset(&mut machine);
         Ok(machine)
@@ -89,27 +91,27 @@ impl Snapshot {
         machine.set_general(self.general);
     }
 
-    /// Starts a guest in a clean machine with `registers`, and runs it, at most `limit`.
+    /// Starts a guest in a clean machine with `registers`, and runs it, at most until `deadline`.
     #[inline]
     pub(crate) fn start(
         &self,
         machine: &mut Machine,
         registers: &kvm_regs,
-        limit: Duration,
+        deadline: &Deadline,
     ) -> Result<Stop, Error> {
         match self.gated() {
-            Some(ring3) => ring3.start(machine, &self.state, registers, limit),
+            Some(ring3) => ring3.start(machine, &self.state, registers, deadline),
             None => {
                 machine.set_general(*registers);
-                self.blueprint.run(machine, limit)
+                self.blueprint.run(machine, deadline)
             }
         }
     }
 
-    /// Lets a guest go on that has stopped, at most `limit`.
+    /// Lets a guest go on that has stopped, at most until `deadline`.
     #[inline]
-    pub(crate) fn resume(&self, machine: &mut Machine, limit: Duration) -> Result<Stop, Error> {
-        self.blueprint.run(machine, limit)
+    pub(crate) fn resume(&self, machine: &mut Machine, deadline: &Deadline) -> Result<Stop, Error> {
+        self.blueprint.run(machine, deadline)
     }
 
     /// Whether a guest that was to start has been kept from its first instruction.
@@ -197,12 +199,21 @@ impl Snapshot {
 
     /// The state that a machine of this snapshot's is in now, its guest stopped at a hypercall that KVM
     /// has finished. `memory` is how much of it is the guest's.
-    pub(crate) fn retake(&self, machine: &mut Machine, memory: u64) -> Result<Self, Error> {
+    /// `meter` is of the guest that asks for it.
+    pub(crate) fn retake(
+        &self,
+        machine: &mut Machine,
+        memory: u64,
+        meter: &Meter,
+    ) -> Result<Result<Self, Ended>, Error> {
         let mut file = self.blueprint.file()?;
         for page in self.pages_in_use(machine)? {
+            if let Err(ended) = meter.check() {
+                return Ok(Err(ended));
+            }
             if page < memory {
                 let contents = machine.memory().bytes(page, PAGE_SIZE);
-                file.write(page, contents.unwrap_or_default())?;
+                file.write_page(page, contents.unwrap_or_default())?;
             }
         }
         let state = VcpuState::of(machine, &self.blueprint)?;
@@ -211,7 +222,7 @@ impl Snapshot {
             file.write(address, &bytes)?;
         }
         let general = *machine.general();
-        Self::new(file, self.blueprint.clone(), general, state)
+        Self::new(file, self.blueprint.clone(), general, state).map(Ok)
     }
 
     /// All pages of a machine that may hold something other than zeros, in ascending order.

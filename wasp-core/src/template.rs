@@ -11,6 +11,7 @@ use virtine_rt::abi::{PAGE_SIZE, hypercall, page_align_up};
 
 use crate::Error;
 use crate::arch::registers::Entry;
+use crate::deadline::Deadline;
 use crate::exit::Fault;
 use crate::guest::{self, Return};
 use crate::layout::Layout;
@@ -18,6 +19,7 @@ use crate::linux::{self, Booted, Process};
 use crate::machine::Machine;
 use crate::memory::GuestMemory;
 use crate::memory_file::MemoryFile;
+use crate::meter::Meter;
 use crate::ring3::Ring3;
 use crate::snapshot::Snapshot;
 use crate::vcpu_state::VcpuState;
@@ -58,7 +60,7 @@ impl Template {
         for segment in &program.image.segments {
             file.write(segment.address, segment.bytes)?;
         }
-        let memory = GuestMemory::map(file.descriptor(), blueprint.size)?;
+        let memory = GuestMemory::map(&file.contents())?;
         let mut machine = Machine::new(memory, &blueprint)?;
         let state = VcpuState::of(&machine, &blueprint)?;
         if let (true, Some(ring3)) = (snapshot, blueprint.watched()) {
@@ -122,13 +124,14 @@ impl Template {
         &self,
         machine: &mut Machine,
         snapshot: &Snapshot,
-        limit: Duration,
+        meter: &Meter,
     ) -> Result<[u64; 2], Error> {
         let arguments = match self.arguments {
             Some(address) => address,
             None => {
-                let exit = guest::enter(machine, snapshot, &self.boot(), limit)?;
-                self.ready(exit, machine, limit)?
+                let deadline = meter.deadline();
+                let exit = guest::enter(machine, snapshot, &self.boot(), deadline)?;
+                self.ready(exit, machine, deadline.total())?
             }
         };
         Ok([arguments, self.layout.heap_end])
@@ -159,11 +162,10 @@ impl Template {
         ring3: &Ring3,
         limit: Duration,
     ) -> Result<u64, Error> {
+        let deadline = &Deadline::after(limit);
         machine.set_general(self.boot().registers());
-        let stop = ring3.run(machine, limit)?;
-        let exit = guest::until_it_returns(machine, stop, limit, |machine, left| {
-            ring3.run(machine, left)
-        })?;
+        let stop = ring3.run(machine, deadline)?;
+        let exit = guest::until_it_returns(machine, stop, |machine| ring3.run(machine, deadline))?;
         self.ready(exit, machine, limit)
     }
 
@@ -198,7 +200,7 @@ fn copy_dirty(machine: &Machine, ring3: &Ring3, file: &mut MemoryFile) -> Result
     ring3.dirty_pages(machine.memory(), &mut pages);
     for page in pages {
         let contents = machine.memory().bytes(page, PAGE_SIZE);
-        file.write(page, contents.unwrap_or_default())?;
+        file.write_page(page, contents.unwrap_or_default())?;
     }
     Ok(())
 }

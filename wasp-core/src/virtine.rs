@@ -9,18 +9,19 @@ use virtine_rt::abi::PAGE_SIZE;
 
 use crate::Error;
 use crate::address::GuestAddress;
+use crate::cancel::Canceller;
+use crate::deadline::Deadline;
+use crate::doors;
 use crate::exit::{Direction, Exit, Fault, PortAccess};
+use crate::hypercalls::Hypercall;
 use crate::machine::{Machine, Stop};
 use crate::memory::GuestMemory;
+use crate::meter::{Limits, Meter};
 use crate::mode::{Mode, RawLayout};
 use crate::pool::Loan;
 use crate::process;
 use crate::registers::{FloatRegisters, Registers, SpecialRegisters};
-use crate::watchdog::{Ended, Slot, Watchdog};
-
-pub(crate) use doors::Serving;
-
-mod doors;
+use crate::watchdog::Ended;
 
 /// The port that a raw guest writes to, to end: `out 0xFA, ..` of any width. All others are
 /// hypercalls. Wasp's own number.
@@ -56,6 +57,8 @@ pub struct Virtine {
     deadline: Duration,
     /// The first address behind the images that were loaded.
     image_end: u64,
+    /// Until when the run may take that a signal has interrupted.
+    interrupted: Option<Deadline>,
     /// The guest has not started. In a machine that another one has used, the other registers than the
     /// general ones are then still that one's.
     unstarted: bool,
@@ -162,6 +165,7 @@ impl Virtine {
             layout,
             deadline,
             image_end,
+            interrupted: None,
             unstarted: true,
             io_pending: None,
             at_hypercall: false,
@@ -233,16 +237,33 @@ impl Virtine {
 
     /// Runs the guest until it exits.
     ///
-    /// After [`Exit::Faulted`] the guest cannot go on, and every further run gives the same answer.
+    /// After [`Exit::Faulted`] the guest cannot go on, and every further run gives the same answer. Behind an
+    /// [`Exit::Interrupted`] the deadline is still that of the run that was interrupted.
     ///
     /// # Errors
     ///
     /// What the kernel has against it; nothing that a guest could bring about.
     pub fn run(&mut self) -> Result<Exit, Error> {
-        self.run_for(self.deadline)
+        let deadline = self.interrupted.take();
+        let deadline = deadline.unwrap_or_else(|| Deadline::after(self.deadline));
+        let exit = self.run_until(&deadline)?;
+        if exit == Exit::Interrupted {
+            self.interrupted = Some(deadline);
+        }
+        Ok(exit)
     }
 
-    fn run_for(&mut self, limit: Duration) -> Result<Exit, Error> {
+    /// As [`Virtine::run`], but goes on after signals that were for somebody else.
+    pub(crate) fn run_on_until(&mut self, deadline: &Deadline) -> Result<Exit, Error> {
+        loop {
+            match self.run_until(deadline)? {
+                Exit::Interrupted => {}
+                exit => return Ok(exit),
+            }
+        }
+    }
+
+    fn run_until(&mut self, deadline: &Deadline) -> Result<Exit, Error> {
         if let Some(fault) = &self.fault {
             return Ok(Exit::Faulted {
                 cause: fault.clone(),
@@ -250,35 +271,31 @@ impl Virtine {
         }
         process::check()?;
         self.io_pending = None;
-        let exit = match self.enter(limit)? {
+        let exit = match self.enter(deadline)? {
             Stop::Port(access) => self.port(access),
             Stop::Halted => Exit::Halted,
             Stop::Interrupted => Exit::Interrupted,
-            Stop::Ended(Ended::TimedOut) => Exit::TimedOut,
-            Stop::Ended(Ended::Cancelled) => Exit::Cancelled,
+            Stop::Ended(ended) => self.ended(ended),
             Stop::Fault(cause) => Exit::Faulted { cause },
         };
         if let Exit::Faulted { cause } = &exit {
             self.fault = Some(cause.clone());
         }
         self.at_hypercall = matches!(exit, Exit::Hypercall { .. });
-        self.suspect |= matches!(
-            exit,
-            Exit::Faulted { .. } | Exit::TimedOut | Exit::Cancelled
-        );
+        self.suspect |= matches!(exit, Exit::Faulted { .. });
         Ok(exit)
     }
 
-    fn enter(&mut self, limit: Duration) -> Result<Stop, Error> {
+    fn enter(&mut self, deadline: &Deadline) -> Result<Stop, Error> {
         match &mut self.body {
-            Body::Own(machine) => self.layout.blueprint().run(machine, limit),
+            Body::Own(machine) => self.layout.blueprint().run(machine, deadline),
             Body::Lent(loan) => {
                 let (machine, snapshot) = loan.parts();
                 if !self.unstarted {
-                    return snapshot.resume(machine, limit);
+                    return snapshot.resume(machine, deadline);
                 }
                 let registers = *machine.general();
-                let stop = snapshot.start(machine, &registers, limit)?;
+                let stop = snapshot.start(machine, &registers, deadline)?;
                 self.unstarted = snapshot.is_at_gate(machine);
                 if self.unstarted {
                     // Ended before the guest's first instruction: to the caller, it has not started.
@@ -413,10 +430,55 @@ impl Virtine {
     /// A handle that ends a run from any thread.
     #[must_use]
     pub fn canceller(&self) -> Canceller {
-        Canceller {
-            watchdog: self.machine().watchdog(),
-            slot: Arc::clone(self.machine().slot()),
+        self.machine().canceller()
+    }
+
+    /// The meter of what is now done for the guest, and its guest's memory what the host may spend on it.
+    pub(crate) fn meter(&mut self, limits: Limits) -> Meter {
+        let deadline = self.interrupted.take();
+        let deadline = deadline.unwrap_or_else(|| Deadline::after(self.deadline));
+        Meter::new(deadline, limits, self.memory_size()).in_machine(self.machine().slot())
+    }
+
+    /// What the guest asks for that has stopped at a hypercall.
+    pub(crate) fn hypercall(&mut self) -> Hypercall {
+        Hypercall::of(self.machine_mut().general())
+    }
+
+    /// Answers a guest that has stopped at a hypercall.
+    pub(crate) fn go_on_with(&mut self, answer: u64) {
+        self.machine_mut().answer(answer);
+    }
+
+    /// Takes note that the guest was ended from outside while the host worked for it.
+    pub(crate) const fn ended(&mut self, ended: Ended) -> Exit {
+        self.suspect = true;
+        match ended {
+            Ended::TimedOut => Exit::TimedOut,
+            Ended::Cancelled => Exit::Cancelled,
         }
+    }
+
+    /// The first address behind the images that were loaded.
+    pub(crate) const fn image_end(&self) -> u64 {
+        self.image_end
+    }
+
+    /// The guest's `length` bytes at `address`, if there are so many.
+    pub(crate) fn bytes(&self, address: u64, length: u64) -> Option<&[u8]> {
+        let address = self.layout.check(address.into(), length).ok()?;
+        self.machine().memory().bytes(address, length)
+    }
+
+    /// Has `fill` write to them.
+    pub(crate) fn fill_bytes(
+        &mut self,
+        address: u64,
+        length: u64,
+        fill: &mut dyn FnMut(&mut [u8]) -> Result<u64, doors::Stop>,
+    ) -> Option<Result<u64, doors::Stop>> {
+        let address = self.layout.check(address.into(), length).ok()?;
+        self.machine_mut().memory_mut().fill(address, length, fill)
     }
 
     /// The pool's machine, if its guest has stopped at a hypercall, which KVM then has finished.
@@ -467,21 +529,6 @@ pub(crate) fn read_image(path: &Path) -> Result<Vec<u8>, Error> {
         path: path.to_owned(),
         source,
     })
-}
-
-/// Ends the run of one [`Virtine`] from any thread.
-#[derive(Clone)]
-pub struct Canceller {
-    watchdog: &'static Watchdog,
-    slot: Arc<Slot>,
-}
-
-impl Canceller {
-    /// Ends the run that is under way with [`Exit::Cancelled`]; where none is, the next one, as soon
-    /// as it starts. Does nothing once the virtine is gone.
-    pub fn cancel(&self) {
-        self.watchdog.cancel(&self.slot);
-    }
 }
 
 /// Machines move between threads; a handle to cancel one is shared by them.

@@ -17,13 +17,13 @@ use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::Error;
+use crate::deadline::{Deadline, NEVER, now};
 use agenda::Agenda;
 pub use signal::use_signal;
-use slot::NEVER;
-pub(crate) use slot::{Ended, Slot};
+pub(crate) use slot::{Ended, Slot, Tenancy};
 
 mod agenda;
 mod signal;
@@ -31,7 +31,6 @@ mod slot;
 
 /// The process's watchdog.
 pub(crate) struct Watchdog {
-    epoch: Instant,
     signal: i32,
     shared: Mutex<Shared>,
     wake: Condvar,
@@ -63,7 +62,6 @@ impl Watchdog {
 
     fn new(signal: i32) -> Self {
         Self {
-            epoch: Instant::now(),
             signal,
             shared: Mutex::new(Shared {
                 slots: Vec::new(),
@@ -101,17 +99,17 @@ impl Watchdog {
         slot.immediate_exit.store(ptr::null_mut(), SeqCst);
     }
 
-    /// Lets the current thread run the slot's vCPU for `limit` from now on.
+    /// Lets the current thread run the slot's vCPU until `deadline`.
     #[inline]
-    pub(crate) fn arm(&self, slot: &Slot, limit: Duration) {
+    pub(crate) fn arm(&self, slot: &Slot, deadline: &Deadline) {
         // Published by the arming.
         slot.thread
             .store(signal::ready_thread(self.signal), Relaxed);
-        let deadline = slot.arm(self.now(), nanoseconds(limit));
+        slot.arm(deadline.end(), deadline.limit());
         if slot.is_cancelled() {
-            self.cancel(slot);
+            self.cancel(slot, slot.tenancy());
         }
-        if self.agenda.is_too_late_for(deadline) {
+        if self.agenda.is_too_late_for(deadline.end()) {
             self.lock().poked = true;
             self.wake.notify_one();
         }
@@ -123,27 +121,19 @@ impl Watchdog {
         slot.disarm()
     }
 
-    /// How much of its limit the slot's last run has left.
-    pub(crate) fn left(&self, slot: &Slot) -> Duration {
-        match slot.last_deadline() {
-            NEVER => Duration::MAX,
-            deadline => Duration::from_nanos(deadline.saturating_sub(self.now())),
-        }
-    }
-
-    /// Ends the slot's run, or the next one where none is under way.
-    pub(crate) fn cancel(&self, slot: &Slot) {
+    /// Ends a tenant's run in the slot's machine, or its next one where none is under way. Nothing happens once
+    /// the tenancy is over.
+    pub(crate) fn cancel(&self, slot: &Slot, tenancy: Tenancy) {
         // Under the lock, so that the machine cannot be taken out meanwhile.
         let _shared = self.lock();
-        slot.cancel(|| self.kick(slot));
+        slot.cancel(tenancy, || self.kick(slot));
     }
 
     fn watch(&self) {
         let mut shared = self.lock();
         loop {
             shared.poked = false;
-            self.agenda
-                .look(&shared.slots, || self.now(), |slot| self.kick(slot));
+            self.agenda.look(&shared.slots, now, |slot| self.kick(slot));
             if !shared.poked {
                 shared = self.sleep(shared);
             }
@@ -158,7 +148,7 @@ impl Watchdog {
                 .wait(shared)
                 .unwrap_or_else(PoisonError::into_inner),
             next => {
-                let pause = Duration::from_nanos(next.saturating_sub(self.now()));
+                let pause = Duration::from_nanos(next.saturating_sub(now()));
                 let waited = self.wake.wait_timeout(shared, pause);
                 waited.unwrap_or_else(PoisonError::into_inner).0
             }
@@ -180,18 +170,9 @@ impl Watchdog {
         unsafe { libc::syscall(libc::SYS_tgkill, process, thread, self.signal) };
     }
 
-    #[inline]
-    fn now(&self) -> u64 {
-        nanoseconds(self.epoch.elapsed())
-    }
-
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(NEVER)
 }
 
 #[cfg(all(test, not(loom)))]
@@ -208,7 +189,7 @@ mod tests {
     #[test]
     fn run_that_ends_in_time_is_left_alone() {
         let (watchdog, slot, flag) = slot();
-        watchdog.arm(&slot, Duration::from_secs(3600));
+        watchdog.arm(&slot, &Deadline::after(Duration::from_secs(3600)));
         assert_eq!(watchdog.disarm(&slot), None);
         assert_eq!(flag.load(SeqCst), 0);
         watchdog.leave(&slot);
@@ -217,7 +198,7 @@ mod tests {
     #[test]
     fn run_that_overstays_is_kicked() {
         let (watchdog, slot, flag) = slot();
-        watchdog.arm(&slot, Duration::from_millis(1));
+        watchdog.arm(&slot, &Deadline::after(Duration::from_millis(1)));
         while flag.load(SeqCst) == 0 {
             thread::yield_now();
         }
@@ -228,11 +209,11 @@ mod tests {
     #[test]
     fn shorter_limit_is_not_missed_behind_a_longer_one() {
         let (watchdog, long, _) = slot();
-        watchdog.arm(&long, Duration::from_secs(3600));
+        watchdog.arm(&long, &Deadline::after(Duration::from_secs(3600)));
         let (_, short, flag) = slot();
         for _ in 0..20 {
             flag.store(0, SeqCst);
-            watchdog.arm(&short, Duration::from_millis(1));
+            watchdog.arm(&short, &Deadline::after(Duration::from_millis(1)));
             while flag.load(SeqCst) == 0 {
                 thread::yield_now();
             }
@@ -246,12 +227,13 @@ mod tests {
     #[test]
     fn cancel_ends_this_run_or_the_next_and_no_other() {
         let (watchdog, slot, flag) = slot();
-        let hour = Duration::from_secs(3600);
+        let hour = &Deadline::after(Duration::from_secs(3600));
+        let tenancy = slot.tenancy();
         watchdog.arm(&slot, hour);
-        watchdog.cancel(&slot);
+        watchdog.cancel(&slot, tenancy);
         assert_eq!(flag.swap(0, SeqCst), 1);
         assert_eq!(watchdog.disarm(&slot), Some(Ended::Cancelled));
-        watchdog.cancel(&slot);
+        watchdog.cancel(&slot, tenancy);
         watchdog.arm(&slot, hour);
         assert_eq!(flag.swap(0, SeqCst), 1);
         assert_eq!(watchdog.disarm(&slot), Some(Ended::Cancelled));
@@ -262,9 +244,23 @@ mod tests {
     }
 
     #[test]
+    fn request_to_cancel_ends_with_its_tenancy() {
+        let (watchdog, slot, flag) = slot();
+        let hour = &Deadline::after(Duration::from_secs(3600));
+        let old = slot.tenancy();
+        watchdog.cancel(&slot, old);
+        slot.end_tenancy();
+        watchdog.arm(&slot, hour);
+        watchdog.cancel(&slot, old);
+        assert_eq!(watchdog.disarm(&slot), None);
+        assert_eq!(flag.load(SeqCst), 0);
+        watchdog.leave(&slot);
+    }
+
+    #[test]
     fn endless_limit_is_never_due() {
         let (watchdog, slot, flag) = slot();
-        watchdog.arm(&slot, Duration::MAX);
+        watchdog.arm(&slot, &Deadline::after(Duration::MAX));
         thread::sleep(Duration::from_millis(5));
         assert_eq!(watchdog.disarm(&slot), None);
         assert_eq!(flag.load(SeqCst), 0);

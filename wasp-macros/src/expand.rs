@@ -54,7 +54,7 @@ fn checked(arguments: TokenStream, function: &ItemFn) -> syn::Result<TokenStream
 /// static __virtine_square: Function             the handle: image and settings
 /// fn __virtine_try_square(x: i32) -> Result<..> the call under the attribute's policy
 /// fn __virtine_with_square(policy) -> With..    the same calls under another: see `with`
-/// mod square { use .. as try_call, with }       the public names of these
+/// mod square { use .. as try_call, with, .. }   the public names of these
 /// ```
 fn expand(
     function: &ItemFn,
@@ -71,10 +71,12 @@ fn expand(
     let init = settings.init.as_ref().map(|path| init(&path.0, &cfgs));
     let definition = definition(name, parts, settings, guest, host);
     let with_name = format_ident!("__virtine_with_{name}", span = Span::call_site());
+    let cancelled_by = format_ident!("__virtine_cancelled_by_{name}", span = Span::call_site());
     let calls = format_ident!("__virtine_calls_{name}", span = Span::call_site());
     let run = format_ident!("__virtine_run_{name}", span = Span::call_site());
     let names = Names {
         with: &with_name,
+        cancelled_by: &cancelled_by,
         try_call: &try_call,
         calls: &calls,
         run: &run,
@@ -273,7 +275,7 @@ fn fallible(
         #vis fn #try_call #generics(#parameters) -> ::core::result::Result<#result, #host::Error>
         #where_clause
         {
-            #run(::core::option::Option::None, #arguments)
+            #run(::core::default::Default::default(), #arguments)
         }
     }
 }
@@ -321,11 +323,11 @@ fn running(
     quote! {
         #[doc(hidden)]
         #[allow(dead_code, clippy::all)]
-        fn #run #generics(__policy: ::core::option::Option<&#host::Policy>, #parameters)
+        fn #run #generics(__options: #host::expansion::Options<'_>, #parameters)
             -> ::core::result::Result<#result, #host::Error>
         #where_clause
         {
-            let (result, #pattern) = #call(__policy, |arguments| { #(#pushes)* })?;
+            let (result, #pattern) = #call(__options, |arguments| { #(#pushes)* })?;
             #(#checks)*
             #(#copies)*
             ::core::result::Result::Ok(#restored)

@@ -1,4 +1,4 @@
-//! The public names beside a function: `f::try_call` and `f::with`.
+//! The public names beside a function: `f::try_call`, `f::with` and `f::cancelled_by`.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -20,6 +20,7 @@ pub(crate) fn public(
 ) -> TokenStream {
     let Names {
         with,
+        cancelled_by,
         try_call,
         calls,
         ..
@@ -38,6 +39,8 @@ pub(crate) fn public(
                 #inner_vis use super::#try_call as try_call;
                 #[doc(inline)]
                 #inner_vis use super::#with as with;
+                #[doc(inline)]
+                #inner_vis use super::#cancelled_by as cancelled_by;
             }
         };
     }
@@ -58,6 +61,11 @@ pub(crate) fn public(
             #[doc = "Calls under a policy of the caller's."]
             #vis fn with(policy: impl ::core::convert::Into<#host::Policy>) -> #calls {
                 #with(policy)
+            }
+
+            #[doc = "Calls that a token can end."]
+            #vis fn cancelled_by(token: &#host::CancelToken) -> #calls {
+                #cancelled_by(token)
             }
         }
     }

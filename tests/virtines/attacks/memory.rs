@@ -59,21 +59,39 @@ fn touch(cache: &Cache, start: u64, pages: u64) -> Exit {
 /// What this process holds by itself of the memory of virtines of this size, in bytes. No other test has
 /// any of the sizes that are asked for.
 fn own_memory(size: u64) -> u64 {
+    let mappings = mappings();
+    let is_virtines = |at: usize| {
+        let [start, end, _] = mappings[at];
+        // What lies in it from the start makes mappings of its own, before and behind.
+        (size - (1 << 20)..size + (64 << 20)).contains(&(end - start))
+    };
+    let touch = |one: usize, other: usize| mappings[one][1] == mappings[other][0];
+    (0..mappings.len())
+        .filter(|&at| {
+            is_virtines(at)
+                || (at > 0 && is_virtines(at - 1) && touch(at - 1, at))
+                || (at + 1 < mappings.len() && is_virtines(at + 1) && touch(at, at + 1))
+        })
+        .map(|at| mappings[at][2])
+        .sum()
+}
+
+/// Of each mapping of the process: start, end, and bytes that are its own.
+fn mappings() -> Vec<[u64; 3]> {
     let maps = fs::read_to_string("/proc/self/smaps").expect("own mappings");
-    let (mut counts, mut kibibytes) = (false, 0);
+    let mut mappings: Vec<[u64; 3]> = Vec::new();
     for line in maps.lines() {
-        let first = line.split_whitespace().next().unwrap_or_default();
+        let mut words = line.split_whitespace();
+        let first = words.next().unwrap_or_default();
         if let Some((start, end)) = first.split_once('-') {
             let [start, end] = [start, end].map(|at| u64::from_str_radix(at, 16).unwrap_or(0));
-            counts = (size..size + (64 << 20)).contains(&(end - start));
-        } else if counts && first == "Private_Dirty:" {
-            let value = line.split_whitespace().nth(1);
-            kibibytes += value
-                .and_then(|value| value.parse::<u64>().ok())
-                .unwrap_or(0);
+            mappings.push([start, end, 0]);
+        } else if let ("Private_Dirty:", Some(last)) = (first, mappings.last_mut()) {
+            let kibibytes = words.next().and_then(|value| value.parse::<u64>().ok());
+            last[2] += kibibytes.unwrap_or(0) << 10;
         }
     }
-    kibibytes << 10
+    mappings
 }
 
 #[test]

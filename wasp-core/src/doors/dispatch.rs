@@ -2,7 +2,6 @@
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::time::Instant;
 
 use rustix::fs::{SeekFrom, fstat, seek};
 use rustix::io::Errno;
@@ -18,13 +17,14 @@ use super::guest_memory::{Access as _, GuestSpace};
 use super::handles::{Handle, Handles, Open, quota_of_writes};
 use super::metadata;
 use super::policy::Policy;
-use super::quota::{Meter, Quota};
 use super::random;
 use super::refusal::{Answer, Refusal, Stop};
 use super::streams;
-use super::{Deadline, HeapEnd, path};
+use super::{HeapEnd, path};
 use crate::Error;
 use crate::hypercalls::Hypercall;
+use crate::meter::{Meter, Quota};
+use crate::watchdog::Ended;
 
 /// One call's dealings with its host.
 pub(crate) struct Session {
@@ -32,7 +32,6 @@ pub(crate) struct Session {
     pub(super) handles: Handles,
     pub(super) meter: Meter,
     heap: HeapEnd,
-    pub(super) deadline: Deadline,
     pub(super) time: CallTime,
     told: Told,
     last_refusal: Option<Refusal>,
@@ -58,19 +57,18 @@ pub(crate) enum Reply {
         /// Why not.
         reason: String,
     },
-    /// Its call is over: it has taken too long.
-    TimedOut,
+    /// Its call is over: it has taken too long, or was cancelled.
+    Ended(Ended),
 }
 
 impl Session {
-    /// A call under `policy` that must be over by `deadline`, with such a heap to move the end of.
-    pub(crate) fn new(policy: Policy, heap: HeapEnd, deadline: Deadline) -> Self {
+    /// A call under `policy`, by whose limits `meter` was made, with such a heap to move the end of.
+    pub(crate) fn new(policy: Policy, heap: HeapEnd, meter: Meter) -> Self {
         Self {
             handles: Handles::new(),
-            meter: Meter::new(policy.limits()),
+            meter,
             policy,
             heap,
-            deadline,
             time: CallTime::start(),
             told: Told::default(),
             last_refusal: None,
@@ -89,18 +87,35 @@ impl Session {
         Ok(())
     }
 
-    /// When the call must be over.
-    pub(crate) const fn deadline(&self) -> &Deadline {
-        &self.deadline
+    /// What the call has left.
+    pub(crate) const fn meter(&self) -> &Meter {
+        &self.meter
     }
 
-    /// What the guest was refused last.
-    pub(crate) fn into_refusal(self) -> Option<Refusal> {
-        self.last_refusal
+    /// The same, for whoever counts.
+    pub(crate) const fn meter_mut(&mut self) -> &mut Meter {
+        &mut self.meter
+    }
+
+    /// What the call has left, and what the guest was refused last.
+    pub(crate) fn into_parts(self) -> (Meter, Option<Refusal>) {
+        (self.meter, self.last_refusal)
     }
 
     /// Answers a hypercall of a guest that stands still, and whose memory is `memory`.
     pub(crate) fn answer(
+        &mut self,
+        call: Hypercall,
+        memory: &mut (impl GuestSpace + ?Sized),
+    ) -> Reply {
+        match self.count() {
+            Ok(()) => self.answer_counted(call, memory),
+            Err(stop) => self.reply(Err(stop)),
+        }
+    }
+
+    /// As [`Session::answer`], where note has been taken of the hypercall.
+    pub(crate) fn answer_counted(
         &mut self,
         call: Hypercall,
         memory: &mut (impl GuestSpace + ?Sized),
@@ -110,30 +125,34 @@ impl Session {
             number::CLOSE..=number::ISATTY | number::CLOCK..=number::HOST_RESULT => {}
             _ => return Reply::Unknown,
         }
-        let answer = match self.count() {
-            Ok(()) => self.dispatch(call, memory),
-            Err(stop) => Err(stop),
-        };
+        let answer = self.dispatch(call, memory);
         self.reply(answer)
     }
 
     /// Takes note of one more hypercall, or system call.
     pub(crate) fn count(&mut self) -> Result<(), Stop> {
-        self.meter.allow(Quota::Hypercalls, 1)?;
-        self.meter.take(Quota::Hypercalls, 1);
-        Ok(())
+        Ok(self.meter.count_hypercall()?)
     }
 
     /// What becomes of the guest after this answer.
     pub(crate) fn reply(&mut self, answer: Answer) -> Reply {
         match answer {
             Ok(answer) => Reply::Answer(answer),
-            Err(Stop::TimedOut) => Reply::TimedOut,
+            Err(Stop::Ended(ended)) => Reply::Ended(ended),
             Err(Stop::HostFunction { function, reason }) => {
                 Reply::HostFunction { function, reason }
             }
             Err(Stop::Errno(errno)) => Reply::Answer(negative(errno)),
             Err(Stop::Refused(refusal)) => self.refuse(refusal),
+        }
+    }
+
+    /// Whether this ends the call, and not only the guest's request.
+    pub(crate) fn is_over_by(&self, stop: &Stop) -> bool {
+        match stop {
+            Stop::Errno(_) => false,
+            Stop::Refused(refusal) => self.policy.ends(refusal),
+            Stop::HostFunction { .. } | Stop::Ended(_) => true,
         }
     }
 
@@ -260,10 +279,9 @@ impl Session {
             return self.random(memory, buffer, length);
         };
         let allowed = self.meter.allow(Quota::BytesRead, length)?;
-        let deadline = &self.deadline;
-        let count = memory.fill_with(buffer, allowed, |place| {
-            streams::read(&open, place, deadline)
-        })?;
+        let meter = &self.meter;
+        let count =
+            memory.fill_with(buffer, allowed, |place| streams::read(&open, place, meter))?;
         self.meter.take(Quota::BytesRead, count);
         Ok(count)
     }
@@ -279,7 +297,7 @@ impl Session {
         let quota = quota_of_writes(handle);
         let allowed = self.meter.allow(quota, length)?;
         let bytes = memory.bytes(address, allowed)?;
-        let count = streams::write(&open, bytes, &self.deadline)?;
+        let count = streams::write(&open, bytes, &self.meter)?;
         self.meter.take(quota, count);
         Ok(count)
     }
@@ -291,7 +309,8 @@ impl Session {
         length: u64,
     ) -> Answer {
         let allowed = self.meter.allow(Quota::BytesRead, length)?;
-        let count = memory.fill_with(buffer, allowed, random::fill)?;
+        let meter = &self.meter;
+        let count = memory.fill_with(buffer, allowed, |place| random::fill(place, meter))?;
         self.meter.take(Quota::BytesRead, count);
         Ok(count)
     }
@@ -336,30 +355,19 @@ impl Session {
         let name = memory.text(name)?;
         let told = String::from_utf8_lossy(&name).into_owned();
         let [from, length, buffer, capacity] = words(memory.bytes(call, 32)?);
-        self.whole(Quota::BytesWritten, length)?;
+        self.meter.whole(Quota::BytesWritten, length)?;
         let function = self.policy.function(&name);
         let function = function.ok_or_else(|| Stop::denied(Door::Host, &told))?;
         audit::opened(Door::Host, &told);
-        let start = Instant::now();
-        let result = function.call(memory.bytes(from, length)?);
-        self.deadline.put_off(start.elapsed());
-        let result = result?;
-        self.whole(Quota::BytesRead, result.len() as u64)?;
+        let arguments = memory.bytes(from, length)?;
+        let result = self.meter.uncounted(|| function.call(arguments))?;
+        self.meter.whole(Quota::BytesRead, result.len() as u64)?;
         let needed = result.len() as u64;
         match needed <= capacity {
             true => memory.put(buffer, &result)?,
             false => self.result = result,
         }
         Ok(needed)
-    }
-
-    /// Takes all of it off a quota, or none.
-    pub(super) fn whole(&mut self, quota: Quota, wanted: u64) -> Result<(), Stop> {
-        match self.meter.allow(quota, wanted)? {
-            allowed if allowed == wanted => self.meter.take(quota, wanted),
-            _ => return Err(self.meter.exceeded(quota)),
-        }
-        Ok(())
     }
 
     fn host_result(

@@ -65,7 +65,7 @@ pub(super) fn open(policy: &Policy, path: &Path, wanted: Wanted, mode: u64) -> R
     let file = beneath
         .open(wanted.flags, mode)
         .map_err(|errno| out_of_reach(errno, wanted.door(), path))?;
-    Ok(Open::new(file)?)
+    Ok(Open::private(file)?)
 }
 
 /// What a path leads to, without opening it; with `follow` false, a symbolic link itself.

@@ -8,9 +8,10 @@ use rustix::io::Errno;
 use virtine_rt::abi::doors::handle;
 
 use super::door::Door;
+use super::means::Means;
 use super::policy::{Policy, Stream};
-use super::quota::{Meter, Quota};
 use super::refusal::Stop;
+use crate::meter::{Meter, Quota};
 
 /// No handle is made to have a number from here on: Linux's usual RLIMIT_NOFILE.
 const HIGHEST: usize = 1024;
@@ -34,6 +35,8 @@ pub(super) enum Handle {
 pub(super) struct Open {
     descriptor: Descriptor,
     pub(super) kind: Kind,
+    /// Shared, as the descriptor is.
+    means: Arc<Means>,
 }
 
 #[derive(Clone)]
@@ -146,7 +149,12 @@ impl Handles {
 impl Open {
     /// Finds out what kind it is.
     pub(super) fn new(descriptor: OwnedFd) -> Result<Self, Errno> {
-        Self::of(Descriptor::Shared(Arc::new(descriptor)))
+        Self::of(Descriptor::Shared(Arc::new(descriptor)), Means::default())
+    }
+
+    /// What was opened for the guest alone, with O_NONBLOCK.
+    pub(super) fn private(descriptor: OwnedFd) -> Result<Self, Errno> {
+        Self::of(Descriptor::Shared(Arc::new(descriptor)), Means::private())
     }
 
     /// Where a standard stream leads, if its door is open.
@@ -158,20 +166,29 @@ impl Open {
             (Stream::Own, Door::Stdout) => Descriptor::Stdout,
             (Stream::Own, _) => Descriptor::Stderr,
         };
-        Ok(Self::of(descriptor)?)
+        Ok(Self::of(descriptor, Means::default())?)
     }
 
-    fn of(descriptor: Descriptor) -> Result<Self, Errno> {
+    fn of(descriptor: Descriptor, means: Means) -> Result<Self, Errno> {
         let kind = match FileType::from_raw_mode(fstat(descriptor.borrow())?.st_mode) {
             FileType::RegularFile | FileType::Directory => Kind::File,
             FileType::Socket => Kind::Socket,
             _ => Kind::Stream,
         };
-        Ok(Self { descriptor, kind })
+        Ok(Self {
+            descriptor,
+            kind,
+            means: Arc::new(means),
+        })
     }
 
     pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
         self.descriptor.borrow()
+    }
+
+    /// How its transfers are kept from waiting.
+    pub(super) fn means(&self) -> &Means {
+        &self.means
     }
 }
 

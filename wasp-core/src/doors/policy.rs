@@ -8,10 +8,10 @@ use std::sync::Arc;
 use virtine_rt::abi::doors::grant;
 
 use super::host::{HostFunction, Named};
-use super::quota::{Limits, Quota};
 use super::refusal::Stop;
 use super::roots::{Rights, Roots};
 use super::{Door, Refusal};
+use crate::meter::{Limits, Quota};
 
 /// What a guest may ask of its host. Denies everything until told otherwise.
 ///
@@ -177,7 +177,7 @@ impl Policy {
         self.with(|rules| rules.strict = true)
     }
 
-    pub(super) fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self) -> Limits {
         self.0.limits
     }
 

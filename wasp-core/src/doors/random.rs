@@ -2,17 +2,23 @@
 
 use std::path::Path;
 
+use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::refusal::Stop;
+use crate::meter::Meter;
 
-/// Fills the buffer. The kernel's generator never waits once the host has started.
-pub(super) fn fill(buffer: &mut [u8]) -> Result<u64, Stop> {
+/// Fills the buffer, in pieces: a mebibyte takes the generator some milliseconds. It never waits once the host
+/// has started.
+pub(super) fn fill(buffer: &mut [u8], meter: &Meter) -> Result<u64, Stop> {
+    let mut pieces = meter.pieces();
     let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match getrandom(rest, GetRandomFlags::empty()) {
+    while filled < buffer.len() {
+        let end = buffer.len().min(filled + pieces.next()?);
+        let place = buffer.get_mut(filled..end).unwrap_or_default();
+        match getrandom(place, GetRandomFlags::empty()) {
             Ok(count) => filled += count,
-            Err(rustix::io::Errno::INTR) => {}
+            Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
     }
@@ -23,7 +29,7 @@ pub(super) fn fill(buffer: &mut [u8]) -> Result<u64, Stop> {
 /// even these.
 pub(crate) fn seed() -> [u8; 16] {
     let mut seed = [0; 16];
-    let _ = fill(&mut seed);
+    let _ = getrandom(&mut seed, GetRandomFlags::empty());
     seed
 }
 

@@ -5,7 +5,8 @@ use std::fmt;
 use rustix::io::Errno;
 
 use super::door::Door;
-use super::quota::Quota;
+use crate::meter::{NoWait, Over, Quota};
+use crate::watchdog::Ended;
 
 /// Why a guest was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,13 +59,39 @@ pub(crate) enum Stop {
         /// Why not.
         reason: String,
     },
-    /// The call's deadline passed while the host waited for it.
-    TimedOut,
+    /// The call's time was over, or it was cancelled, while the host worked for it.
+    Ended(Ended),
 }
 
 impl Stop {
     pub(super) fn denied(door: Door, argument: impl AsRef<str>) -> Self {
         Self::Refused(Refusal::denied(door, argument.as_ref()))
+    }
+}
+
+impl From<Ended> for Stop {
+    fn from(ended: Ended) -> Self {
+        Self::Ended(ended)
+    }
+}
+
+impl From<Over> for Stop {
+    fn from(over: Over) -> Self {
+        match over {
+            Over::Ended(ended) => Self::Ended(ended),
+            Over::Exceeded { quota, limit } => {
+                Self::Refused(Refusal::QuotaExceeded { quota, limit })
+            }
+        }
+    }
+}
+
+impl From<NoWait> for Stop {
+    fn from(no_wait: NoWait) -> Self {
+        match no_wait {
+            NoWait::Ended(ended) => Self::Ended(ended),
+            NoWait::Errno(errno) => Self::Errno(errno),
+        }
     }
 }
 

@@ -6,9 +6,9 @@ use rustix::net::{Shutdown, shutdown, sockopt};
 use super::dispatch::Session;
 use super::guest_memory::{Access as _, GuestSpace};
 use super::handles::{Kind, Open, quota_of_writes};
-use super::quota::Quota;
 use super::refusal::{Answer, Stop};
 use super::streams::{self, Waiting};
+use crate::meter::Quota;
 
 impl Session {
     /// The stream behind a handle.
@@ -31,9 +31,9 @@ impl Session {
     ) -> Answer {
         let open = self.socket(handle)?;
         let allowed = self.meter.allow(Quota::BytesRead, length)?;
-        let deadline = self.deadline();
+        let meter = &self.meter;
         let count = memory.fill_with(buffer, allowed, |place| {
-            streams::receive(&open, place, peek, waiting, deadline)
+            streams::receive(&open, place, peek, waiting, meter)
         })?;
         self.meter.take(Quota::BytesRead, count);
         Ok(count)
@@ -51,7 +51,7 @@ impl Session {
         let quota = quota_of_writes(handle);
         let allowed = self.meter.allow(quota, length)?;
         let bytes = memory.bytes(address, allowed)?;
-        let count = streams::send(&open, bytes, waiting, self.deadline())?;
+        let count = streams::send(&open, bytes, waiting, &self.meter)?;
         self.meter.take(quota, count);
         Ok(count)
     }

@@ -2,7 +2,6 @@
 //! the caller has read from the program's memory.
 
 use std::path::Path;
-use std::thread;
 use std::time::Duration;
 
 use rustix::fs::{Stat, fcntl_getfl, fstat, fsync, ftruncate};
@@ -15,9 +14,12 @@ use super::door::Door;
 use super::files;
 use super::guest_memory::{Access as _, GuestSpace};
 use super::handles::{Handle, Kind, Open, quota_of_writes};
-use super::quota::Quota;
+use super::quietly::quietly;
 use super::refusal::{Answer, Stop};
 use super::roots::Rights;
+use super::streams::in_pieces;
+use crate::meter::Quota;
+use crate::watchdog::Ended;
 
 impl Session {
     /// Opens the file or directory at a path.
@@ -134,8 +136,12 @@ impl Session {
     ) -> Answer {
         let open = self.file(handle)?;
         let allowed = self.meter.allow(Quota::BytesRead, length)?;
+        let meter = &self.meter;
         let count = memory.fill_with(buffer, allowed, |place| {
-            Ok(pread(open.descriptor(), place, offset)? as u64)
+            in_pieces(place.len(), meter, |done, piece| {
+                let place = place.get_mut(done..done + piece).unwrap_or_default();
+                pread(open.descriptor(), place, offset.saturating_add(done as u64))
+            })
         })?;
         self.meter.take(Quota::BytesRead, count);
         Ok(count)
@@ -152,7 +158,11 @@ impl Session {
         let quota = quota_of_writes(handle);
         let allowed = self.meter.allow(quota, length)?;
         let bytes = memory.bytes(address, allowed)?;
-        let count = pwrite(open.descriptor(), bytes, offset)? as u64;
+        let count = in_pieces(bytes.len(), &self.meter, |done, piece| {
+            let piece = bytes.get(done..done + piece).unwrap_or_default();
+            let offset = offset.saturating_add(done as u64);
+            quietly(|| pwrite(open.descriptor(), piece, offset))
+        })?;
         self.meter.take(quota, count);
         Ok(count)
     }
@@ -162,8 +172,8 @@ impl Session {
         let open = self.file(handle)?;
         let now = u64::try_from(fstat(open.descriptor())?.st_size).unwrap_or(0);
         let more = length.saturating_sub(now);
-        self.whole(Quota::BytesWritten, more)?;
-        ftruncate(open.descriptor(), length)?;
+        self.meter.whole(Quota::BytesWritten, more)?;
+        quietly(|| ftruncate(open.descriptor(), length))?;
         Ok(0)
     }
 
@@ -211,12 +221,14 @@ impl Session {
     /// Waits, no longer than the call may take.
     pub(crate) fn sleep(&mut self, time: Duration) -> Answer {
         self.pass(Door::Clock)?;
-        let left = self.deadline.left();
-        thread::sleep(time.min(left));
-        match time >= left {
-            true => Err(Stop::TimedOut),
-            false => Ok(0),
-        }
+        self.meter.pause(time)?;
+        Ok(0)
+    }
+
+    /// Waits for what never comes. The call is over with that, so there is no use in letting its time pass.
+    pub(crate) fn sleep_for_ever(&self) -> Answer {
+        self.meter.check()?;
+        Err(Ended::TimedOut.into())
     }
 
     /// Random bytes, from the kernel's generator.

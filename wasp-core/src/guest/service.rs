@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use super::{Return, until_it_returns};
 use crate::Error;
-use crate::doors::{Deadline, GuestSpace, HeapEnd, Policy, Refusal, Reply, Session, Stop};
+use crate::deadline::Deadline;
+use crate::doors::{GuestSpace, HeapEnd, Policy, Refusal, Reply, Session, Stop};
 use crate::hypercalls::Hypercall;
 use crate::layout::Layout;
 use crate::linux::Process;
 use crate::machine::Machine;
 use crate::memory::GuestMemory;
+use crate::meter::Meter;
 use crate::snapshot::Snapshot;
 
 /// What a call is served under.
@@ -18,7 +20,9 @@ pub(crate) struct Terms<'a> {
     pub(crate) snapshot: &'a Snapshot,
     pub(crate) layout: &'a Layout,
     pub(crate) policy: &'a Policy,
+    /// How much time the call has in all, for its errors.
     pub(crate) limit: Duration,
+    pub(crate) meter: Meter,
     /// The files and streams among the arguments.
     pub(crate) handles: Vec<OwnedFd>,
     /// What the guest is as a Linux program, if it is one: as every call finds it, and as this one has it
@@ -26,8 +30,28 @@ pub(crate) struct Terms<'a> {
     pub(crate) program: Option<(&'a Process, &'a mut Option<Process>)>,
 }
 
+/// How a call that was served came back.
+pub(crate) struct Served {
+    pub(crate) exit: Return,
+    /// What the guest was refused last.
+    pub(crate) refusal: Option<Refusal>,
+    /// What the call has left.
+    pub(crate) meter: Meter,
+}
+
+impl Served {
+    /// A call that needed no service.
+    #[inline]
+    pub(crate) const fn at_once(exit: Return, meter: Meter) -> Self {
+        Self {
+            exit,
+            refusal: None,
+            meter,
+        }
+    }
+}
+
 /// Answers the guest that has stopped with `exit` and lets it go on, until it stops for something else.
-/// Returns that, and what the guest was refused last.
 ///
 /// Not inlined: a call that opens no door is not to carry any of this with it.
 #[cold]
@@ -35,19 +59,19 @@ pub(crate) fn serve(
     machine: &mut Machine,
     mut exit: Return,
     terms: Terms<'_>,
-) -> Result<(Return, Option<Refusal>), Error> {
+) -> Result<Served, Error> {
     let Terms {
         snapshot,
         layout,
         policy,
         limit,
+        meter,
         handles,
         mut program,
     } = terms;
     // Such a guest's heap is its own to manage, and takes all there is.
     let heap = HeapEnd::new(layout.heap_end, layout.heap_end);
-    let deadline = Deadline::after(machine.time_left());
-    let mut session = Session::new(policy.clone(), heap, deadline);
+    let mut session = Session::new(policy.clone(), heap, meter);
     session.adopt(handles)?;
     loop {
         let process = program
@@ -72,7 +96,7 @@ pub(crate) fn serve(
                     Reply::HostFunction { function, reason } => {
                         return Err(Error::HostFunction { function, reason });
                     }
-                    Reply::TimedOut => return Err(Error::TimedOut { limit }),
+                    Reply::Ended(ended) => return Err(Error::ended(ended, limit)),
                 }
             }
             (Return::SystemCall, Some(process)) => {
@@ -87,18 +111,20 @@ pub(crate) fn serve(
                 break;
             }
         }
-        exit = go_on(machine, snapshot, session.deadline())?;
+        exit = go_on(machine, snapshot, session.meter().deadline())?;
     }
-    Ok((exit, session.into_refusal()))
+    let (meter, refusal) = session.into_parts();
+    Ok(Served {
+        exit,
+        refusal,
+        meter,
+    })
 }
 
 /// Lets the guest go on.
 fn go_on(machine: &mut Machine, snapshot: &Snapshot, deadline: &Deadline) -> Result<Return, Error> {
-    let left = deadline.left();
-    let stop = snapshot.resume(machine, left)?;
-    until_it_returns(machine, stop, left, |machine, left| {
-        snapshot.resume(machine, left)
-    })
+    let stop = snapshot.resume(machine, deadline)?;
+    until_it_returns(machine, stop, |machine| snapshot.resume(machine, deadline))
 }
 
 /// What of the memory is the guest's own.

@@ -12,21 +12,24 @@ use virtine_rt::abi::hypercall::READY;
 use virtine_rt::abi::image::{Access, Image, ImageError, Program, Segment};
 use virtine_rt::abi::{AT_VIRTINE, PAGE_SIZE};
 
-use super::address_space::{AddressSpace, Protection};
+use super::address_space::Protection;
 use super::elf::{self, Executable};
 use super::layout::{self, Layout};
-use super::process::Process;
+use super::mapping;
+use super::process::{Given, Process};
 use super::run::End;
 use super::stack::Start;
 use crate::Error;
 use crate::arch::registers::USER_RFLAGS;
 use crate::blueprint::Blueprint;
-use crate::doors::{Deadline, HeapEnd, Policy, Session};
+use crate::deadline::Deadline;
+use crate::doors::{HeapEnd, Policy, Session};
 use crate::guest::{self, Return};
 use crate::hypercalls::Hypercall;
 use crate::machine::Machine;
 use crate::memory::GuestMemory;
 use crate::memory_file::MemoryFile;
+use crate::meter::Meter;
 use crate::snapshot::Snapshot;
 use crate::vcpu_state::VcpuState;
 
@@ -66,7 +69,7 @@ pub(crate) fn boot(program: &Program<'_>, limit: Duration) -> Result<Booted, Err
         file.write(segment.address, segment.bytes)?;
     }
     file.write(rsp, &stack)?;
-    let memory = GuestMemory::map(file.descriptor(), layout.blueprint.size)?;
+    let memory = GuestMemory::map(&file.contents())?;
     let mut machine = Machine::new(memory, &layout.blueprint)?;
     machine.set_general(kvm_regs {
         rip: executable.entry,
@@ -75,7 +78,8 @@ pub(crate) fn boot(program: &Program<'_>, limit: Duration) -> Result<Booted, Err
         ..Default::default()
     });
     let end = layout.end;
-    let mut process = Process::new(layout.space, layout.heap, sizes.stack, sizes.memory);
+    let given = Given(file.written().into());
+    let mut process = Process::new(layout.space, given, layout.heap, sizes.stack, sizes.memory);
     process.path.push("virtine");
     run(&mut process, &mut machine, &layout.blueprint, end, limit)?;
     snapshot(process, machine, &layout.blueprint, end)
@@ -89,9 +93,10 @@ fn run(
     end: u64,
     limit: Duration,
 ) -> Result<(), Error> {
-    let nothing = HeapEnd::new(0, 0);
-    let mut session = Session::new(Policy::new(), nothing, Deadline::after(limit));
-    let first = blueprint.run(machine, limit)?;
+    let (policy, nothing) = (Policy::new(), HeapEnd::new(0, 0));
+    let meter = Meter::new(Deadline::after(limit), policy.limits(), process.memory);
+    let mut session = Session::new(policy, nothing, meter);
+    let first = blueprint.run(machine, session.meter().deadline())?;
     let stopped = process.serve(machine, blueprint, &mut session, first)?;
     let exit = match stopped {
         End::Hypercall => {
@@ -134,6 +139,7 @@ fn snapshot(
     }
     set_gate(&mut file, &blueprint, state.fs_base())?;
     process.initial = process.space.clone().into();
+    process.given = Given(file.written().into());
     process.refused.clear();
     let mut layout = crate::layout::Layout::of_linux(
         &process.space,
@@ -178,8 +184,7 @@ fn pages_in_use(process: &Process, machine: &mut Machine, started: &Blueprint) -
     if let Some(ring3) = started.watched() {
         ring3.dirty_pages(machine.memory(), &mut pages);
     }
-    let given = process.initial.regions();
-    pages.extend(given.flat_map(|region| (region.start..region.end).step_by(PAGE_SIZE as usize)));
+    pages.extend(process.given.pages_between(0, u64::MAX));
     pages.sort_unstable();
     pages.dedup();
     let zero = [0; PAGE_SIZE as usize];
@@ -246,22 +251,25 @@ impl Process {
         let mut process = self.clone();
         let mapped = process.space.map(first, last, Protection::DATA);
         mapped.map_err(|_| ImageError::SegmentCount { found: 0 })?;
-        process.pages(machine.memory_mut(), ring3.tables()).set(
-            first,
-            last,
-            Protection::DATA,
-            false,
-        )?;
+        let rights = Protection::DATA.rights();
+        let memory = machine.memory_mut();
+        ring3.tables().remap(memory, first, last, rights);
         Ok(Some(process))
     }
 
-    /// Takes back what a call has changed in the page tables of its machine.
-    pub(crate) fn leave(&self, machine: &mut Machine, blueprint: &Blueprint) -> Result<(), Error> {
-        let Some(ring3) = blueprint.watched() else {
-            return Ok(());
-        };
-        let (now, initial): (&AddressSpace, _) = (&self.space, &self.initial);
-        self.pages(machine.memory_mut(), ring3.tables())
-            .restore(now, initial)
+    /// Takes back what a call has changed in the page tables of its machine. False where the machine is not to
+    /// be used again.
+    pub(crate) fn leave(
+        &self,
+        machine: &mut Machine,
+        blueprint: &Blueprint,
+    ) -> Result<bool, Error> {
+        match blueprint.watched() {
+            Some(ring3) => {
+                let memory = machine.memory_mut();
+                mapping::restore(memory, ring3.tables(), &self.space, &self.initial)
+            }
+            None => Ok(true),
+        }
     }
 }

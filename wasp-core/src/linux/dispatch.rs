@@ -73,7 +73,12 @@ impl Process {
     ) -> Result<Next, Trouble> {
         let [first, second, third, fourth, fifth, _] = arguments;
         let number = i64::try_from(number).unwrap_or(-1);
-        if let Some(answer) = self.for_memory(number, arguments, memory, tables) {
+        let pages = &mut Pages {
+            memory,
+            tables,
+            meter: session.meter(),
+        };
+        if let Some(answer) = self.for_memory(number, arguments, pages) {
             return answer.map(Next::Answer);
         }
         if number == libc::SYS_arch_prctl {
@@ -122,10 +127,8 @@ impl Process {
         &mut self,
         number: i64,
         [first, second, third, fourth, _, _]: [u64; 6],
-        memory: &mut GuestMemory,
-        tables: &PageTables,
+        pages: &mut Pages<'_>,
     ) -> Option<Result<u64, Trouble>> {
-        let pages = &mut Pages { memory, tables };
         Some(match number {
             libc::SYS_brk => self.brk(pages, first),
             libc::SYS_mmap => self.mmap(pages, [first, second, third, fourth]),

@@ -43,12 +43,22 @@ impl Process {
             libc::SYS_pwrite64 => session
                 .write_at(memory, number_of(first), [second, third, fourth])
                 .map_err(Into::into),
-            libc::SYS_readv => vectors(memory, second, third, |memory, address, length| {
-                session.read_handle(memory, number_of(first), address, length)
-            }),
-            libc::SYS_writev => vectors(memory, second, third, |memory, address, length| {
-                session.write_handle(memory, number_of(first), address, length)
-            }),
+            libc::SYS_readv => vectors(
+                session,
+                memory,
+                [second, third],
+                |session, memory, place| {
+                    session.read_handle(memory, number_of(first), place[0], place[1])
+                },
+            ),
+            libc::SYS_writev => vectors(
+                session,
+                memory,
+                [second, third],
+                |session, memory, place| {
+                    session.write_handle(memory, number_of(first), place[0], place[1])
+                },
+            ),
             libc::SYS_open => self.open(session, memory, [HERE, first, second, third]),
             libc::SYS_openat => self.open(session, memory, [first, second, third, fourth]),
             libc::SYS_creat => {
@@ -291,10 +301,10 @@ fn fstat(
 
 /// Moves the bytes of an array of `struct iovec`, until one is not moved whole.
 fn vectors(
+    session: &mut Session,
     memory: &mut Memory<'_>,
-    address: u64,
-    count: u64,
-    mut once: impl FnMut(&mut Memory<'_>, u64, u64) -> crate::doors::Answer,
+    [address, count]: [u64; 2],
+    mut once: impl FnMut(&mut Session, &mut Memory<'_>, [u64; 2]) -> crate::doors::Answer,
 ) -> Result<u64, Trouble> {
     if count > MAX_VECTORS {
         return Err(Errno::INVAL.into());
@@ -304,18 +314,19 @@ fn vectors(
     let words: Vec<u64> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
     let mut moved: u64 = 0;
     for vector in words.as_chunks::<2>().0 {
-        let [start, length] = *vector;
+        let [_, length] = *vector;
         if length == 0 {
             continue;
         }
-        match once(memory, start, length) {
+        match once(session, memory, *vector) {
             Ok(count) => {
                 moved = moved.saturating_add(count);
                 if count < length {
                     break;
                 }
             }
-            Err(stop) if moved == 0 => return Err(stop.into()),
+            // What was moved before is told, and the error next time; but the end of the call is the end.
+            Err(stop) if moved == 0 || session.is_over_by(&stop) => return Err(stop.into()),
             Err(_) => break,
         }
     }

@@ -28,6 +28,9 @@ const SUPERVISOR: Supervisor = Supervisor::new(PAGE_SIZE, Ports::SystemCalls);
 /// No program has more memory than this.
 const MOST: u64 = 4 << 30;
 
+/// What is needed besides segments and stack: guard pages and some heap.
+const SMALLEST_REST: u64 = 4 * PAGE_SIZE;
+
 /// Where everything lies.
 pub(crate) struct Layout {
     pub(crate) blueprint: Blueprint,
@@ -39,13 +42,29 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Lays out a program with so much memory, `stack` of it stack.
+    /// Lays out a program that may have so much memory in all, with what its segments take, `stack` of it
+    /// stack.
+    pub(crate) fn within(
+        executable: &Executable<'_>,
+        memory: u64,
+        stack: u64,
+    ) -> Result<Self, Error> {
+        let segments = executable.segments.iter();
+        let taken: u64 = segments.map(|segment| segment.end - segment.start).sum();
+        let needed = taken.saturating_add(stack).saturating_add(SMALLEST_REST);
+        match memory.checked_sub(taken) {
+            Some(rest) if memory >= needed => Self::new(executable, rest, stack),
+            _ => Err(ImageError::MemoryTooSmall { memory, needed }.into()),
+        }
+    }
+
+    /// Lays out a program with so much memory besides its segments, `stack` of it stack.
     pub(crate) fn new(executable: &Executable<'_>, memory: u64, stack: u64) -> Result<Self, Error> {
         let aligned = memory.is_multiple_of(PAGE_SIZE) && stack.is_multiple_of(PAGE_SIZE);
         if !aligned || stack == 0 || memory > MOST {
             return Err(ImageError::Sizes { memory, stack }.into());
         }
-        let needed = stack.saturating_add(4 * PAGE_SIZE);
+        let needed = stack.saturating_add(SMALLEST_REST);
         if memory < needed {
             return Err(ImageError::MemoryTooSmall { memory, needed }.into());
         }

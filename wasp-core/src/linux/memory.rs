@@ -6,6 +6,7 @@ use virtine_rt::abi::PAGE_SIZE;
 use super::address_space::Protection;
 use super::mapping::Pages;
 use super::process::{Process, Trouble};
+use crate::doors::Stop;
 
 const SHARED: u64 = libc::MAP_SHARED as u64;
 const PRIVATE: u64 = libc::MAP_PRIVATE as u64;
@@ -38,8 +39,10 @@ impl Process {
                 self.exhausted = Some(needed - mapped);
                 return Ok(end);
             }
-            if self.map(pages, mapped, needed, Protection::DATA).is_err() {
-                return Ok(end);
+            match self.map(pages, mapped, needed, Protection::DATA) {
+                // Of failure the program is told by where the end is.
+                Err(Trouble::Stop(Stop::Errno(_))) => return Ok(end),
+                result => result?,
             }
         } else if needed < mapped {
             self.unmap(pages, needed, mapped)?;
@@ -156,7 +159,7 @@ impl Process {
         }
         let to = self.place(0, new)?;
         self.map(pages, to, to + new, region.protection)?;
-        pages.copy(address, to, old);
+        pages.copy(address, to, old)?;
         self.unmap(pages, address, end)?;
         Ok(to)
     }
@@ -175,7 +178,7 @@ impl Process {
             return Err(Errno::NOMEM.into());
         }
         if advice == libc::MADV_DONTNEED as u64 {
-            pages.clear(address, end, &self.initial);
+            pages.clear(address, end, &self.given)?;
         }
         Ok(0)
     }
@@ -196,7 +199,7 @@ impl Process {
     /// What is mapped there next finds zeros.
     fn unmap(&mut self, pages: &mut Pages<'_>, start: u64, end: u64) -> Result<(), Trouble> {
         for region in self.space.regions_in(start, end) {
-            pages.clear(region.start, region.end, &self.initial);
+            pages.clear(region.start, region.end, &self.given)?;
         }
         if self.is_known(start, end) {
             pages.set(start, end, Protection::NONE, true)?;

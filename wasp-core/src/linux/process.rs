@@ -1,19 +1,21 @@
 //! One Linux program as its host sees it: its mappings, and all that it has set up by system calls.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::io::Errno;
+use virtine_rt::abi::PAGE_SIZE;
 
 use super::address_space::AddressSpace;
-use super::mapping::{Own, Pages};
+use super::mapping::Own;
 use super::memory::Break;
 use super::signals::Signals;
 use crate::Error;
-use crate::arch::paging::PageTables;
 use crate::doors::Stop;
 use crate::memory::GuestMemory;
+use crate::watchdog::Ended;
 
 /// The state of a program that is no machine's and no door's.
 #[derive(Clone, Debug)]
@@ -21,8 +23,10 @@ pub(crate) struct Process {
     pub(crate) space: AddressSpace,
     /// What its hash maps and stack guard begin with: the same in every call from one snapshot.
     pub(crate) seed: [u8; 16],
-    /// What is mapped in a machine that nothing has run in yet, and so what may hold something there.
+    /// What is mapped in a machine that nothing has run in yet.
     pub(crate) initial: Arc<AddressSpace>,
+    /// What holds something there.
+    pub(crate) given: Given,
     pub(crate) heap: Break,
     pub(crate) signals: Signals,
     /// Bytes of stack and of all memory, for those who ask.
@@ -36,6 +40,20 @@ pub(crate) struct Process {
     pub(crate) refused: BTreeSet<u64>,
     /// Bytes of the last request for memory that could not be met.
     pub(crate) exhausted: Option<u64>,
+}
+
+/// The pages that hold something from the start: runs in ascending order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Given(pub(crate) Arc<[Range<u64>]>);
+
+impl Given {
+    /// Those from `start` to `end`.
+    pub(crate) fn pages_between(&self, start: u64, end: u64) -> impl Iterator<Item = u64> {
+        self.0.iter().flat_map(move |run| {
+            let inside = run.start.max(start)..run.end.min(end);
+            inside.step_by(PAGE_SIZE as usize)
+        })
+    }
 }
 
 /// One system call, as the registers tell it.
@@ -83,6 +101,12 @@ impl From<Stop> for Trouble {
     }
 }
 
+impl From<Ended> for Trouble {
+    fn from(ended: Ended) -> Self {
+        Self::Stop(Stop::Ended(ended))
+    }
+}
+
 impl From<Error> for Trouble {
     fn from(error: Error) -> Self {
         Self::Host(error)
@@ -90,27 +114,25 @@ impl From<Error> for Trouble {
 }
 
 impl Process {
-    /// The memory and the page tables of a machine that it runs in.
-    pub(crate) fn pages<'a>(
-        &self,
-        memory: &'a mut GuestMemory,
-        tables: &'a PageTables,
-    ) -> Pages<'a> {
-        Pages { memory, tables }
-    }
-
     /// The memory that is the program's own.
     pub(crate) fn own<'a>(&'a self, memory: &'a mut GuestMemory) -> Own<'a> {
         let space = &self.space;
         Own { memory, space }
     }
 
-    /// A program of which this is mapped, with its heap behind its image.
-    pub(crate) fn new(space: AddressSpace, heap: u64, stack: u64, memory: u64) -> Self {
+    /// A program of which this is mapped, and holds what is `given`, with its heap behind its image.
+    pub(crate) fn new(
+        space: AddressSpace,
+        given: Given,
+        heap: u64,
+        stack: u64,
+        memory: u64,
+    ) -> Self {
         Self {
             seed: crate::doors::seed(),
             initial: Arc::new(space.clone()),
             space,
+            given,
             heap: Break {
                 start: heap,
                 end: heap,

@@ -14,14 +14,18 @@ use rustix::fs::{MemfdFlags, OFlags, fcntl_setfl, memfd_create};
 use super::elf::Executable;
 use super::layout::Layout;
 use super::names;
-use super::process::Process;
+use super::process::{Given, Process};
 use super::run::End;
 use super::stack::Start;
 use crate::Error;
 use crate::arch::registers::USER_RFLAGS;
-use crate::doors::{Deadline, HeapEnd, Policy, Reply, Session};
+use crate::cancel::CancelToken;
+use crate::cleaner::Disposable;
+use crate::deadline::Deadline;
+use crate::doors::{HeapEnd, Policy, Reply, Session};
 use crate::machine::Machine;
 use crate::memory::GuestMemory;
+use crate::meter::{Meter, Quota};
 
 const MEMORY: u64 = 64 << 20;
 const STACK: u64 = 1 << 20;
@@ -56,6 +60,7 @@ pub struct Program {
     memory: u64,
     stack: u64,
     timeout: Duration,
+    cancel: Option<CancelToken>,
 }
 
 /// How a program came to its end.
@@ -126,6 +131,7 @@ impl Program {
             memory: MEMORY,
             stack: STACK,
             timeout: TIMEOUT,
+            cancel: None,
         }
     }
 
@@ -166,8 +172,8 @@ impl Program {
         self
     }
 
-    /// Grants it so many bytes of memory, heap, mappings and stack together: 64 MiB unless said
-    /// otherwise. The program itself is not counted.
+    /// Grants it so many bytes of memory: the program itself (what its segments take in memory), heap,
+    /// mappings and stack together. 64 MiB unless said otherwise.
     #[must_use]
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = bytes;
@@ -188,18 +194,25 @@ impl Program {
         self
     }
 
+    /// Has this token end it.
+    #[must_use]
+    pub fn cancelled_by(mut self, token: &CancelToken) -> Self {
+        self.cancel = Some(token.clone());
+        self
+    }
+
     /// Runs it, its standard streams as the policy has them.
     ///
     /// # Errors
     ///
     /// [`Error::Program`] where the file is no static executable, [`Error::Fault`] where it does what no
-    /// program may, [`Error::TimedOut`], and where the host fails.
+    /// program may, [`Error::TimedOut`], [`Error::Cancelled`], and where the host fails.
     pub fn status(&self) -> Result<Finished, Error> {
         self.run(self.policy.clone())
     }
 
-    /// Runs it, and keeps what it writes to standard output and standard error, as far as its quota of
-    /// output goes.
+    /// Runs it, and keeps what it writes to standard output and standard error: as far as its quota of
+    /// output goes, and no more than its grant of memory, since the host keeps it in memory.
     ///
     /// # Errors
     ///
@@ -210,7 +223,8 @@ impl Program {
             .policy
             .clone()
             .stdout_to(copy(&stdout)?)
-            .stderr_to(copy(&stderr)?);
+            .stderr_to(copy(&stderr)?)
+            .limit(Quota::Output, self.policy.limits().output.min(self.memory));
         let finished = self.run(policy)?;
         Ok(Output {
             finished,
@@ -224,9 +238,8 @@ impl Program {
             policy = policy.stdin_from(holding(input)?);
         }
         let executable = Executable::parse(&self.file)?;
-        let layout = Layout::new(&executable, self.memory, self.stack)?;
-        let nothing = HeapEnd::new(0, 0);
-        let mut session = Session::new(policy, nothing, Deadline::after(self.timeout));
+        let layout = Layout::within(&executable, self.memory, self.stack)?;
+        let deadline = Deadline::after(self.timeout);
         let start = Start {
             arguments: &texts(&self.arguments)?,
             environment: &texts(&self.environment)?,
@@ -250,17 +263,22 @@ impl Program {
         }
         let rsp = layout.stack_top - stack.len() as u64;
         file.write(rsp, &stack)?;
-        let memory = GuestMemory::map(file.descriptor(), layout.blueprint.size)?;
-        let mut machine = Machine::new(memory, &layout.blueprint)?;
+        let memory = GuestMemory::map(&file.contents())?;
+        let mut machine = Disposable::from(Machine::new(memory, &layout.blueprint)?);
+        let token = self.cancel.as_ref();
+        let _cancelling = token.map(|token| token.watch(machine.canceller()));
+        let meter = Meter::new(deadline, policy.limits(), self.memory).in_machine(machine.slot());
+        let mut session = Session::new(policy, HeapEnd::new(0, 0), meter);
         machine.set_general(kvm_regs {
             rip: executable.entry,
             rsp,
             rflags: USER_RFLAGS,
             ..Default::default()
         });
-        let mut process = Process::new(layout.space, layout.heap, self.stack, self.memory);
+        let given = Given(file.written().into());
+        let mut process = Process::new(layout.space, given, layout.heap, self.stack, self.memory);
         process.path.clone_from(&self.path);
-        let first = layout.blueprint.run(&mut machine, self.timeout)?;
+        let first = layout.blueprint.run(&mut machine, &deadline)?;
         let end = process.serve(&mut machine, &layout.blueprint, &mut session, first)?;
         self.finished(end, &process, &mut machine)
     }
@@ -275,18 +293,20 @@ impl Program {
         let status = match end {
             End::Exited(code) => Status::Exited(code),
             End::Killed(signal) => Status::Killed(signal),
-            End::TimedOut | End::Ended(Reply::TimedOut) => return Err(Error::TimedOut { limit }),
+            End::Ended(ended) | End::Over(Reply::Ended(ended)) => {
+                return Err(Error::ended(ended, limit));
+            }
             End::Fault(fault) => return Err(Error::Fault(fault)),
             End::Hypercall => {
                 let number = machine.general().rdi;
                 return Err(Error::Fault(crate::exit::Fault::Hypercall { number }));
             }
-            End::Ended(Reply::Refused(refusal)) => return Err(refusal.into()),
-            End::Ended(Reply::HostFunction { function, reason }) => {
+            End::Over(Reply::Refused(refusal)) => return Err(refusal.into()),
+            End::Over(Reply::HostFunction { function, reason }) => {
                 return Err(Error::HostFunction { function, reason });
             }
             // No system call is answered so.
-            End::Ended(Reply::Answer(_) | Reply::Exit | Reply::Unknown) => {
+            End::Over(Reply::Answer(_) | Reply::Exit | Reply::Unknown) => {
                 return Err(Error::TimedOut { limit });
             }
         };

@@ -11,6 +11,7 @@ use crate::doors::{GuestSpace as _, Reply, Session};
 use crate::exit::{Direction, Fault, PortAccess};
 use crate::machine::{Machine, Stop};
 use crate::ring3::Ring3;
+use crate::watchdog::Ended;
 
 /// How a program came to its end.
 #[derive(Debug)]
@@ -20,8 +21,10 @@ pub(crate) enum End {
     /// It made a hypercall: the registers tell which.
     Hypercall,
     Fault(Fault),
-    TimedOut,
-    Ended(Reply),
+    /// It was ended from outside.
+    Ended(Ended),
+    /// Its call is over, by this reply to a system call.
+    Over(Reply),
 }
 
 impl Process {
@@ -34,7 +37,7 @@ impl Process {
         mut stop: Stop,
     ) -> Result<End, Error> {
         let Some(ring3) = blueprint.watched() else {
-            return Ok(End::TimedOut);
+            return Ok(End::Fault(not_in_ring3()));
         };
         loop {
             match stop {
@@ -45,7 +48,7 @@ impl Process {
                 }
                 Stop::Port(access) => return Ok(port(&access)),
                 Stop::Interrupted => {}
-                Stop::Ended(_) => return Ok(End::TimedOut),
+                Stop::Ended(ended) => return Ok(End::Ended(ended)),
                 Stop::Fault(fault) => return Ok(End::Fault(fault)),
                 Stop::Halted => {
                     return Ok(End::Fault(Fault::Kvm {
@@ -53,7 +56,7 @@ impl Process {
                     }));
                 }
             }
-            stop = ring3.run(machine, session.deadline().left())?;
+            stop = ring3.run(machine, session.meter().deadline())?;
         }
     }
 
@@ -66,7 +69,7 @@ impl Process {
     ) -> Result<Option<End>, Error> {
         match blueprint.watched() {
             Some(ring3) => self.system_call(machine, ring3, session),
-            None => Ok(Some(End::TimedOut)),
+            None => Ok(Some(End::Fault(not_in_ring3()))),
         }
     }
 
@@ -80,7 +83,7 @@ impl Process {
         let call = SystemCall::of(machine.general());
         let next = match self.answer(call, session, machine.memory_mut(), ring3.tables())? {
             Outcome::Next(next) => next,
-            Outcome::Ended(reply) => return Ok(Some(End::Ended(reply))),
+            Outcome::Ended(reply) => return Ok(Some(End::Over(reply))),
         };
         let answer = match next {
             Next::Answer(answer) => answer,
@@ -123,6 +126,13 @@ impl SystemCall {
             number: u64::from(rax as u32),
             arguments: [rdi, rsi, rdx, r10, r8, r9],
         }
+    }
+}
+
+/// Programs are never laid out otherwise.
+fn not_in_ring3() -> Fault {
+    Fault::Kvm {
+        reason: "a program outside ring 3".to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use virtine_rt::abi::doors::clock;
 
 use super::process::{Process, Trouble};
-use crate::doors::{Access as _, GuestSpace, Session, Stop};
+use crate::doors::{Access as _, GuestSpace, Session};
 
 const NANOSECONDS: u64 = 1_000_000_000;
 
@@ -134,7 +134,7 @@ pub(super) fn futex(
             }
             match timeout {
                 // It would wait for ever.
-                0 => Err(Stop::TimedOut.into()),
+                0 => Ok(session.sleep_for_ever()?),
                 _ => {
                     session.sleep(span(memory, timeout)?)?;
                     Err(Errno::TIMEDOUT.into())

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::slot::{NEVER, Slot};
+use super::slot::Slot;
+use crate::deadline::NEVER;
 use crate::sync::Ordering::SeqCst;
 use crate::sync::{AtomicU64, store_before_load};
 
@@ -100,10 +101,10 @@ mod loom_models {
             meeting.agenda.next_look.store(5, SeqCst);
             let watchdog = meeting.clone();
             let looking = thread::spawn(move || watchdog.look(5));
-            let deadline = meeting.slot.arm(0, 10);
-            let told = meeting.agenda.is_too_late_for(deadline);
+            meeting.slot.arm(10, 10);
+            let told = meeting.agenda.is_too_late_for(10);
             looking.join().expect("no panic");
-            assert!(told || meeting.agenda.next_look() <= deadline);
+            assert!(told || meeting.agenda.next_look() <= 10);
         });
     }
 
@@ -112,7 +113,7 @@ mod loom_models {
         loom::model(|| {
             let meeting = Meeting::new();
             let watchdog = meeting.clone();
-            meeting.slot.arm(0, 10);
+            meeting.slot.arm(10, 10);
             let looking = thread::spawn(move || watchdog.look(20));
             let ended = meeting.slot.disarm();
             let kicks = meeting.kicks.load(SeqCst);
@@ -127,17 +128,43 @@ mod loom_models {
         loom::model(|| {
             let meeting = Meeting::new();
             let canceller = meeting.clone();
-            let cancelling = thread::spawn(move || canceller.slot.cancel(|| {}));
-            meeting.slot.arm(0, 10);
+            let tenancy = meeting.slot.tenancy();
+            let cancelling = thread::spawn(move || canceller.slot.cancel(tenancy, || {}));
+            meeting.slot.arm(10, 10);
             let first = meeting.slot.disarm();
             cancelling.join().expect("no panic");
-            meeting.slot.arm(0, 10);
+            meeting.slot.arm(10, 10);
             if meeting.slot.is_cancelled() {
-                meeting.slot.cancel(|| {});
+                meeting.slot.cancel(tenancy, || {});
             }
             let second = meeting.slot.disarm();
             let cancelled = [first, second].map(|ended| ended == Some(Ended::Cancelled));
             assert!(cancelled.contains(&true), "{first:?}, {second:?}");
+        });
+    }
+
+    #[test]
+    fn loom_cancel_never_reaches_the_next_tenant() {
+        loom::model(|| {
+            let meeting = Meeting::new();
+            let canceller = meeting.clone();
+            let tenancy = meeting.slot.tenancy();
+            meeting.slot.arm(10, 10);
+            let cancelling = thread::spawn(move || {
+                canceller.slot.cancel(tenancy, || {
+                    canceller.kicks.fetch_add(1, SeqCst);
+                });
+            });
+            let first = meeting.slot.disarm();
+            let kicks = meeting.kicks.load(SeqCst);
+            assert_eq!(first.is_some(), kicks == 1);
+            meeting.slot.end_tenancy();
+            meeting.slot.arm(20, 10);
+            assert!(!meeting.slot.is_cancelled());
+            assert_eq!(meeting.slot.disarm(), None);
+            cancelling.join().expect("no panic");
+            assert_eq!(meeting.kicks.load(SeqCst), kicks, "it is another's");
+            assert!(!meeting.slot.is_cancelled());
         });
     }
 }

@@ -1,0 +1,103 @@
+//! Writes that raise no signal in the program.
+//!
+//! A write to a pipe that nobody reads raises SIGPIPE, one beyond RLIMIT_FSIZE raises SIGXFSZ; both end a
+//! program that has not seen to them (signal(7)). What a guest writes is not to do that: the error number
+//! alone tells the guest.
+
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use rustix::io::Errno;
+
+/// Makes a system call that may raise SIGPIPE or SIGXFSZ in this thread, and lets none of the two get out.
+///
+/// Both are raised for the thread that writes. So it blocks them, and takes back what its own call has raised.
+/// One that was pending before is somebody else's and stays.
+pub(super) fn quietly<T>(call: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
+    let raised = set_of(&[libc::SIGPIPE, libc::SIGXFSZ]);
+    let before = exchange_mask(libc::SIG_BLOCK, &raised);
+    let [pipe, size] = [libc::SIGPIPE, libc::SIGXFSZ].map(|signal| is_pending(signal, &before));
+    let result = call();
+    match result {
+        Err(Errno::PIPE) if !pipe => take_back(libc::SIGPIPE),
+        Err(Errno::FBIG) if !size => take_back(libc::SIGXFSZ),
+        _ => {}
+    }
+    exchange_mask(libc::SIG_SETMASK, &before);
+    result
+}
+
+fn set_of(signals: &[i32]) -> libc::sigset_t {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigemptyset initialises the set that it is given.
+    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+    for &signal in signals {
+        // SAFETY: the set is initialised, and the signals are ones that there are.
+        unsafe { libc::sigaddset(set.as_mut_ptr(), signal) };
+    }
+    // SAFETY: it has been initialised above.
+    unsafe { set.assume_init() }
+}
+
+/// Changes the thread's mask; returns what it was.
+fn exchange_mask(how: i32, set: &libc::sigset_t) -> libc::sigset_t {
+    let mut before = set_of(&[]);
+    // SAFETY: both sets are initialised; changes the current thread's own mask only, and fails only for an
+    // unknown first argument.
+    unsafe { libc::pthread_sigmask(how, set, &raw mut before) };
+    before
+}
+
+/// Whether a signal is pending. Only one that was blocked before can be.
+fn is_pending(signal: i32, blocked: &libc::sigset_t) -> bool {
+    if !is_in(blocked, signal) {
+        return false;
+    }
+    let mut pending = set_of(&[]);
+    // SAFETY: the place for the answer is valid.
+    unsafe { libc::sigpending(&raw mut pending) };
+    is_in(&pending, signal)
+}
+
+fn is_in(set: &libc::sigset_t, signal: i32) -> bool {
+    // SAFETY: the set is initialised, and the signal is one that there is.
+    unsafe { libc::sigismember(set, signal) == 1 }
+}
+
+/// Consumes a pending signal of this thread's, if there is one.
+fn take_back(signal: i32) {
+    let set = set_of(&[signal]);
+    let at_once = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the set and the time are valid, and nobody wants to know more of the signal.
+    unsafe { libc::sigtimedwait(&raw const set, ptr::null_mut(), &raw const at_once) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pending() -> bool {
+        is_pending(libc::SIGPIPE, &set_of(&[libc::SIGPIPE]))
+    }
+
+    #[test]
+    fn broken_pipe_is_told_by_its_number_alone() {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let before = exchange_mask(libc::SIG_BLOCK, &set_of(&[libc::SIGPIPE]));
+        let wrote = quietly(|| rustix::io::write(&writer, b"x"));
+        assert_eq!(wrote, Err(Errno::PIPE));
+        assert!(!pending(), "taken back");
+        let wrote = rustix::io::write(&writer, b"x");
+        assert_eq!(wrote, Err(Errno::PIPE));
+        assert!(pending(), "the program's own");
+        let wrote = quietly(|| rustix::io::write(&writer, b"x"));
+        assert_eq!(wrote, Err(Errno::PIPE));
+        assert!(pending(), "still the program's own");
+        take_back(libc::SIGPIPE);
+        exchange_mask(libc::SIG_SETMASK, &before);
+    }
+}
