@@ -201,7 +201,7 @@ fn sizes_that_make_no_sense_are_refused() {
     ] {
         let error = ordinary("arguments").memory(memory).stack(stack).status();
         assert!(
-            matches!(error, Err(Error::Image(_))),
+            matches!(error, Err(Error::Image(_) | Error::Program(_))),
             "{memory} {stack}: {error:?}"
         );
     }

@@ -13,6 +13,8 @@ mod attacks;
 mod bodies;
 mod cache;
 mod calls;
+mod cancels;
+mod deadlines;
 mod doors;
 mod exceptions;
 mod forms;

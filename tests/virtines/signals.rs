@@ -1,14 +1,16 @@
 //! The signal by which runs are ended, chosen by the program. Each case in a process of its own, since the
 //! choice is made once.
 
+use std::fs::File;
 use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::alone;
-use wasp_core::{Cache, Error, Exit, Virtine, use_signal, virtine};
+use wasp_core::{Cache, Error, Exit, Policy, Virtine, use_signal, virtine};
 
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
@@ -159,4 +161,119 @@ fn child_chooses_too_late() {
         "{refused}"
     );
     use_signal(libc::SIGRTMAX()).expect("it is the one in use");
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn signals_do_not_put_the_deadline_off() {
+    alone::run("signals::child_is_signalled_near_the_deadline", &[]);
+}
+
+#[virtine(timeout = "300ms")]
+fn spins() {
+    loop {
+        core::hint::spin_loop();
+    }
+}
+
+#[test]
+#[ignore = "run alone by signals_do_not_put_the_deadline_off"]
+fn child_is_signalled_near_the_deadline() {
+    extern "C" fn nothing(_: i32) {}
+    // SAFETY: the handler does nothing.
+    unsafe { libc::signal(libc::SIGUSR1, nothing as extern "C" fn(i32) as usize) };
+    // SAFETY: asks for a number.
+    let this = unsafe { libc::pthread_self() };
+    let over = Over(AtomicBool::new(false));
+    let limit = Duration::from_millis(300);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.0.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(40));
+                // SAFETY: the thread waits for this one, so it is there.
+                unsafe { libc::pthread_kill(this, libc::SIGUSR1) };
+            }
+        });
+        let _ended = Ending(&over);
+        let mut virtine = Virtine::builder()
+            .deadline(limit)
+            .build()
+            .expect("a virtine");
+        virtine.load_raw(&[0xeb, 0xfe], 0x8000).expect("it fits");
+        for _ in 0..3 {
+            let start = Instant::now();
+            let ended = spins::try_call();
+            assert!(matches!(ended, Err(Error::TimedOut { .. })), "{ended:?}");
+            assert!(start.elapsed() < 2 * limit, "{:?}", start.elapsed());
+            let start = Instant::now();
+            while virtine.run().expect("a run") == Exit::Interrupted {}
+            assert!(start.elapsed() >= limit, "{:?}", start.elapsed());
+            assert!(start.elapsed() < 2 * limit, "{:?}", start.elapsed());
+        }
+    });
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn writes_for_a_guest_raise_no_signal_in_the_program() {
+    alone::run("signals::child_has_default_actions", &[]);
+}
+
+#[virtine(allow(stdout))]
+fn prints() -> Option<i32> {
+    use std::io::Write as _;
+    let mut stdout = std::io::stdout();
+    let written = stdout
+        .write_all(&[b'x'; 5000])
+        .and_then(|()| stdout.flush());
+    written.err().and_then(|error| error.raw_os_error())
+}
+
+#[virtine]
+fn fills(file: &mut File, bytes: usize) -> Option<i32> {
+    let written = std::io::Write::write_all(file, &vec![1; bytes]);
+    written.err().and_then(|error| error.raw_os_error())
+}
+
+#[virtine(std)]
+fn stretches(file: &mut File, bytes: u64) -> [Option<i32>; 2] {
+    use std::os::unix::fs::FileExt as _;
+    let code = |error: std::io::Error| error.raw_os_error();
+    [
+        file.set_len(bytes).err().and_then(code),
+        file.write_at(&[1], bytes).err().and_then(code),
+    ]
+}
+
+#[test]
+#[ignore = "run alone by writes_for_a_guest_raise_no_signal_in_the_program"]
+fn child_has_default_actions() {
+    for signal in [libc::SIGPIPE, libc::SIGXFSZ] {
+        // SAFETY: the default action is no handler.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let policy = Policy::new().stdout_to(writer.try_clone().expect("a second one"));
+    assert_eq!(prints::with(policy).call(), Some(libc::EPIPE));
+    let mut end = File::from(OwnedFd::from(writer));
+    assert_eq!(fills(&mut end, 10_000), Some(libc::EPIPE));
+    let limit = libc::rlimit {
+        rlim_cur: 8192,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    // SAFETY: the limit is valid, and of this process alone.
+    unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) };
+    let path = std::env::temp_dir().join(format!("wasp-signals-{}", std::process::id()));
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&path);
+    let mut file = file.expect("a file");
+    std::fs::remove_file(&path).expect("removed");
+    assert_eq!(fills(&mut file, 8192), None);
+    assert_eq!(fills(&mut file, 1), Some(libc::EFBIG));
+    assert_eq!(stretches(&mut file, 100_000), [Some(libc::EFBIG); 2]);
 }

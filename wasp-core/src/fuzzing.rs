@@ -8,10 +8,12 @@ use virtine_rt::abi::{PAGE_SIZE, USER_BASE};
 
 use crate::Policy;
 use crate::arch::paging::{PageTables, Rights};
-use crate::doors::{Deadline, GuestSpace, HeapEnd, Reply, Session, Stop};
+use crate::deadline::Deadline;
+use crate::doors::{GuestSpace, HeapEnd, Reply, Session, Stop};
 use crate::hypercalls::Hypercall;
-use crate::linux::{AddressSpace, Next, Outcome, Process, Protection, SystemCall};
+use crate::linux::{AddressSpace, Given, Next, Outcome, Process, Protection, SystemCall};
 use crate::memory::GuestMemory;
+use crate::meter::Meter;
 
 /// Memory of which the first page is not the guest's to write.
 struct Flat<'a>(&'a mut [u8]);
@@ -26,14 +28,14 @@ const WRITABLE: u64 = 0x1000;
 pub fn serve(policy: Policy, calls: &[(u64, [u64; 3])], memory: &mut [u8]) {
     let size = memory.len() as u64;
     let read_only = memory.get(..WRITABLE as usize).map(<[u8]>::to_vec);
-    let deadline = Deadline::after(Duration::from_millis(20));
-    let mut session = Session::new(policy, HeapEnd::new(WRITABLE, size), deadline);
+    let meter = meter(&policy);
+    let mut session = Session::new(policy, HeapEnd::new(WRITABLE, size), meter);
     for &(number, arguments) in calls {
         let call = Hypercall { number, arguments };
         match session.answer(call, &mut Flat(memory)) {
             Reply::Answer(answer) => check(answer),
             Reply::Unknown => {}
-            Reply::Exit | Reply::TimedOut | Reply::Refused(_) | Reply::HostFunction { .. } => break,
+            Reply::Exit | Reply::Ended(_) | Reply::Refused(_) | Reply::HostFunction { .. } => break,
         }
     }
     let after = memory.get(..WRITABLE as usize).map(<[u8]>::to_vec);
@@ -41,6 +43,12 @@ pub fn serve(policy: Policy, calls: &[(u64, [u64; 3])], memory: &mut [u8]) {
         read_only, after,
         "memory was written that is not the guest's to write"
     );
+}
+
+/// Of a call with as little time as a fuzzer has.
+fn meter(policy: &Policy) -> Meter {
+    let deadline = Deadline::after(Duration::from_millis(20));
+    Meter::new(deadline, policy.limits(), 1 << 20)
 }
 
 /// An answer is zero or more, or one of Linux's error numbers.
@@ -107,11 +115,12 @@ pub fn system_calls(policy: Policy, calls: &[(u64, [u64; 6])], contents: &[u8]) 
     }
     let length = contents.len().min(4 * PAGE_SIZE as usize);
     memory.put(start, &contents[..length]).expect("inside");
-    let deadline = Deadline::after(Duration::from_millis(20));
-    let mut session = Session::new(policy, HeapEnd::new(0, 0), deadline);
+    let meter = meter(&policy);
+    let mut session = Session::new(policy, HeapEnd::new(0, 0), meter);
     let (near, _far) = UnixStream::pair().expect("a pair");
     session.adopt(vec![near.into()]).expect("a stream");
-    let mut process = Process::new(space, mapped, PAGE_SIZE, end - start);
+    let given = Given([start..mapped].into());
+    let mut process = Process::new(space, given, mapped, PAGE_SIZE, end - start);
     for &(number, arguments) in calls {
         let call = SystemCall { number, arguments };
         let outcome = process.answer(call, &mut session, &mut memory, &tables);

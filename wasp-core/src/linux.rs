@@ -40,6 +40,6 @@ pub(crate) use dispatch::Outcome;
 pub use elf::ElfError;
 pub(crate) use process::Process;
 #[cfg(fuzzing)]
-pub(crate) use process::{Next, SystemCall};
+pub(crate) use process::{Given, Next, SystemCall};
 pub use program::{Finished, Output, Program, Status};
 pub(crate) use run::{End, is_system_call};

@@ -1,7 +1,7 @@
 //! ELF files that nobody's linker made.
 
 use wasp_core::Error;
-use wasp_core::linux::Program;
+use wasp_core::linux::{ElfError, Program};
 
 use super::ORDINARY;
 
@@ -78,6 +78,31 @@ fn segments_out_of_bounds_are_refused() {
         let mut file = sound.clone();
         file[at..at + 8].copy_from_slice(&u64::to_le_bytes(value));
         assert!(refused(file), "{value:#x} at {at}");
+    }
+}
+
+/// What a segment takes in memory beyond the file is granted like all else.
+#[test]
+fn segments_count_against_the_memory_that_is_granted() {
+    for size in [1_u64 << 20, 1 << 30, 3 << 30] {
+        let mut file = program(&EXIT, READ_EXECUTE);
+        file[104..112].copy_from_slice(&size.to_le_bytes());
+        let program = Program::new("p", file).memory(2 << 20).stack(1 << 20);
+        let start = std::time::Instant::now();
+        let refused = program.status();
+        let Err(Error::Program(ElfError::Memory {
+            segments,
+            needed,
+            granted,
+        })) = refused
+        else {
+            panic!("{size:#x}: {refused:?}");
+        };
+        assert_eq!((segments, granted), (size.next_multiple_of(4096), 2 << 20));
+        assert!(needed > size);
+        assert!(start.elapsed() < std::time::Duration::from_secs(1));
+        let program = program.memory(needed);
+        assert!(program.status().is_ok(), "{size:#x}: as much as it says");
     }
 }
 

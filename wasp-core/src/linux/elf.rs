@@ -52,6 +52,15 @@ pub enum ElfError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// Its segments and its stack take more memory than it is granted.
+    Memory {
+        /// Bytes that its segments take in memory, in whole pages.
+        segments: u64,
+        /// Bytes that they, the stack and some heap need.
+        needed: u64,
+        /// Bytes granted.
+        granted: u64,
+    },
     /// It starts outside its own code.
     EntryPoint {
         /// The address found.
@@ -81,6 +90,15 @@ impl fmt::Display for ElfError {
                  `-C target-feature=+crt-static`"
             ),
             Self::Segment { address, reason } => write!(f, "the segment at {address:#x} {reason}"),
+            Self::Memory {
+                segments,
+                needed,
+                granted,
+            } => write!(
+                f,
+                "expected at least {needed} bytes of memory for a program whose segments take \
+                 {segments}, found {granted}; raise it: `Program::memory`"
+            ),
             Self::EntryPoint { address } => {
                 write!(
                     f,

@@ -18,7 +18,7 @@ use virtine_rt::abi::image::ImageError;
 use virtine_rt::abi::{PAGE_SIZE, USER_BASE};
 
 use super::address_space::{AddressSpace, Protection};
-use super::elf::Executable;
+use super::elf::{ElfError, Executable};
 use crate::Error;
 use crate::arch::descriptors::{Ports, Supervisor};
 use crate::arch::paging::PageTables;
@@ -54,7 +54,11 @@ impl Layout {
         let needed = taken.saturating_add(stack).saturating_add(SMALLEST_REST);
         match memory.checked_sub(taken) {
             Some(rest) if memory >= needed => Self::new(executable, rest, stack),
-            _ => Err(ImageError::MemoryTooSmall { memory, needed }.into()),
+            _ => Err(Error::Program(ElfError::Memory {
+                segments: taken,
+                needed,
+                granted: memory,
+            })),
         }
     }
 
