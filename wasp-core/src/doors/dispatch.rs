@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::time::Instant;
+use std::time::Duration;
 
 use rustix::fs::{SeekFrom, fstat, seek};
 use rustix::io::Errno;
@@ -16,6 +16,7 @@ use super::environment;
 use super::files::{self, Wanted};
 use super::guest_memory::{Access as _, GuestSpace};
 use super::handles::{Handle, Handles, Open, quota_of_writes};
+use super::host::HostCall;
 use super::metadata;
 use super::policy::Policy;
 use super::quota::{Meter, Quota};
@@ -26,12 +27,17 @@ use super::{Deadline, HeapEnd, path};
 use crate::Error;
 use crate::hypercalls::Hypercall;
 
+/// Bytes of memory that arguments of host functions may take, unless more is known of the guest.
+const MEMORY: u64 = 16 << 20;
+
 /// One call's dealings with its host.
 pub(crate) struct Session {
     pub(super) policy: Policy,
     pub(super) handles: Handles,
     pub(super) meter: Meter,
     heap: HeapEnd,
+    /// Bytes of memory that the guest is granted.
+    memory: u64,
     pub(super) deadline: Deadline,
     pub(super) time: CallTime,
     told: Told,
@@ -70,12 +76,18 @@ impl Session {
             meter: Meter::new(policy.limits()),
             policy,
             heap,
+            memory: MEMORY,
             deadline,
             time: CallTime::start(),
             told: Told::default(),
             last_refusal: None,
             result: Vec::new(),
         }
+    }
+
+    /// The same, of a guest that is granted so many bytes of memory.
+    pub(crate) fn granted(self, memory: u64) -> Self {
+        Self { memory, ..self }
     }
 
     /// Gives the guest handles ahead of its first own, beside those that its quota grants.
@@ -340,9 +352,16 @@ impl Session {
         let function = self.policy.function(&name);
         let function = function.ok_or_else(|| Stop::denied(Door::Host, &told))?;
         audit::opened(Door::Host, &told);
-        let start = Instant::now();
-        let result = function.call(memory.bytes(from, length)?);
-        self.deadline.put_off(start.elapsed());
+        let mut call = HostCall {
+            arguments: memory.bytes(from, length)?,
+            depth: self.policy.depth_of_arguments(),
+            memory: self.memory,
+            deadline: &self.deadline,
+            taken: Duration::ZERO,
+        };
+        let result = function.call(&mut call);
+        let taken = call.taken;
+        self.deadline.put_off(taken);
         let result = result?;
         self.whole(Quota::BytesRead, result.len() as u64)?;
         let needed = result.len() as u64;

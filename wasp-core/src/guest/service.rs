@@ -47,7 +47,7 @@ pub(crate) fn serve(
     // Such a guest's heap is its own to manage, and takes all there is.
     let heap = HeapEnd::new(layout.heap_end, layout.heap_end);
     let deadline = Deadline::after(machine.time_left());
-    let mut session = Session::new(policy.clone(), heap, deadline);
+    let mut session = Session::new(policy.clone(), heap, deadline).granted(layout.granted);
     session.adopt(handles)?;
     loop {
         let process = program

@@ -56,7 +56,8 @@ impl<'a> Serving<'a> {
         let session = self.session.get_or_insert_with(|| {
             let machine = virtine.machine();
             let deadline = Deadline::after(machine.time_left()).or_cancelled(machine.slot());
-            Session::new(self.policy.clone(), virtine.heap(), deadline)
+            let memory = virtine.memory_size();
+            Session::new(self.policy.clone(), virtine.heap(), deadline).granted(memory)
         });
         match session.answer(call, virtine) {
             Reply::Answer(answer) => virtine.go_on_with(answer),
