@@ -1,17 +1,42 @@
-//! The doors without a virtual machine, for the fuzzer.
+//! The doors and the decoder without a virtual machine, for the fuzzer.
 
 use std::ops::Range;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use serde::Deserialize;
+use virtine_rt::abi::image::{Access, Segment};
 use virtine_rt::abi::{PAGE_SIZE, USER_BASE};
+use virtine_rt::codec::DEPTH;
 
 use crate::Policy;
 use crate::arch::paging::{PageTables, Rights};
+use crate::decode::{self, Allowance, Source, Statics};
 use crate::doors::{Deadline, GuestSpace, HeapEnd, Reply, Session, Stop};
 use crate::hypercalls::Hypercall;
 use crate::linux::{AddressSpace, Next, Outcome, Process, Protection, SystemCall};
 use crate::memory::GuestMemory;
+
+/// Decodes a result that its guest has noted the static texts of; `image` lies at [`USER_BASE`].
+#[must_use]
+pub fn decode<T: Deserialize<'static>>(
+    bytes: &[u8],
+    notes: &[u8],
+    image: &'static [u8],
+) -> Option<T> {
+    let segments = [Segment {
+        address: USER_BASE,
+        size: image.len() as u64,
+        access: Access::Read,
+        bytes: image,
+    }];
+    let source = Source {
+        bytes,
+        depth: DEPTH,
+        statics: Statics::new(&segments, notes),
+    };
+    decode::decode(source, &mut Allowance::new(16 << 20, || true), |_| Ok(())).ok()
+}
 
 /// Memory of which the first page is not the guest's to write.
 struct Flat<'a>(&'a mut [u8]);
