@@ -6,12 +6,22 @@ use std::collections::{BTreeMap, HashMap};
 use libfuzzer_sys::fuzz_target;
 use serde::{Deserialize, Serialize};
 use virtine_rt::codec;
+use wasp_core::fuzzing;
 
 #[derive(Debug, Serialize, Deserialize)]
 enum Tree {
     Leaf,
     Text(String),
     Node { left: Box<Tree>, right: Option<Box<Tree>>, weight: f64 },
+}
+
+/// Nests as deep as it may, and takes memory that no byte stands for.
+#[derive(Debug, Serialize, Deserialize)]
+struct List {
+    #[serde(skip)]
+    room: [u64; 32],
+    next: Option<Box<List>>,
+    others: Vec<List>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -27,7 +37,7 @@ struct Mixed {
 
 /// What decodes is a value: to encode it again does not fail.
 fn check<T: Serialize + serde::de::DeserializeOwned>(bytes: &[u8]) {
-    if let Ok(value) = codec::decode_untrusted::<T>(bytes) {
+    if let Some(value) = fuzzing::decode::<T>(bytes, &[], &[]) {
         let mut again = Vec::new();
         codec::encode(&value, &mut again).expect("a value");
     }
@@ -39,6 +49,9 @@ fuzz_target!(|bytes: &[u8]| {
     check::<(u64, ((), (Vec<u8>, ())))>(bytes);
     check::<Result<String, (Option<i32>, u8, String)>>(bytes);
     check::<Vec<Tree>>(bytes);
+    check::<List>(bytes);
     static TEXT: &[u8] = b"a text of the image's";
-    let _ = codec::decode_untrusted_with::<&'static str>(bytes, TEXT);
+    // Notes of texts are as hostile as the texts.
+    let (value, notes) = bytes.split_at(bytes.len() / 2);
+    let _ = fuzzing::decode::<(&'static str, Vec<&'static str>)>(value, notes, TEXT);
 });

@@ -15,6 +15,7 @@ mod cache;
 mod calls;
 mod cancels;
 mod deadlines;
+mod decoding;
 mod doors;
 mod exceptions;
 mod forms;

@@ -48,7 +48,8 @@ pub const SYSTEM_CALL_PORT: u16 = 0xFD;
 pub mod hypercall {
     /// Initialisation is over. RSI: the first address of the heap that is still unused.
     pub const READY: u64 = 0x100;
-    /// The call returned. RSI: address of the encoded result; RDX: its length in bytes.
+    /// The call returned. RSI: address of the encoded result; RDX: its length in bytes; RCX: bytes of the
+    /// [notes](crate::codec::Note) of its static texts, which follow it.
     pub const DONE: u64 = 0x101;
     /// The guest panicked. RSI: address of a [`PanicReport`](super::PanicReport).
     pub const PANIC: u64 = 0x102;

@@ -2,11 +2,12 @@
 //!
 //! The only place that names bincode. Arguments follow one another without a frame; the result
 //! stands alone. Both ends are compiled from the same source types, so no type information travels.
-//! What a guest wrote is read by [`decode_untrusted`], which is our own: see there.
+//! What a guest wrote is read by the host's own reader, `wasp-core/src/decode.rs`.
 
 use alloc_crate::string::{String, ToString as _};
 use alloc_crate::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 
 use bincode::config::{Configuration, Fixint, LittleEndian, NoLimit};
 use bincode::enc::write::Writer;
@@ -14,14 +15,17 @@ use bincode::error::EncodeError;
 use serde::{Deserialize, Serialize};
 
 pub mod form;
-mod untrusted;
+mod notes;
 
-pub use untrusted::{
-    MAX_DEPTH, MAX_EMPTY_ELEMENTS, MAX_SEARCHED, decode_untrusted, decode_untrusted_with,
-};
+pub use notes::Note;
+use notes::Notes;
 
 const CONFIG: Configuration<LittleEndian, Fixint, NoLimit> =
     bincode::config::standard().with_fixed_int_encoding();
+
+/// How many levels deep the host lets a value nest that a guest hands over, unless more are granted. A level is
+/// whatever holds another value: a struct or tuple, an enum's variant, a sequence or map, a `Some`.
+pub const DEPTH: u32 = 1000;
 
 /// Where encoded bytes go, in order.
 pub trait Sink {
@@ -44,11 +48,6 @@ pub enum CodecError {
     /// The bytes are not a value of the type, or the type cannot be encoded; serde's or bincode's
     /// own words.
     Invalid(String),
-    /// Bytes are left over behind the value.
-    Trailing {
-        /// How many.
-        bytes: usize,
-    },
 }
 
 impl fmt::Display for CodecError {
@@ -56,7 +55,6 @@ impl fmt::Display for CodecError {
         match self {
             Self::Full => f.write_str("the encoded value does not fit"),
             Self::Invalid(reason) => f.write_str(reason),
-            Self::Trailing { bytes } => write!(f, "{bytes} bytes follow the value"),
         }
     }
 }
@@ -70,11 +68,29 @@ impl core::error::Error for CodecError {}
 /// [`CodecError::Full`] where the sink refuses bytes, [`CodecError::Invalid`] where the type's own
 /// `Serialize` fails.
 pub fn encode<T: Serialize + ?Sized>(value: &T, sink: &mut impl Sink) -> Result<(), CodecError> {
-    let mut writer = SinkWriter { sink, full: false };
+    encode_noting(value, sink, 0..0).map(drop)
+}
+
+/// As [`encode`]; returns a [`Note`] of each text among the value's that lies at `statics`, one behind the other, in
+/// the order of their positions.
+///
+/// # Errors
+///
+/// As [`encode`].
+pub fn encode_noting<T: Serialize + ?Sized>(
+    value: &T,
+    sink: &mut impl Sink,
+    statics: Range<usize>,
+) -> Result<Vec<u8>, CodecError> {
+    let mut writer = SinkWriter {
+        sink,
+        full: false,
+        notes: Notes::of(statics),
+    };
     let result = bincode::serde::encode_into_writer(value, &mut writer, CONFIG);
     match result {
         _ if writer.full => Err(CodecError::Full),
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(writer.notes.taken),
         Err(error) => Err(CodecError::Invalid(error.to_string())),
     }
 }
@@ -82,10 +98,12 @@ pub fn encode<T: Serialize + ?Sized>(value: &T, sink: &mut impl Sink) -> Result<
 struct SinkWriter<'a, S> {
     sink: &'a mut S,
     full: bool,
+    notes: Notes,
 }
 
 impl<S: Sink> Writer for SinkWriter<'_, S> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.notes.see(bytes);
         if self.sink.write(bytes) {
             return Ok(());
         }
@@ -162,60 +180,6 @@ mod tests {
     }
 
     #[test]
-    fn result_with_a_tail_is_refused() {
-        let mut bytes = encoded(&1_u32);
-        bytes.push(0);
-        assert_eq!(
-            decode_untrusted::<u32>(&bytes),
-            Err(CodecError::Trailing { bytes: 1 })
-        );
-    }
-
-    #[test]
-    fn claimed_length_beyond_the_bytes_is_refused() {
-        for claim in [5, 1 << 20, 1 << 40, u64::MAX] {
-            let mut bytes = encoded("abcd");
-            bytes[..8].copy_from_slice(&claim.to_le_bytes());
-            assert!(decode_untrusted::<String>(&bytes).is_err(), "{claim}");
-            assert!(decode_untrusted::<Vec<u64>>(&bytes).is_err(), "{claim}");
-        }
-    }
-
-    #[test]
-    fn invalid_utf8_is_refused() {
-        let mut bytes = encoded("abcd");
-        bytes[8] = 0xff;
-        assert!(matches!(
-            decode_untrusted::<String>(&bytes),
-            Err(CodecError::Invalid(_))
-        ));
-    }
-
-    #[test]
-    fn static_texts_are_those_of_the_image_and_no_others() {
-        const IMAGE: &[u8] = b"onetwothree";
-        let decode = |value: &Option<&str>| {
-            decode_untrusted_with::<Option<&'static str>>(&encoded(value), IMAGE)
-        };
-        assert_eq!(decode(&Some("two")), Ok(Some("two")));
-        assert_eq!(decode(&Some("")), Ok(Some("")));
-        assert_eq!(decode(&None), Ok(None));
-        assert!(matches!(decode(&Some("four")), Err(CodecError::Invalid(_))));
-    }
-
-    #[test]
-    fn search_for_static_texts_is_bounded() {
-        let mut image = vec![0; 1 << 20];
-        image.push(b'a');
-        let texts = encoded(&vec!["a"; 70]);
-        let decoded = decode_untrusted_with::<Vec<&str>>(&texts, &image);
-        let Err(CodecError::Invalid(reason)) = decoded else {
-            panic!("{decoded:?}");
-        };
-        assert!(reason.starts_with("too many texts"), "{reason}");
-    }
-
-    #[test]
     fn full_sink_is_told_from_a_bad_value() {
         struct Small(usize);
         impl Sink for Small {
@@ -231,16 +195,9 @@ mod tests {
     }
 
     #[test]
-    fn nested_values_round_trip() {
-        let value = vec![("a".to_owned(), Some(1.5_f64)), (String::new(), None)];
-        assert_eq!(decode_untrusted(&encoded(&value)), Ok(value));
-    }
-
-    #[test]
-    fn both_readers_understand_what_the_writer_writes() {
+    fn reader_understands_what_the_writer_writes() {
         fn check<T: Serialize + DeserializeOwned + PartialEq + core::fmt::Debug>(value: T) {
             let bytes = encoded(&value);
-            assert_eq!(decode_untrusted::<T>(&bytes).as_ref(), Ok(&value));
             assert_eq!(Decoder::new(&bytes).take::<T>().as_ref(), Ok(&value));
         }
         check((i8::MIN, i16::MIN, i32::MIN, i64::MIN, i128::MIN));
@@ -257,34 +214,31 @@ mod tests {
     }
 
     #[test]
-    fn elements_without_bytes_are_counted() {
-        for claim in [
-            MAX_EMPTY_ELEMENTS.into(),
-            u64::from(MAX_EMPTY_ELEMENTS) + 1,
-            u64::MAX,
-        ] {
-            let decoded = decode_untrusted::<Vec<()>>(&claim.to_le_bytes());
-            assert_eq!(
-                decoded.is_ok(),
-                claim == MAX_EMPTY_ELEMENTS.into(),
-                "{claim}"
-            );
-        }
-    }
-
-    #[test]
-    fn nesting_is_bounded() {
-        // A list as recursive types make one: each byte nests one level deeper.
-        #[derive(Debug)]
-        struct List;
-        impl<'de> Deserialize<'de> for List {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                Option::<alloc_crate::boxed::Box<Self>>::deserialize(deserializer).map(|_| Self)
+    fn texts_that_lie_in_the_statics_are_noted() {
+        let text = "one and two";
+        let here = text.as_ptr().addr();
+        let value = (7_u8, "elsewhere", Some(&text[4..]), &text[..0], text);
+        let mut bytes = Vec::new();
+        let statics = here..here + text.len();
+        let notes = encode_noting(&value, &mut bytes, statics).expect("a Vec takes all");
+        assert_eq!(bytes, encoded(&value));
+        let (first, rest) = Note::first(&notes).expect("a note");
+        let (second, rest) = Note::first(rest).expect("a second one");
+        assert!(rest.is_empty());
+        let address = here as u64;
+        assert_eq!(
+            first,
+            Note {
+                position: 1 + 8 + 9 + 1 + 8,
+                address: address + 4
             }
-        }
-        let nested = |levels: usize| [vec![1; levels], vec![0]].concat();
-        assert!(decode_untrusted::<List>(&nested(MAX_DEPTH as usize)).is_ok());
-        assert!(decode_untrusted::<List>(&nested(MAX_DEPTH as usize + 1)).is_err());
-        assert!(decode_untrusted::<List>(&nested(10_000_000)).is_err());
+        );
+        assert_eq!(
+            second,
+            Note {
+                position: first.position + 7 + 8 + 8,
+                address
+            }
+        );
     }
 }

@@ -9,6 +9,7 @@ pub mod exit;
 mod heap;
 pub mod host;
 mod hypercall;
+mod image;
 mod mem;
 mod panic;
 

@@ -12,6 +12,8 @@ pub(crate) mod door;
 pub mod host;
 #[path = "guest/hypercall.rs"]
 mod hypercall;
+#[path = "guest/image.rs"]
+mod image;
 #[path = "std_guest/panic.rs"]
 mod panic;
 #[path = "std_guest/result.rs"]
@@ -71,7 +73,7 @@ pub fn start(_: usize, _: usize, _: u64, init: fn()) -> ! {
         // Each call flushes it, and the first use allocates its buffer.
         let _ = io::stdout().flush();
         init();
-        hypercall::leave(number::READY, 0, 0)
+        hypercall::leave(number::READY, [0; 3])
     })
 }
 
@@ -185,6 +187,7 @@ pub mod exit {
 
     use serde::Serialize;
 
+    use super::image::image;
     use super::result::Encoded;
     use super::{Never, hypercall};
     use crate::abi::hypercall as number;
@@ -197,12 +200,15 @@ pub mod exit {
     /// Where the result's own `Serialize` fails.
     pub fn done<T: Serialize + ?Sized>(result: &T) -> Never {
         let mut encoded = Encoded::new();
-        if let Err(error) = codec::encode(result, &mut encoded) {
-            panic!("result cannot be encoded: {error}");
-        }
+        let notes = match codec::encode_noting(result, &mut encoded, image()) {
+            Ok(notes) => notes,
+            Err(error) => panic!("result cannot be encoded: {error}"),
+        };
+        let length = encoded.bytes().len();
+        codec::Sink::write(&mut encoded, &notes);
         // What is held back; where the door is closed, nobody wants it.
         let _ = std::io::stdout().flush();
-        let bytes = encoded.bytes();
-        hypercall::leave(number::DONE, bytes.as_ptr() as usize, bytes.len())
+        let place = encoded.bytes().as_ptr() as usize;
+        hypercall::leave(number::DONE, [place, length, notes.len()])
     }
 }

@@ -10,15 +10,17 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use virtine_rt::abi::doors::handle;
 use virtine_rt::abi::hypercall;
-use virtine_rt::abi::image::{Entries, Image, Program, Sizes};
+use virtine_rt::abi::image::{Entries, Image, Program, Segment, Sizes};
 use virtine_rt::codec::form::{self, EncodeAs};
 use virtine_rt::codec::{self, CodecError, Sink};
 
 use crate::Error;
 use crate::cancel::CancelToken;
 use crate::deadline::Deadline;
+use crate::decode::{self, Failure, Source, Statics};
 use crate::doors::Policy;
 use crate::error::Panic;
+use crate::excerpt::excerpt;
 use crate::exit::Fault;
 use crate::guest::{self, Return, Served, Terms};
 use crate::layout::Layout;
@@ -56,8 +58,8 @@ pub struct Definition {
     pub snapshot: bool,
     /// What its guests may ask of the host, unless a call says otherwise.
     pub policy: fn() -> Policy,
-    /// Whether the result may hold a `&'static str`, which is then one of the image's.
-    pub borrows_statics: bool,
+    /// How many levels its result, and what it changes, may nest.
+    pub depth: u32,
     /// Whether its guest is a program with the real std.
     pub std: bool,
 }
@@ -98,6 +100,8 @@ struct Ready {
     template: Template,
     pool: Arc<Pool>,
     policy: Policy,
+    /// Those of the image, for texts that results borrow.
+    segments: Vec<Segment<'static>>,
 }
 
 impl Function {
@@ -114,7 +118,7 @@ impl Function {
 
     /// Calls the function in a machine of its own. `encode` is handed a place in the guest's memory
     /// for the arguments, in their order. Behind the result, of type `R`, the guest returns what it
-    /// has changed of them, of type `C`.
+    /// has changed of them, of type `C`, which `accept` must agree to.
     ///
     /// # Errors
     ///
@@ -123,6 +127,7 @@ impl Function {
         &self,
         options: Options<'_>,
         encode: impl FnOnce(&mut Arguments<'_>),
+        accept: impl FnOnce(&C) -> Result<(), Mismatch>,
     ) -> Result<(R, C), Error> {
         process::check()?;
         let identity = ptr::from_ref(self).addr();
@@ -132,6 +137,7 @@ impl Function {
             template,
             pool,
             policy: own,
+            segments,
         } = self.ready()?;
         let policy = options.policy.unwrap_or(own);
         let mut loan = pool.get(limit)?;
@@ -167,24 +173,31 @@ impl Function {
             }
             over => Served::at_once(over, meter),
         };
-        let Served { exit, refusal, .. } = served;
+        let Served {
+            exit,
+            refusal,
+            meter,
+        } = served;
         match exit {
             Return::Hypercall {
                 number: hypercall::DONE,
-                arguments: [address, size, _],
+                arguments: place,
             } => {
-                let statics: &'static [u8] = match self.definition.borrows_statics {
-                    true => self.definition.image,
-                    false => &[],
-                };
-                let result = decode(machine, template.layout(), address, size, statics)?;
-                let reusable = match own {
-                    Some(own) => own.leave(machine, &template.layout().blueprint)?,
-                    None => true,
-                };
-                match reusable {
-                    true => loan.give_back(),
-                    false => drop(loan),
+                let (layout, depth) = (template.layout(), self.definition.depth);
+                let source = source(machine, layout, place, segments, depth)?;
+                let mut allowance = meter.allowance();
+                let result = decode::decode(source, &mut allowance, |(_, changed): &(R, C)| {
+                    accept(changed).map_err(|Mismatch(reason)| Failure::Invalid(reason))
+                });
+                let result = result.map_err(|failure| no_result(failure, limit))?;
+                let left = own.map(|own| own.leave(machine, &layout.blueprint));
+                match left.unwrap_or(Ok(true)) {
+                    Ok(true) => loan.give_back(),
+                    Ok(false) => drop(loan),
+                    Err(error) => {
+                        decode::discard(result, depth);
+                        return Err(error);
+                    }
                 }
                 Ok(result)
             }
@@ -239,7 +252,7 @@ impl Function {
     fn make_ready(&self) -> Result<Ready, Error> {
         let Definition {
             name,
-            image,
+            image: file,
             entries,
             memory,
             stack,
@@ -248,10 +261,10 @@ impl Function {
             std,
             ..
         } = self.definition;
-        if image.is_empty() {
+        if file.is_empty() {
             return Err(Error::NotBuilt { function: name });
         }
-        let image = Image::parse(image)?;
+        let image = Image::parse(file)?;
         let program = Program::new(&image, Entries::parse(entries)?, Sizes { memory, stack })?;
         let snapshot = snapshot && env::var_os(NO_SNAPSHOT).is_none();
         let (template, snapshot, first) = match std {
@@ -265,6 +278,7 @@ impl Function {
             template,
             pool: Pool::new(snapshot, first, limit),
             policy: (self.definition.policy)(),
+            segments: image.segments,
         })
     }
 }
@@ -352,32 +366,50 @@ impl Sink for Arguments<'_> {
     }
 }
 
+/// What came back does not fit what went in.
+#[derive(Debug)]
+pub struct Mismatch(String);
+
 /// Checks that a slice came back as long as it went.
 ///
 /// # Errors
 ///
-/// [`Error::CorruptResult`] where it did not.
-pub fn check_length<T>(found: &[T], expected: usize) -> Result<(), Error> {
+/// Where it did not.
+pub fn check_length<T>(found: &[T], expected: usize) -> Result<(), Mismatch> {
     match found.len() == expected {
         true => Ok(()),
-        false => Err(Error::CorruptResult {
-            reason: format!(
-                "expected {expected} elements of a slice back, found {}",
-                found.len()
-            ),
-        }),
+        false => Err(Mismatch(format!(
+            "expected {expected} elements of a slice back, found {}",
+            found.len()
+        ))),
     }
 }
 
-fn decode<T: Deserialize<'static>>(
-    machine: &Machine,
+/// What the guest hands over: the result's address, its length, and that of the notes behind it.
+fn source<'m>(
+    machine: &'m Machine,
     layout: &Layout,
-    address: u64,
-    length: u64,
-    statics: &'static [u8],
-) -> Result<T, Error> {
+    [address, length, notes]: [u64; 3],
+    segments: &'m [Segment<'static>],
+    depth: u32,
+) -> Result<Source<'m, 'static>, Error> {
     let bytes = guest::bytes(machine, layout, address, length)?;
-    codec::decode_untrusted_with(bytes, statics).map_err(|error| Error::CorruptResult {
-        reason: error.to_string(),
+    // Notes that are not there are missed where a text is borrowed, and nowhere else.
+    let notes = guest::bytes(machine, layout, address.saturating_add(length), notes);
+    Ok(Source {
+        bytes,
+        depth,
+        statics: Statics::new(segments, notes.unwrap_or_default()),
     })
+}
+
+#[cold]
+fn no_result(failure: Failure, limit: Duration) -> Error {
+    match failure {
+        Failure::Ended(ended) => Error::ended(ended, limit),
+        Failure::NoStack(source) => Error::system("mmap of a stack")(source),
+        failure => Error::CorruptResult {
+            reason: excerpt(failure),
+        },
+    }
 }

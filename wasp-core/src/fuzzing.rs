@@ -1,19 +1,46 @@
-//! The doors without a virtual machine, for the fuzzer.
+//! The doors and the decoder without a virtual machine, for the fuzzer.
 
 use std::ops::Range;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use serde::Deserialize;
+use virtine_rt::abi::image::{Access, Segment};
 use virtine_rt::abi::{PAGE_SIZE, USER_BASE};
+use virtine_rt::codec::DEPTH;
 
 use crate::Policy;
 use crate::arch::paging::{PageTables, Rights};
 use crate::deadline::Deadline;
+use crate::decode::{self, Source, Statics};
 use crate::doors::{GuestSpace, HeapEnd, Reply, Session, Stop};
 use crate::hypercalls::Hypercall;
 use crate::linux::{AddressSpace, Given, Next, Outcome, Process, Protection, SystemCall};
 use crate::memory::GuestMemory;
 use crate::meter::Meter;
+
+/// Decodes a result that its guest has noted the static texts of; `image` lies at [`USER_BASE`].
+#[must_use]
+pub fn decode<T: Deserialize<'static>>(
+    bytes: &[u8],
+    notes: &[u8],
+    image: &'static [u8],
+) -> Option<T> {
+    let segments = [Segment {
+        address: USER_BASE,
+        size: image.len() as u64,
+        access: Access::Read,
+        bytes: image,
+    }];
+    let source = Source {
+        bytes,
+        depth: DEPTH,
+        statics: Statics::new(&segments, notes),
+    };
+    let deadline = Deadline::after(Duration::MAX);
+    let meter = Meter::new(deadline, Policy::new().limits(), 16 << 20);
+    decode::decode(source, &mut meter.allowance(), |_| Ok(())).ok()
+}
 
 /// Memory of which the first page is not the guest's to write.
 struct Flat<'a>(&'a mut [u8]);

@@ -23,6 +23,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | `function` | the handle that the macro emits: encode arguments, run, decode the result |
+//! | `decode`, `caught`, `excerpt` | hostile bytes to values: bounded in depth, memory and time; panics and texts on the way |
 //! | `template`, `layout` | where everything lies, and an image booted once to its snapshot |
 //! | `pool`, `stock` | the image's machines: taken, given back, cleaned, replaced |
 //! | `cleaner`, `shells` | threads that clean behind the callers' backs; machines between two images |
@@ -46,10 +47,13 @@ mod arch;
 mod blueprint;
 mod cache;
 mod cancel;
+mod caught;
 mod cleaner;
 mod deadline;
+mod decode;
 mod doors;
 mod error;
+mod excerpt;
 mod exit;
 mod function;
 #[cfg(fuzzing)]
@@ -105,7 +109,7 @@ pub mod expansion {
     pub use virtine_rt::codec::form;
 
     pub use crate::function::{
-        Arguments, Carries, Definition, Function, Guest, Options, check_length,
+        Arguments, Carries, Definition, Function, Guest, Mismatch, Options, check_length,
     };
     pub use crate::io_form::IoForm;
 }

@@ -32,7 +32,7 @@ pub(crate) struct Meter {
     slot: Option<Arc<Slot>>,
     limits: Limits,
     left: Limits,
-    /// Bytes of the host's memory that values made of the guest's bytes may still take.
+    /// Bytes of the host's memory that a value made of the guest's bytes may take.
     memory: u64,
 }
 
@@ -56,6 +56,29 @@ pub(crate) enum NoWait {
     Ended(Ended),
     /// The kernel cannot wait for this.
     Errno(Errno),
+}
+
+/// What the host may spend on one value: memory, and the time that the call has.
+pub(crate) struct Allowance<'m> {
+    meter: &'m Meter,
+    memory: u64,
+}
+
+impl Allowance<'_> {
+    /// Takes so many bytes of memory; where there are not so many, tells how many there are.
+    #[inline]
+    pub(crate) const fn take(&mut self, bytes: u64) -> Result<(), u64> {
+        match self.memory.checked_sub(bytes) {
+            Some(left) => self.memory = left,
+            None => return Err(self.memory),
+        }
+        Ok(())
+    }
+
+    /// Whether the call may go on.
+    pub(crate) fn check(&self) -> Result<(), Ended> {
+        self.meter.check()
+    }
 }
 
 impl From<Ended> for Over {
@@ -170,15 +193,13 @@ impl Meter {
         *left = left.saturating_add(unused);
     }
 
-    /// Takes bytes off the memory that values may still take; where there are not so many, tells how many
-    /// there are.
+    /// What the host may spend on one value that it makes of the guest's bytes.
     #[inline]
-    pub(crate) const fn charge(&mut self, bytes: u64) -> Result<(), u64> {
-        match self.memory.checked_sub(bytes) {
-            Some(left) => self.memory = left,
-            None => return Err(self.memory),
+    pub(crate) const fn allowance(&self) -> Allowance<'_> {
+        Allowance {
+            meter: self,
+            memory: self.memory,
         }
-        Ok(())
     }
 
     /// Waits until `descriptor` can be read from, or written to.
@@ -248,12 +269,15 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_charged_until_it_is_used_up() {
-        let mut meter = meter(Duration::MAX, 0);
-        assert_eq!(meter.charge(60), Ok(()));
-        assert_eq!(meter.charge(41), Err(40));
-        assert_eq!(meter.charge(40), Ok(()));
-        assert_eq!(meter.charge(1), Err(0));
+    fn memory_is_taken_until_it_is_used_up_and_anew_for_each_value() {
+        let meter = meter(Duration::MAX, 0);
+        for _ in 0..2 {
+            let mut allowance = meter.allowance();
+            assert_eq!(allowance.take(60), Ok(()));
+            assert_eq!(allowance.take(41), Err(40));
+            assert_eq!(allowance.take(40), Ok(()));
+            assert_eq!(allowance.take(1), Err(0));
+        }
     }
 
     #[test]

@@ -69,7 +69,7 @@ fn expand(
     let cfgs: Vec<&Attribute> = attributes(function, &["cfg"]);
     let stub = stub(function, parts, &handle, &try_call);
     let init = settings.init.as_ref().map(|path| init(&path.0, &cfgs));
-    let definition = definition(name, parts, settings, guest, host);
+    let definition = definition(name, settings, guest, host);
     let with_name = format_ident!("__virtine_with_{name}", span = Span::call_site());
     let cancelled_by = format_ident!("__virtine_cancelled_by_{name}", span = Span::call_site());
     let calls = format_ident!("__virtine_calls_{name}", span = Span::call_site());
@@ -194,13 +194,7 @@ fn stub(function: &ItemFn, parts: &Function, handle: &Ident, try_call: &Ident) -
     }
 }
 
-fn definition(
-    name: &Ident,
-    parts: &Function,
-    settings: &Settings,
-    guest: &Guest,
-    host: &TokenStream,
-) -> TokenStream {
+fn definition(name: &Ident, settings: &Settings, guest: &Guest, host: &TokenStream) -> TokenStream {
     let name = settings.name.clone().unwrap_or_else(|| name.to_string());
     let Guest {
         image,
@@ -211,7 +205,7 @@ fn definition(
     let Sizes { memory, stack } = settings.sizes();
     let (seconds, nanoseconds) = (settings.timeout.as_secs(), settings.timeout.subsec_nanos());
     let (snapshot, std) = (settings.snapshot, settings.std);
-    let borrows_statics = parts.returns_static;
+    let depth = settings.depth();
     let policy = policy(settings, host);
     quote! {
         #host::expansion::Function::new(#host::expansion::Definition {
@@ -223,7 +217,7 @@ fn definition(
             stack: #stack,
             timeout: ::core::time::Duration::new(#seconds, #nanoseconds),
             snapshot: #snapshot,
-            borrows_statics: #borrows_statics,
+            depth: #depth,
             std: #std,
             policy: || #policy,
         })
@@ -251,8 +245,9 @@ fn policy(settings: &Settings, host: &TokenStream) -> TokenStream {
         // On the function's name, where the compiler then says what its signature lacks.
         quote_spanned!(function.span() => .host(#name, #function))
     });
+    let depth = settings.depth.map(|levels| quote!(.depth(#levels)));
     let strict = settings.strict.then(|| quote!(.strict()));
-    quote!(#host::Policy::new() #(#grants)* #(#limits)* #(#functions)* #strict)
+    quote!(#host::Policy::new() #(#grants)* #(#limits)* #(#functions)* #depth #strict)
 }
 
 fn fallible(
@@ -327,8 +322,15 @@ fn running(
             -> ::core::result::Result<#result, #host::Error>
         #where_clause
         {
-            let (result, #pattern) = #call(__options, |arguments| { #(#pushes)* })?;
-            #(#checks)*
+            let (result, #pattern) = #call(
+                __options,
+                |arguments| { #(#pushes)* },
+                // Before anything is copied, so that a failure leaves all as it was.
+                |#pattern| {
+                    #(#checks)*
+                    ::core::result::Result::Ok(())
+                },
+            )?;
             #(#copies)*
             ::core::result::Result::Ok(#restored)
         }
@@ -367,7 +369,6 @@ impl<'a> Change<'a> {
         })
     }
 
-    /// Before anything is copied, so that a failure leaves all as it was.
     fn check(&self, host: &TokenStream) -> Option<TokenStream> {
         let (value, original) = (self.value(), &self.parameter.name);
         (self.parameter.passing == Passing::MutableSlice).then(|| {

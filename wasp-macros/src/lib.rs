@@ -27,6 +27,7 @@ use proc_macro::TokenStream;
 /// | `timeout` | `"10s"` | how long one call may run (`us`, `ms`, `s`, `min`) |
 /// | `memory` | `"16MiB"` | stack, arguments and heap together, not code and statics (`KiB`, `MiB`, `GiB`; at most 4 GiB); costs nothing until it is touched |
 /// | `stack` | `"1MiB"` | the part of it that is stack |
+/// | `depth` | `1_000` | how many levels deep the result, and arguments of host functions, may nest, from 1 to 10,000,000: a level is whatever holds another value, a struct or tuple, an enum's variant, a sequence or map, a `Some`; a node of a linked list is two |
 /// | `snapshot` | `true` | start calls from a snapshot of the initialised guest, not from its image |
 /// | `init` | none | a `fn()` that runs once, before the snapshot |
 /// | `name` | the function's | what the virtine is called in messages |
@@ -41,6 +42,11 @@ use proc_macro::TokenStream;
 /// Parameters are passed by value, as `&str`, `&[T]` or `&T`, or
 /// as `&mut T` or `&mut [T]`, which are changed where the call succeeds; their types, and the result's,
 /// are serde's `Serialize` and `Deserialize`. The result may hold `&'static str`.
+///
+/// However deep the result nests, decoding it needs no stack of the caller's. What the caller does with it does: Debug,
+/// Clone and Drop of a deep value run on the caller's own stack. What the code of its type does in `Deserialize`, `Ord`
+/// or `Hash` with hostile bytes is caught where it panics; with `panic = "abort"`, and where it panics again while it
+/// unwinds, the process ends.
 #[proc_macro_attribute]
 pub fn virtine(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand::virtine(arguments.into(), item.into()).into()

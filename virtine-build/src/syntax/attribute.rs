@@ -1,6 +1,7 @@
 //! The grammar of `#[virtine(timeout = "50ms", memory = "8MiB", stack = "256KiB", snapshot = false)]`.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use proc_macro2::TokenStream;
@@ -10,6 +11,7 @@ use syn::punctuated::Punctuated;
 use syn::{Expr, ExprLit, Ident, Lit, LitStr, Token};
 use virtine_rt::abi::image::Sizes;
 use virtine_rt::abi::{PAGE_SIZE, USER_BASE};
+use virtine_rt::codec::DEPTH;
 
 use super::allow::{self, Grant, Limit};
 use crate::package::Library;
@@ -24,6 +26,8 @@ pub struct Settings {
     pub memory: u64,
     /// Bytes of stack; 1 MiB unless said otherwise.
     pub stack: u64,
+    /// How many levels deep the result, and arguments of host functions, may nest; 1,000 unless said otherwise.
+    pub depth: Option<u32>,
     /// Whether calls start from a snapshot taken after the guest's initialisation (the default) or
     /// boot from the image.
     pub snapshot: bool,
@@ -76,6 +80,7 @@ impl Default for Settings {
             timeout: Duration::from_secs(10),
             memory: 16 << 20,
             stack: 1 << 20,
+            depth: None,
             snapshot: true,
             name: None,
             init: None,
@@ -92,10 +97,17 @@ const MEMORY_MAX: u64 = 4 << 30;
 const MEMORY_MIN: u64 = 64 << 10;
 const STACK_MIN: u64 = PAGE_SIZE;
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
-const KNOWN: &str = "known keys are `timeout`, `memory`, `stack`, `snapshot`, `init`, `name`, `allow`, \
-     `limits`, `host`, `strict` and `std`";
+const DEPTH_MAX: u32 = 10_000_000;
+const KNOWN: &str = "known keys are `timeout`, `memory`, `stack`, `depth`, `snapshot`, `init`, `name`, \
+     `allow`, `limits`, `host`, `strict` and `std`";
 
 impl Settings {
+    /// How many levels deep values may nest.
+    #[must_use]
+    pub fn depth(&self) -> u32 {
+        self.depth.unwrap_or(DEPTH)
+    }
+
     /// What the function's guests are granted.
     #[must_use]
     pub const fn sizes(&self) -> Sizes {
@@ -149,6 +161,7 @@ impl Settings {
             "timeout" => self.timeout = pair.duration()?,
             "memory" => self.memory = pair.size(MEMORY_MIN..=MEMORY_MAX)?,
             "stack" => self.stack = pair.size(STACK_MIN..=MEMORY_MAX)?,
+            "depth" => self.depth = Some(pair.count(1..=DEPTH_MAX)?),
             "snapshot" => self.snapshot = pair.flag()?,
             "name" => self.name = Some(pair.name()?),
             "init" => self.init = Some(pair.function()?),
@@ -290,6 +303,30 @@ impl Pair {
         }
     }
 
+    fn count(&self, allowed: RangeInclusive<u32>) -> syn::Result<u32> {
+        let expected = || {
+            format!(
+                "expected a number from {} to {}",
+                allowed.start(),
+                allowed.end()
+            )
+        };
+        match &self.value {
+            Some(Expr::Lit(ExprLit {
+                lit: Lit::Int(number),
+                ..
+            })) => match number.base10_parse() {
+                Ok(count) if number.suffix().is_empty() && allowed.contains(&count) => Ok(count),
+                _ => Err(syn::Error::new(number.span(), expected())),
+            },
+            Some(other) => Err(syn::Error::new_spanned(
+                other,
+                format!("{}, as in `{} = 100_000`", expected(), self.key),
+            )),
+            None => Err(self.unknown(&format!("expected `{} = 100_000`", self.key))),
+        }
+    }
+
     fn duration(&self) -> syn::Result<Duration> {
         let text = self.text("50ms")?;
         let value = text.value();
@@ -318,7 +355,7 @@ impl Pair {
         }
     }
 
-    fn size(&self, allowed: std::ops::RangeInclusive<u64>) -> syn::Result<u64> {
+    fn size(&self, allowed: RangeInclusive<u64>) -> syn::Result<u64> {
         let text = self.text("8MiB")?;
         match bytes(text)? {
             bytes if !allowed.contains(&bytes) => Err(syn::Error::new(
@@ -390,12 +427,13 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let settings = parse(
-            r#"timeout = "50ms", memory = "8MiB", stack = "256KiB", snapshot = false, name = "n", init = tables::load, allow(stdout, read("a")), limits(handles = 4), host(db::audit), strict"#,
+            r#"timeout = "50ms", memory = "8MiB", stack = "256KiB", depth = 100_000, snapshot = false, name = "n", init = tables::load, allow(stdout, read("a")), limits(handles = 4), host(db::audit), strict"#,
         );
         let expected = Settings {
             timeout: Duration::from_millis(50),
             memory: 8 << 20,
             stack: 256 << 10,
+            depth: Some(100_000),
             snapshot: false,
             name: Some("n".to_owned()),
             init: Some(FunctionPath(syn::parse_quote!(tables::load))),
@@ -445,6 +483,13 @@ mod tests {
             r#"allow"#,
             r#"strict = 3"#,
             r#"strict(yes)"#,
+            r#"depth"#,
+            r#"depth = 0"#,
+            r#"depth = -1"#,
+            r#"depth = "1000""#,
+            r#"depth = 5u64"#,
+            r#"depth = 4294967296"#,
+            r#"depth(3)"#,
         ] {
             assert!(parse(text).is_err(), "{text}");
         }

@@ -15,8 +15,6 @@ pub struct Function {
     pub result: Passing,
     /// The result's form.
     pub result_form: Form,
-    /// Whether the result holds a `&'static str`, which the host has in the image as well.
-    pub returns_static: bool,
 }
 
 /// One parameter of a virtine.
@@ -100,7 +98,6 @@ impl Function {
                 parameters,
                 result,
                 result_form,
-                returns_static: returns_static(&function.sig.output),
             }),
         }
     }
@@ -141,13 +138,6 @@ fn is_io_result(ty: &Type) -> bool {
         return false;
     };
     error.path.segments.len() > 1 && is_from(&error.path, "io", "Error")
-}
-
-fn returns_static(output: &ReturnType) -> bool {
-    let ReturnType::Type(_, ty) = output else {
-        return false;
-    };
-    references(ty).iter().any(is_static_text)
 }
 
 /// `&'static str`

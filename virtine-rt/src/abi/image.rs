@@ -19,7 +19,7 @@ use super::{PAGE_SIZE, USER_BASE, USER_LIMIT, page_align_up};
 pub const MAGIC: [u8; 8] = *b"VIRTINE\0";
 
 /// Version of the image format and of the hypercall ABI together.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Bytes of the header.
 pub const HEADER_SIZE: usize = 64;

@@ -6,12 +6,13 @@ use serde::Serialize;
 
 use super::entry::Never;
 use super::hypercall::leave;
+use super::image::image;
 use crate::abi::{PanicReport, hypercall};
 use crate::{codec, io};
 
 /// Ends the initialisation; the host takes its snapshot here.
 pub(super) fn ready(first_unused: usize) -> ! {
-    leave(hypercall::READY, first_unused, 0)
+    leave(hypercall::READY, [first_unused, 0, 0])
 }
 
 /// Ends the call with its result.
@@ -21,18 +22,22 @@ pub(super) fn ready(first_unused: usize) -> ! {
 /// Where the result's own `Serialize` fails.
 pub fn done<T: Serialize + ?Sized>(result: &T) -> Never {
     let mut bytes = Vec::new();
-    if let Err(error) = codec::encode(result, &mut bytes) {
-        panic!("result cannot be encoded: {error}");
-    }
+    let notes = match codec::encode_noting(result, &mut bytes, image()) {
+        Ok(notes) => notes,
+        Err(error) => panic!("result cannot be encoded: {error}"),
+    };
+    let length = bytes.len();
+    bytes.extend_from_slice(&notes);
     io::flush_at_end();
-    leave(hypercall::DONE, bytes.as_ptr() as usize, bytes.len())
+    let place = bytes.as_ptr() as usize;
+    leave(hypercall::DONE, [place, length, notes.len()])
 }
 
 pub(super) fn panicked(report: &PanicReport) -> ! {
     io::flush_at_end();
-    leave(hypercall::PANIC, &raw const *report as usize, 0)
+    leave(hypercall::PANIC, [&raw const *report as usize, 0, 0])
 }
 
 pub(super) fn out_of_memory(bytes: usize) -> ! {
-    leave(hypercall::OUT_OF_MEMORY, bytes, 0)
+    leave(hypercall::OUT_OF_MEMORY, [bytes, 0, 0])
 }

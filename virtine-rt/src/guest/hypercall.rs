@@ -5,7 +5,7 @@ use core::arch::asm;
 use crate::abi::HYPERCALL_PORT;
 
 /// Makes the hypercall `number`, from which the host never returns.
-pub(super) fn leave(number: u64, first: usize, second: usize) -> ! {
+pub(super) fn leave(number: u64, [first, second, third]: [usize; 3]) -> ! {
     // SAFETY: the host acts on `number` and abandons this execution; ud2 stands for a host that
     // does not, so that control never runs on. Memory is not declared clobbered but is published:
     // without `nomem` the compiler finishes all writes before.
@@ -17,6 +17,7 @@ pub(super) fn leave(number: u64, first: usize, second: usize) -> ! {
             in("rdi") number,
             in("rsi") first,
             in("rdx") second,
+            in("rcx") third,
             options(noreturn, nostack),
         )
     }

@@ -52,5 +52,5 @@ pub(super) fn leave(payload: &(dyn Any + Send)) -> ! {
         line,
         column,
     };
-    hypercall::leave(number::PANIC, &raw const report as usize, 0)
+    hypercall::leave(number::PANIC, [&raw const report as usize, 0, 0])
 }

@@ -15,6 +15,7 @@ use super::environment;
 use super::files::{self, Wanted};
 use super::guest_memory::{Access as _, GuestSpace};
 use super::handles::{Handle, Handles, Open, quota_of_writes};
+use super::host::HostCall;
 use super::metadata;
 use super::policy::Policy;
 use super::random;
@@ -359,8 +360,12 @@ impl Session {
         let function = self.policy.function(&name);
         let function = function.ok_or_else(|| Stop::denied(Door::Host, &told))?;
         audit::opened(Door::Host, &told);
-        let arguments = memory.bytes(from, length)?;
-        let result = self.meter.uncounted(|| function.call(arguments))?;
+        let mut call = HostCall {
+            arguments: memory.bytes(from, length)?,
+            depth: self.policy.depth_of_arguments(),
+            meter: &mut self.meter,
+        };
+        let result = function.call(&mut call)?;
         self.meter.whole(Quota::BytesRead, result.len() as u64)?;
         let needed = result.len() as u64;
         match needed <= capacity {

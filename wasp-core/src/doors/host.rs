@@ -1,8 +1,6 @@
 //! The host's own functions, called by guests.
 
-use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -10,23 +8,52 @@ use serde::de::DeserializeOwned;
 use virtine_rt::codec;
 
 use super::refusal::Stop;
+use crate::caught::caught;
+use crate::decode::{self, Failure, Source, Statics};
+use crate::excerpt::excerpt;
+use crate::meter::Meter;
+use crate::watchdog::Ended;
 
 /// A function of up to eight parameters that a guest may call: all of them, and the result, travel by
 /// serde and are owned. `Signature` is its type, `fn(A, B) -> R`.
 pub trait HostFunction<Signature>: Send + Sync + 'static {
     /// Decodes the arguments, calls the function and encodes what it returns.
     #[doc(hidden)]
-    fn answer(&self, arguments: &[u8]) -> Result<Vec<u8>, HostFailure>;
+    fn answer(&self, call: &mut HostCall<'_>) -> Result<Vec<u8>, HostFailure>;
+}
+
+/// What a guest calls a host function with.
+#[doc(hidden)]
+pub struct HostCall<'a> {
+    /// The encoded arguments.
+    pub(super) arguments: &'a [u8],
+    /// How deep they may nest.
+    pub(super) depth: u32,
+    /// What the guest's call has left. The function's own time is not taken off that.
+    pub(super) meter: &'a mut Meter,
 }
 
 /// Why a host function gave no result.
 #[doc(hidden)]
 #[derive(Debug)]
-pub enum HostFailure {
+pub struct HostFailure(Reason);
+
+#[derive(Debug)]
+enum Reason {
     /// The guest's arguments are not the function's.
     Arguments,
-    /// The function panicked, or its result cannot be encoded.
+    /// The arguments are more than their guest may hand over, the function or a type of its panicked, or its
+    /// result cannot be encoded.
     Function(String),
+    /// The guest's call was over.
+    Ended(Ended),
+}
+
+impl HostFailure {
+    /// A failure for which the call ends.
+    fn because(reason: fmt::Arguments<'_>) -> Self {
+        Self(Reason::Function(excerpt(reason)))
+    }
 }
 
 macro_rules! functions {
@@ -39,10 +66,9 @@ macro_rules! functions {
                 $($argument: DeserializeOwned,)*
             {
                 #[allow(non_snake_case, reason = "one name for type and value")]
-                fn answer(&self, arguments: &[u8]) -> Result<Vec<u8>, HostFailure> {
-                    let ($($argument,)*) = codec::decode_untrusted(arguments)
-                        .map_err(|_| HostFailure::Arguments)?;
-                    encode(&caught(|| self($($argument),*))?)
+                fn answer(&self, call: &mut HostCall<'_>) -> Result<Vec<u8>, HostFailure> {
+                    let ($($argument,)*) = call.decoded()?;
+                    call.run(|| encode(&self($($argument),*)))
                 }
             }
         )*
@@ -53,27 +79,46 @@ functions! {
     () (A) (A B) (A B C) (A B C D) (A B C D E) (A B C D E G) (A B C D E G H) (A B C D E G H I)
 }
 
-/// Whatever a panic leaves behind is the function's own, and no guest sees it.
-fn caught<R>(call: impl FnOnce() -> R) -> Result<R, HostFailure> {
-    catch_unwind(AssertUnwindSafe(call))
-        .map_err(|panic| HostFailure::Function(format!("panicked: {}", message(&*panic))))
-}
+impl HostCall<'_> {
+    fn decoded<A: DeserializeOwned>(&self) -> Result<A, HostFailure> {
+        let source = Source {
+            bytes: self.arguments,
+            depth: self.depth,
+            statics: Statics::NONE,
+        };
+        decode::decode(source, &mut self.meter.allowance(), |_| Ok(())).map_err(|failure| {
+            match failure {
+                Failure::Invalid(_) => HostFailure(Reason::Arguments),
+                Failure::Ended(ended) => HostFailure(Reason::Ended(ended)),
+                failure => {
+                    HostFailure::because(format_args!("cannot be handed its arguments: {failure}"))
+                }
+            }
+        })
+    }
 
-fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
+    /// Runs the function, and what becomes of its result: all that is the host's own code. Whatever a panic leaves
+    /// behind is the function's, and no guest sees it.
+    fn run(
+        &mut self,
+        function: impl FnOnce() -> Result<Vec<u8>, HostFailure>,
+    ) -> Result<Vec<u8>, HostFailure> {
+        let result = self.meter.uncounted(|| caught(function));
+        result.unwrap_or_else(|message| {
+            Err(HostFailure::because(format_args!("panicked: {message}")))
+        })
+    }
 }
 
 fn encode<R: Serialize>(result: &R) -> Result<Vec<u8>, HostFailure> {
     let mut bytes = Vec::new();
     codec::encode(result, &mut bytes)
-        .map_err(|error| HostFailure::Function(format!("cannot return its result: {error}")))?;
+        .map_err(|error| HostFailure::because(format_args!("cannot return its result: {error}")))?;
     Ok(bytes)
 }
 
 /// A host function by the encoded forms of its arguments and its result.
-type Erased = dyn Fn(&[u8]) -> Result<Vec<u8>, HostFailure> + Send + Sync;
+type Erased = dyn Fn(&mut HostCall<'_>) -> Result<Vec<u8>, HostFailure> + Send + Sync;
 
 /// A host function under its name.
 #[derive(Clone)]
@@ -86,14 +131,15 @@ impl Named {
     pub(super) fn new<S>(name: String, function: impl HostFunction<S>) -> Self {
         Self {
             name,
-            function: Arc::new(move |arguments| function.answer(arguments)),
+            function: Arc::new(move |call: &mut HostCall<'_>| function.answer(call)),
         }
     }
 
-    pub(super) fn call(&self, arguments: &[u8]) -> Result<Vec<u8>, Stop> {
-        (self.function)(arguments).map_err(|failure| match failure {
-            HostFailure::Arguments => Stop::Errno(rustix::io::Errno::INVAL),
-            HostFailure::Function(reason) => Stop::HostFunction {
+    pub(super) fn call(&self, call: &mut HostCall<'_>) -> Result<Vec<u8>, Stop> {
+        (self.function)(call).map_err(|HostFailure(reason)| match reason {
+            Reason::Ended(ended) => Stop::Ended(ended),
+            Reason::Arguments => Stop::Errno(rustix::io::Errno::INVAL),
+            Reason::Function(reason) => Stop::HostFunction {
                 function: self.name.clone(),
                 reason,
             },

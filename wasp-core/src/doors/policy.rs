@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use virtine_rt::abi::doors::grant;
+use virtine_rt::codec::DEPTH;
 
 use super::host::{HostFunction, Named};
 use super::refusal::Stop;
@@ -43,6 +44,7 @@ struct Rules {
     roots: Roots,
     functions: Vec<Named>,
     limits: Limits,
+    depth: Option<u32>,
     strict: bool,
 }
 
@@ -168,6 +170,17 @@ impl Policy {
         self.with(|rules| *rules.limits.of(quota) = most)
     }
 
+    /// Lets the arguments of host functions nest so many levels deep; 1,000 unless said otherwise. A level is whatever
+    /// holds another value: a struct or tuple, an enum's variant, a sequence or map, a `Some`. More end the call with
+    /// [`Error::HostFunction`](crate::Error::HostFunction).
+    ///
+    /// They are decoded on a stack that is large enough. What the function does with them, to drop them among it, runs
+    /// on its own.
+    #[must_use]
+    pub fn depth(self, levels: u32) -> Self {
+        self.with(|rules| rules.depth = Some(levels))
+    }
+
     /// Ends a call that asks for what is not granted with [`Error::Denied`](crate::Error::Denied), and one
     /// that asks for more than its quotas with
     /// [`Error::QuotaExceeded`](crate::Error::QuotaExceeded). Otherwise the guest is told of it as of an
@@ -175,6 +188,10 @@ impl Policy {
     #[must_use]
     pub fn strict(self) -> Self {
         self.with(|rules| rules.strict = true)
+    }
+
+    pub(super) fn depth_of_arguments(&self) -> u32 {
+        self.0.depth.unwrap_or(DEPTH)
     }
 
     pub(crate) fn limits(&self) -> Limits {

@@ -31,7 +31,7 @@ impl<'de> DecodeAs<'de, Ordering> for Ordered {
 mod tests {
     use alloc_crate::vec::Vec;
 
-    use super::super::super::{decode_untrusted, encode};
+    use super::super::super::{Decoder, encode};
     use super::super::{As, AsRef};
     use super::*;
 
@@ -40,9 +40,11 @@ mod tests {
         for ordering in [Ordering::Less, Ordering::Equal, Ordering::Greater] {
             let mut bytes = Vec::new();
             encode(&AsRef::<Ordered, _>::new(&ordering), &mut bytes).expect("a Vec takes all");
-            let decoded: As<Ordered, Ordering> = decode_untrusted(&bytes).expect("an ordering");
+            let decoded = Decoder::new(&bytes).take::<As<Ordered, Ordering>>();
+            let decoded = decoded.expect("an ordering");
             assert_eq!(decoded.0, ordering);
         }
-        assert!(decode_untrusted::<As<Ordered, Ordering>>(&[2]).is_err());
+        let other = Decoder::new(&[2]).take::<As<Ordered, Ordering>>();
+        assert!(other.is_err());
     }
 }
