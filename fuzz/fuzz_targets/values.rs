@@ -19,6 +19,7 @@ enum Tree {
 #[derive(Debug, Serialize, Deserialize)]
 struct List {
     #[serde(skip)]
+    #[expect(dead_code, reason = "only takes room")]
     room: [u64; 32],
     next: Option<Box<List>>,
     others: Vec<List>,
