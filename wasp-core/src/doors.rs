@@ -12,6 +12,7 @@
 //! closed by that.
 
 mod audit;
+mod authority;
 mod clock;
 mod deadline;
 mod directory;
@@ -23,12 +24,18 @@ mod guest_memory;
 mod handles;
 mod heap_end;
 mod host;
+mod identities;
 mod metadata;
+mod mounts;
+mod naming;
+mod open;
 mod path;
+mod place;
 mod policy;
 mod quota;
 mod random;
 mod refusal;
+mod rights;
 mod roots;
 mod sockets;
 mod streams;

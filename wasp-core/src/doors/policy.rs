@@ -10,7 +10,7 @@ use virtine_rt::abi::doors::grant;
 use super::host::{HostFunction, Named};
 use super::quota::{Limits, Quota};
 use super::refusal::Stop;
-use super::roots::{Rights, Roots};
+use super::roots::{Grant, Roots};
 use super::{Door, Refusal};
 
 /// What a guest may ask of its host. Denies everything until told otherwise.
@@ -135,14 +135,14 @@ impl Policy {
     /// follows, `..` and symbolic links included, leads to nothing outside.
     #[must_use]
     pub fn read(self, path: impl AsRef<Path>) -> Self {
-        self.with(|rules| rules.roots.grant(path.as_ref(), Rights::READ))
+        self.with(|rules| rules.roots.grant(path.as_ref(), Grant::READ))
     }
 
     /// Lets it write the file, or write, make, link and remove files in the directory and below. It may
     /// not read them for that. Paths are as in [`Policy::read`].
     #[must_use]
     pub fn write(self, path: impl AsRef<Path>) -> Self {
-        self.with(|rules| rules.roots.grant(path.as_ref(), Rights::WRITE))
+        self.with(|rules| rules.roots.grant(path.as_ref(), Grant::WRITE))
     }
 
     /// Lets it call a function of the host's, by this name: a `fn`, or a closure with whatever it holds.
