@@ -142,8 +142,12 @@ impl Handles {
         }
         let place = usize::try_from(to).ok().filter(|place| *place < HIGHEST);
         let place = place.ok_or(Errno::BADF)?;
+        // Where one that counts is closed for it, there is room. Where there is none, nothing is closed.
+        let replaces = self.0.get(place).and_then(Option::as_ref);
+        if !replaces.is_some_and(|entry| entry.counted) {
+            meter.allow(Quota::Handles, 1)?;
+        }
         let _ = self.close(to, meter);
-        meter.allow(Quota::Handles, 1)?;
         meter.take(Quota::Handles, 1);
         if self.0.len() <= place {
             self.0.resize_with(place + 1, || None);
