@@ -12,6 +12,7 @@ mod authority;
 mod busybox;
 mod elf;
 mod machine_code;
+mod mounts;
 mod streams;
 
 const ORDINARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ordinary"));
