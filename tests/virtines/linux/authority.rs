@@ -1,8 +1,8 @@
 //! Names of files, and who may give them: all ways by which a file could be opened further than its roots
 //! say. The program `calls` makes one system call for each of its arguments.
 
-use std::fs;
-use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -405,6 +405,38 @@ fn folders_are_made_and_removed_and_times_are_set() {
         let known = fs::metadata(tree.path(file)).expect("known");
         assert_eq!(known.mtime(), 1_000_000_000, "{file}");
     }
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn modes_and_owners_stay_what_they_are() {
+    let tree = Tree::new();
+    let secret = tree.path("data/secret");
+    fs::set_permissions(&secret, Permissions::from_mode(0o640)).expect("set");
+    let policy = Policy::new().write(tree.path("data"));
+    let answers = tree.calls(
+        &policy,
+        &[
+            "chmod:@/data/secret:0640",
+            "chmod:@/data/secret:0666",
+            "chmod:@/data/secret:04640",
+            "chmod:@/elsewhere:0644",
+            "chown:@/data/secret:0:0",
+            "chown:@/data/secret:-1:-1",
+            "chown:@/data/secret:1:-1",
+            "open:@/data/secret:1",
+            "fchmod:3:0640",
+            "fchmod:3:0777",
+            "fchown:3:0:0",
+            "fchown:3:0:1000",
+        ],
+    );
+    let expected = [
+        "0", "EPERM", "EPERM", "EACCES", "0", "0", "EPERM", "3", "0", "EPERM", "0", "EPERM",
+    ];
+    assert_eq!(answers, expected);
+    let known = fs::metadata(&secret).expect("known");
+    assert_eq!(known.mode() & 0o7777, 0o640);
 }
 
 #[test]

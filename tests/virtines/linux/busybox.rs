@@ -40,6 +40,7 @@ fn succeeds(folder: &Path, command: &str) -> String {
     let output = run(folder, command);
     let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.finished.success(), "{command}: {complaints}");
+    assert_eq!(complaints, "", "{command}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 

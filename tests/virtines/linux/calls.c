@@ -109,6 +109,10 @@ static long call(char *words) {
     if (!strcmp(what, "lutimens")) return utimensat(AT_FDCWD, a, times, AT_SYMLINK_NOFOLLOW);
     if (!strcmp(what, "utimes")) return utimes(a, coarse);
     if (!strcmp(what, "futimesat")) return futimesat(AT_FDCWD, a, coarse);
+    if (!strcmp(what, "chmod")) return chmod(a, strtol(b, 0, 8));
+    if (!strcmp(what, "fchmod")) return fchmod(n, strtol(b, 0, 8));
+    if (!strcmp(what, "chown")) return chown(a, atoi(b), atoi(c));
+    if (!strcmp(what, "fchown")) return fchown(n, m, atoi(c));
     if (!strcmp(what, "inode")) return inode(a);
     if (!strcmp(what, "entry")) return entry(a, b);
     errno = ENOSYS;

@@ -38,13 +38,14 @@ fn bind(from: &Path, to: &Path) {
     assert!(mount(Some(from), to, libc::MS_BIND), "{}", to.display());
 }
 
-fn refused(policy: &Policy, from: PathBuf, to: PathBuf) {
+/// `how` is which policy it is.
+fn refused(how: &str, policy: &Policy, from: PathBuf, to: PathBuf) {
     let [from, to] = [from, to].map(|path| path.display().to_string());
     let answers = calls(
         policy,
         &[&format!("link:{from}:{to}"), &format!("rename:{from}:{to}")],
     );
-    assert_eq!(answers, ["EACCES"; 2], "{from} {to}");
+    assert_eq!(answers, ["EACCES"; 2], "{how}: {from} {to}");
 }
 
 #[test]
@@ -62,12 +63,22 @@ fn mounted() {
     // A root that is mounted elsewhere.
     bind(&at("data/sub"), &at("root"));
     let policy = Policy::new().write(at("data")).read(at("root"));
-    refused(&policy, at("data/secret"), at("data/sub/x"));
+    refused(
+        "mounted itself",
+        &policy,
+        at("data/secret"),
+        at("data/sub/x"),
+    );
 
     // A root with something mounted beneath it.
     bind(&at("data/sub"), &at("pub/in ner"));
     let policy = Policy::new().write(at("data")).read(at("pub"));
-    refused(&policy, at("data/secret"), at("data/sub/x"));
+    refused(
+        "mounted beneath",
+        &policy,
+        at("data/secret"),
+        at("data/sub/x"),
+    );
     let within = format!(
         "rename:{}:{}",
         at("data/secret").display(),
@@ -81,7 +92,7 @@ fn mounted() {
         .write(at("data"))
         .write(at("top/a/b"))
         .read(at("top"));
-    refused(&policy, at("data/moved"), at("top/a/b/x"));
+    refused("its own parent", &policy, at("data/moved"), at("top/a/b/x"));
 
     for mounted in ["root", "pub/in ner", "top/a/b"] {
         let path = CString::new(at(mounted).display().to_string()).expect("no NUL");

@@ -14,7 +14,7 @@ pub(super) fn are_beneath(place: &Place) -> bool {
         Place::Directory(directory) => path_of(directory),
         Place::Named(holder, name) => path_of(holder).map(|holder| holder.join(name)),
     };
-    match (root, fs::read("/proc/self/mountinfo")) {
+    match (root, fs::read("/proc/thread-self/mountinfo")) {
         (Some(root), Ok(table)) => any_beneath(&table, &root),
         _ => true,
     }
@@ -24,7 +24,7 @@ fn path_of(directory: &OwnedFd) -> Option<PathBuf> {
     fs::read_link(format!("/proc/self/fd/{}", directory.as_raw_fd())).ok()
 }
 
-/// Looks through the text of `/proc/self/mountinfo`, of which the fifth field is where something is mounted
+/// Looks through the text of `/proc/thread-self/mountinfo`, of which the fifth field is where something is mounted
 /// (proc_pid_mountinfo(5)).
 fn any_beneath(table: &[u8], root: &Path) -> bool {
     table

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, Timestamps, fstat, linkat, mkdirat, openat,
-    renameat_with, unlinkat, utimensat,
+    renameat_with, statat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
@@ -39,14 +39,35 @@ pub(super) fn link(policy: &Policy, old: &Path, new: &Path) -> Result<(), Stop> 
 /// regular file is told to lie elsewhere, so that programs copy it.
 pub(super) fn rename(policy: &Policy, old: &Path, new: &Path, replace: bool) -> Result<(), Stop> {
     let (from, to) = (name(policy, old)?, name(policy, new)?);
-    regular(&from, Errno::XDEV)?;
+    let file = regular(&from, Errno::XDEV)?;
     no_further(policy, &from, &to, new)?;
     let flags = match replace {
         true => RenameFlags::empty(),
         false => RenameFlags::NOREPLACE,
     };
-    let ends = (&from.directory, &from.name, &to.directory, &to.name);
-    Ok(renameat_with(ends.0, ends.1, ends.2, ends.3, flags)?)
+    moved(&from, &to, flags)?;
+    if is_now(&to, &file)? {
+        return Ok(());
+    }
+    // Another call has put something else in its place meanwhile, which nobody has looked at.
+    let _ = moved(&to, &from, RenameFlags::NOREPLACE);
+    Err(Errno::XDEV.into())
+}
+
+fn moved(from: &Name, to: &Name, flags: RenameFlags) -> Result<(), Errno> {
+    let (old, new) = (&from.name, &to.name);
+    renameat_with(&from.directory, old, &to.directory, new, flags)
+}
+
+/// Whether the name is this file's, or by now nobody's, or another file's.
+fn is_now(Name { directory, name }: &Name, file: &OwnedFd) -> Result<bool, Errno> {
+    let now = match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => return Ok(true),
+        now => now?,
+    };
+    let then = fstat(file)?;
+    let same = (now.st_dev, now.st_ino) == (then.st_dev, then.st_ino);
+    Ok(same || FileType::from_raw_mode(now.st_mode) == FileType::RegularFile)
 }
 
 /// Removes a name, of a symbolic link too, not of a directory.

@@ -81,6 +81,12 @@ impl Session {
         Ok(self.identities.disguise(found))
     }
 
+    /// The mode of what a path leads to, where that may be written.
+    pub(crate) fn writable_mode(&mut self, path: &Path, follow: bool) -> Result<u32, Stop> {
+        let found = files::locate(&self.policy, path, follow, Grant::WRITE, Door::Write)?;
+        Ok(fstat(found)?.st_mode)
+    }
+
     /// What a handle stands for. A standard stream whose door is closed is one that is not open.
     pub(crate) fn stat_handle(&mut self, handle: u64) -> Result<Stat, Stop> {
         let found = self.handles.look_up(handle, Rights::STAT, &self.policy);

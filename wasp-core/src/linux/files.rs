@@ -13,7 +13,7 @@ use crate::doors::{Access as _, GuestSpace, Session, plain};
 
 /// "The current directory" in place of a handle.
 pub(super) const HERE: u64 = libc::AT_FDCWD as u32 as u64;
-const EMPTY_PATH: u64 = libc::AT_EMPTY_PATH as u64;
+pub(super) const EMPTY_PATH: u64 = libc::AT_EMPTY_PATH as u64;
 pub(super) const NO_FOLLOW: u64 = libc::AT_SYMLINK_NOFOLLOW as u64;
 /// Linux's UIO_MAXIOV.
 const MAX_VECTORS: u64 = 1024;
