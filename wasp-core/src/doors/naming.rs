@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, Timestamps, fstat, linkat, mkdirat, openat,
-    renameat_with, statat, unlinkat, utimensat,
+    renameat_with, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
@@ -39,35 +39,27 @@ pub(super) fn link(policy: &Policy, old: &Path, new: &Path) -> Result<(), Stop> 
 /// regular file is told to lie elsewhere, so that programs copy it.
 pub(super) fn rename(policy: &Policy, old: &Path, new: &Path, replace: bool) -> Result<(), Stop> {
     let (from, to) = (name(policy, old)?, name(policy, new)?);
-    let file = regular(&from, Errno::XDEV)?;
+    regular(&from, Errno::XDEV)?;
     no_further(policy, &from, &to, new)?;
     let flags = match replace {
         true => RenameFlags::empty(),
         false => RenameFlags::NOREPLACE,
     };
     moved(&from, &to, flags)?;
-    if is_now(&to, &file)? {
-        return Ok(());
+    match regular(&to, Errno::XDEV) {
+        // It is there, or another call has already moved it on.
+        Ok(_) | Err(Stop::Errno(Errno::NOENT)) => Ok(()),
+        Err(stop) => {
+            // Another call has put a folder in its place since that was looked at.
+            let _ = moved(&to, &from, RenameFlags::NOREPLACE);
+            Err(stop)
+        }
     }
-    // Another call has put something else in its place meanwhile, which nobody has looked at.
-    let _ = moved(&to, &from, RenameFlags::NOREPLACE);
-    Err(Errno::XDEV.into())
 }
 
 fn moved(from: &Name, to: &Name, flags: RenameFlags) -> Result<(), Errno> {
     let (old, new) = (&from.name, &to.name);
     renameat_with(&from.directory, old, &to.directory, new, flags)
-}
-
-/// Whether the name is this file's, or by now nobody's, or another file's.
-fn is_now(Name { directory, name }: &Name, file: &OwnedFd) -> Result<bool, Errno> {
-    let now = match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Err(Errno::NOENT) => return Ok(true),
-        now => now?,
-    };
-    let then = fstat(file)?;
-    let same = (now.st_dev, now.st_ino) == (then.st_dev, then.st_ino);
-    Ok(same || FileType::from_raw_mode(now.st_mode) == FileType::RegularFile)
 }
 
 /// Removes a name, of a symbolic link too, not of a directory.
