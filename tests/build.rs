@@ -7,10 +7,11 @@ use std::process::Command;
 const WITHOUT_KVM: &str = "WASP_TEST_WITHOUT_KVM";
 
 /// What each C program is made of: its name, its source, the linker's flags.
-const PROGRAMS: [(&str, &str, &[&str]); 4] = [
+const PROGRAMS: [(&str, &str, &[&str]); 5] = [
     ("ordinary", "ordinary.c", &["-static", "-no-pie"]),
     ("independent", "ordinary.c", &["-static-pie", "-fPIE"]),
     ("dynamic", "ordinary.c", &[]),
+    ("calls", "calls.c", &["-static", "-no-pie"]),
     ("hostile", "hostile.c", &["-static", "-no-pie"]),
 ];
 

@@ -116,3 +116,38 @@ fn silence_ends_with_the_deadline() {
     let ended = waits::try_call(&mut there);
     assert!(matches!(ended, Err(Error::TimedOut { .. })), "{ended:?}");
 }
+
+#[virtine]
+fn does_all(mut file: File) -> [Option<i32>; 3] {
+    let code = |result: io::Result<u64>| result.err().and_then(|error| error.raw_os_error());
+    [
+        code(file.write(b"x").map(|count| count as u64)),
+        code(file.rewind().map(|()| 0)),
+        code(file.read(&mut [0; 8]).map(|count| count as u64)),
+    ]
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn file_may_what_its_descriptor_may() {
+    let path = std::env::temp_dir().join(format!("wasp-rights-{}", std::process::id()));
+    fs::write(&path, "contents").expect("written");
+    let opened = |options: &mut fs::OpenOptions| options.open(&path).expect("opened");
+    let bad = Some(libc::EBADF);
+    assert_eq!(
+        does_all(opened(File::options().read(true))),
+        [bad, None, None]
+    );
+    assert_eq!(
+        does_all(opened(File::options().write(true))),
+        [None, None, bad]
+    );
+    assert_eq!(
+        does_all(opened(File::options().append(true))),
+        [None, None, bad]
+    );
+    let both = File::options().read(true).write(true).open(&path);
+    assert_eq!(does_all(both.expect("opened")), [None, None, None]);
+    assert_eq!(fs::read_to_string(&path).expect("there"), "xontentsx");
+    fs::remove_file(path).expect("removed");
+}

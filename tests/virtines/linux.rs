@@ -1,19 +1,40 @@
 //! Linux programs, run as they are: C programs that the build script has compiled, and machine code.
 
 use std::fs;
+use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use wasp_core::linux::{ElfError, Output, Program, Status};
 use wasp_core::{Error, Fault, Policy, Quota};
 
+mod authority;
+mod busybox;
 mod elf;
 mod machine_code;
+mod mounts;
+mod streams;
 
 const ORDINARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ordinary"));
 const INDEPENDENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/independent"));
 const DYNAMIC: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dynamic"));
 const HOSTILE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/hostile"));
+
+const CALLS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/calls"));
+
+/// Makes system calls, one each; returns what came of them.
+fn calls(policy: &Policy, each: &[&str]) -> Vec<String> {
+    calls_under(policy, each).expect("it runs")
+}
+
+fn calls_under(policy: &Policy, each: &[&str]) -> Result<Vec<String>, Error> {
+    let (mut told, end) = io::pipe().expect("a pipe");
+    let program = Program::new("calls", CALLS.to_vec()).args(each);
+    let ended = program.policy(policy.clone().stderr_to(end)).status();
+    let mut text = String::new();
+    told.read_to_string(&mut text).expect("read");
+    ended.map(|_| text.lines().map(str::to_owned).collect())
+}
 
 fn ordinary(what: &str) -> Program {
     Program::new("ordinary", ORDINARY.to_vec()).arg(what)

@@ -12,6 +12,7 @@
 //! closed by that.
 
 mod audit;
+mod authority;
 mod clock;
 mod directory;
 mod dispatch;
@@ -22,13 +23,19 @@ mod guest_memory;
 mod handles;
 mod heap_end;
 mod host;
+mod identities;
 mod means;
 mod metadata;
+mod mounts;
+mod naming;
+mod open;
 mod path;
+mod place;
 mod policy;
 mod quietly;
 mod random;
 mod refusal;
+mod rights;
 mod roots;
 mod sockets;
 mod streams;

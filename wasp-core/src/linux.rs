@@ -8,14 +8,16 @@
 //! | `run` | run it, answer its system calls, until it ends |
 //! | `dispatch`, `names` | the closed list of system calls, and the names of all |
 //! | `memory`, `mapping`, `address_space` | `mmap` and its kin; page tables that follow; the books |
-//! | `files`, `stat` | paths, handles and directories, through the doors |
+//! | `files`, `entries`, `attributes`, `stat` | paths, handles and directories, through the doors |
 //! | `sockets` | streams that were handed over |
 //! | `time`, `signals`, `identity` | what one thread without a kernel is told of them |
 
 mod address_space;
+mod attributes;
 mod boot;
 mod dispatch;
 mod elf;
+mod entries;
 mod files;
 mod identity;
 mod layout;

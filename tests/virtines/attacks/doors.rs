@@ -13,6 +13,7 @@ use super::MEMORY;
 
 mod hosts;
 mod names;
+mod streams;
 
 /// ```text
 /// e6 ff    out 0xff, al

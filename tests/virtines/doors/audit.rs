@@ -96,3 +96,37 @@ fn told() {
     assert!(!lines.concat().contains("secret"), "{lines:?}");
     assert_eq!(fs::read(&outside).expect("still there"), b"x");
 }
+
+/// A guest that asks for the same again and again, and at great length.
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn events_of_a_kind_have_an_end_and_texts_have_one() {
+    alone::run("doors::audit::told_a_few_times", &[]);
+}
+
+#[test]
+#[ignore = "run by `events_of_a_kind_have_an_end_and_texts_have_one`"]
+fn told_a_few_times() {
+    let folder = Folder::new();
+    let inside = folder.put("inside", "text");
+    let policy = Policy::new().read(folder.0.display().to_string());
+    let log = Log::default();
+    let long = format!("/{}", "x\\".repeat(1500));
+    let mut paths = vec![inside; 200];
+    paths.extend(vec![long; 200]);
+
+    let found =
+        tracing::subscriber::with_default(log.clone(), || sizes::with(policy).try_call(paths));
+
+    assert_eq!(found.expect("sizes").iter().flatten().count(), 200);
+    let lines = log.0.lock().expect("nobody panics").clone();
+    let of = |level: &str| lines.iter().filter(|line| line.starts_with(level)).count();
+    // 64 of each, and one that says that there are more.
+    assert_eq!((of("INFO"), of("WARN")), (65, 65));
+    let last = lines
+        .iter()
+        .filter(|line| line.contains("not told any more"));
+    assert_eq!(last.count(), 2);
+    let longest = lines.iter().map(String::len).max();
+    assert!(longest < Some(400), "{longest:?}");
+}

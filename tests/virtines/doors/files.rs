@@ -168,3 +168,32 @@ fn megabyte_comes_and_goes_whole() {
     assert_eq!(copies::with(policy).call(&from, &to), Ok(1 << 20));
     assert_eq!(fs::read_to_string(to).expect("written"), contents);
 }
+
+#[virtine(std)]
+fn keeps_house(folder: &str) -> io::Result<(bool, bool, usize)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let at = |name: &str| format!("{folder}/{name}");
+    fs::create_dir_all(at("deep/down"))?;
+    fs::write(at("deep/down/file"), "text")?;
+    fs::rename(at("deep/down/file"), at("moved"))?;
+    fs::hard_link(at("moved"), at("second"))?;
+    fs::write(at("other"), "text")?;
+    let inode = |name: &str| fs::metadata(at(name)).map(|known| known.ino());
+    let same = inode("moved")? == inode("second")?;
+    let differ = inode("moved")? != inode("other")?;
+    fs::remove_dir_all(at("deep"))?;
+    Ok((same, differ, fs::read_dir(folder)?.count()))
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn real_std_makes_moves_and_removes_folders() {
+    let folder = Folder::new();
+    let root = folder.0.display().to_string();
+    let policy = Policy::new().read(&root).write(&root);
+    let kept = keeps_house::with(policy).call(&root).expect("all granted");
+    assert_eq!(kept, (true, true, 3));
+    let refused = keeps_house::with(Policy::new().read(&root)).call(&root);
+    let kind = refused.expect_err("nothing may be written").kind();
+    assert_eq!(kind, ErrorKind::PermissionDenied);
+}

@@ -95,12 +95,16 @@ pub mod open {
     pub const APPEND: u64 = 0o2000;
 }
 
-/// Bytes of Linux's `struct stat` on x86-64. The host tells of it what is named in [`stat`]; device,
-/// inode and owner stay 0.
+/// Bytes of Linux's `struct stat` on x86-64. The host tells of it what is named in [`stat`]; all
+/// else stays 0.
 pub const STAT_SIZE: usize = 144;
 
 /// Offsets in [`STAT_SIZE`] bytes.
 pub mod stat {
+    /// `st_dev`, 8 bytes: the same for files of the same device, and made up for each call.
+    pub const DEVICE: usize = 0;
+    /// `st_ino`, 8 bytes, likewise.
+    pub const INODE: usize = 8;
     /// `st_nlink`, 8 bytes.
     pub const LINKS: usize = 16;
     /// `st_mode`, 4 bytes.

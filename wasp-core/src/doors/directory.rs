@@ -6,6 +6,7 @@ use rustix::fs::{RawDir, SeekFrom, seek};
 use rustix::io::Errno;
 
 use super::handles::Open;
+use super::identities::Identities;
 use super::refusal::Stop;
 
 /// No more than this is asked of the kernel at a time.
@@ -13,9 +14,9 @@ const MOST: usize = 32 << 10;
 /// Of `struct linux_dirent64`: what precedes the name.
 const HEADER: usize = 19;
 
-/// Fills `buffer` with the next entries, each as a `struct linux_dirent64`. Inodes are not told; they are
-/// all 1, since 0 means that there is no entry.
-pub(super) fn read(open: &Open, buffer: &mut [u8]) -> Result<u64, Stop> {
+/// Fills `buffer` with the next entries, each as a `struct linux_dirent64`, with the call's own names of
+/// inodes.
+pub(super) fn read(open: &Open, own: &Identities, buffer: &mut [u8]) -> Result<u64, Stop> {
     let mut from_kernel = [MaybeUninit::uninit(); MOST];
     let room = buffer.len().min(MOST);
     let mut entries = RawDir::new(open.descriptor(), &mut from_kernel[..room]);
@@ -32,7 +33,7 @@ pub(super) fn read(open: &Open, buffer: &mut [u8]) -> Result<u64, Stop> {
         };
         place.fill(0);
         let cookie = entry.next_entry_cookie();
-        place[..8].copy_from_slice(&1_u64.to_le_bytes());
+        place[..8].copy_from_slice(&own.inode(entry.ino()).to_le_bytes());
         place[8..16].copy_from_slice(&cookie.to_le_bytes());
         place[16..18].copy_from_slice(&(length as u16).to_le_bytes());
         place[18] = kind(entry.file_type());

@@ -8,18 +8,20 @@ use rustix::io::Errno;
 use rustix::termios::isatty;
 use virtine_rt::abi::doors as number;
 
-use super::audit::{self, Told};
+use super::audit::Told;
 use super::clock::{self, CallTime};
 use super::door::Door;
 use super::environment;
 use super::files::{self, Wanted};
 use super::guest_memory::{Access as _, GuestSpace};
-use super::handles::{Handle, Handles, Open, quota_of_writes};
+use super::handles::{Handle, Handles, Open};
 use super::host::HostCall;
+use super::identities::Identities;
 use super::metadata;
 use super::policy::Policy;
 use super::random;
 use super::refusal::{Answer, Refusal, Stop};
+use super::rights::Rights;
 use super::streams;
 use super::{HeapEnd, path};
 use crate::Error;
@@ -34,7 +36,8 @@ pub(crate) struct Session {
     pub(super) meter: Meter,
     heap: HeapEnd,
     pub(super) time: CallTime,
-    told: Told,
+    pub(super) told: Told,
+    pub(super) identities: Identities,
     last_refusal: Option<Refusal>,
     /// The result of a host function that the guest had no room for.
     result: Vec<u8>,
@@ -72,6 +75,7 @@ impl Session {
             heap,
             time: CallTime::start(),
             told: Told::default(),
+            identities: Identities::default(),
             last_refusal: None,
             result: Vec::new(),
         }
@@ -80,7 +84,7 @@ impl Session {
     /// Gives the guest handles ahead of its first own, beside those that its quota grants.
     pub(crate) fn adopt(&mut self, descriptors: Vec<OwnedFd>) -> Result<(), Error> {
         for descriptor in descriptors {
-            let open = Open::new(descriptor)
+            let open = Open::handed_over(descriptor)
                 .map_err(|errno| Error::system("fstat of an argument")(errno.into()))?;
             self.meter.give_back(Quota::Handles, 1);
             self.handles.put(Handle::Open(open), &mut self.meter);
@@ -158,7 +162,7 @@ impl Session {
     }
 
     fn refuse(&mut self, refusal: Refusal) -> Reply {
-        audit::refused(&refusal);
+        self.told.refused(&refusal);
         if self.policy.ends(&refusal) {
             return Reply::Refused(refusal);
         }
@@ -231,41 +235,38 @@ impl Session {
             true => Handle::Random,
             false => Handle::Open(files::open(&self.policy, path, wanted, mode)?),
         };
-        audit::opened(wanted.door(), &path.to_string_lossy());
+        self.told.opened(wanted.door(), &path.to_string_lossy());
         self.handles.insert(handle, &mut self.meter)
     }
 
     fn link(&mut self, memory: &mut (impl GuestSpace + ?Sized), old: u64, new: u64) -> Answer {
         let old = path::from_guest(memory, old)?;
         let new = path::from_guest(memory, new)?;
-        files::link(&self.policy, &old, &new)?;
-        audit::opened(Door::Write, &new.to_string_lossy());
-        Ok(0)
+        self.link_paths(&old, &new)
     }
 
     fn unlink(&mut self, memory: &mut (impl GuestSpace + ?Sized), address: u64) -> Answer {
         let path = path::from_guest(memory, address)?;
-        self.unlink_path(&path)
+        self.remove(&path)
     }
 
-    /// Removes a name by its path, which has no `.` in it.
-    pub(super) fn unlink_path(&mut self, path: &Path) -> Answer {
-        files::unlink(&self.policy, path)?;
-        audit::opened(Door::Write, &path.to_string_lossy());
-        Ok(0)
+    /// What a handle stands for, where it has all of the rights that are needed.
+    fn look_up(&mut self, handle: u64, needed: Rights) -> Result<Handle, Stop> {
+        let found = self.handles.look_up(handle, needed, &self.policy)?;
+        if let Handle::Open(Open {
+            door: Some(door), ..
+        }) = found
+        {
+            self.told.first_use(*door);
+        }
+        Ok(found.clone())
     }
 
-    /// The file or stream behind a handle; `None` for random numbers.
-    pub(super) fn opened(&mut self, handle: u64) -> Result<Option<Open>, Stop> {
-        match self.handles.get(handle)? {
-            Handle::Open(open) => Ok(Some(open.clone())),
-            Handle::Random => Ok(None),
-            Handle::Standard(door) => {
-                let door = *door;
-                let open = Open::standard(&self.policy, door)?;
-                self.told.first_use(door);
-                Ok(Some(open))
-            }
+    /// The file or stream behind a handle, where that has all of the rights that are needed.
+    pub(super) fn opened(&mut self, handle: u64, needed: Rights) -> Result<Open, Stop> {
+        match self.look_up(handle, needed)? {
+            Handle::Open(open) => Ok(open),
+            Handle::Standard(_) | Handle::Random => Err(Errno::BADF.into()),
         }
     }
 
@@ -276,7 +277,7 @@ impl Session {
         buffer: u64,
         length: u64,
     ) -> Answer {
-        let Some(open) = self.opened(handle)? else {
+        let Handle::Open(open) = self.look_up(handle, Rights::READ)? else {
             return self.random(memory, buffer, length);
         };
         let allowed = self.meter.allow(Quota::BytesRead, length)?;
@@ -294,8 +295,8 @@ impl Session {
         address: u64,
         length: u64,
     ) -> Answer {
-        let open = self.opened(handle)?.ok_or(Errno::BADF)?;
-        let quota = quota_of_writes(handle);
+        let open = self.opened(handle, Rights::APPEND)?;
+        let quota = open.quota;
         let allowed = self.meter.allow(quota, length)?;
         let bytes = memory.bytes(address, allowed)?;
         let count = streams::write(&open, bytes, &self.meter)?;
@@ -317,7 +318,7 @@ impl Session {
     }
 
     pub(super) fn lseek(&mut self, handle: u64, offset: u64, whence: u64) -> Answer {
-        let open = self.opened(handle)?.ok_or(Errno::SPIPE)?;
+        let open = self.opened(handle, Rights::SEEK)?;
         let position = match whence {
             0 => SeekFrom::Start(offset),
             1 => SeekFrom::Current(offset.cast_signed()),
@@ -333,8 +334,9 @@ impl Session {
         handle: u64,
         address: u64,
     ) -> Answer {
-        let open = self.opened(handle)?.ok_or(Errno::BADF)?;
-        let bytes = metadata::encode(&fstat(open.descriptor())?);
+        let open = self.opened(handle, Rights::STAT)?;
+        let found = self.identities.disguise(fstat(open.descriptor())?);
+        let bytes = metadata::encode(&found);
         memory.put(address, &bytes)?;
         Ok(0)
     }
@@ -359,7 +361,7 @@ impl Session {
         self.meter.whole(Quota::BytesWritten, length)?;
         let function = self.policy.function(&name);
         let function = function.ok_or_else(|| Stop::denied(Door::Host, &told))?;
-        audit::opened(Door::Host, &told);
+        self.told.opened(Door::Host, &told);
         let mut call = HostCall {
             arguments: memory.bytes(from, length)?,
             depth: self.policy.depth_of_arguments(),
@@ -398,7 +400,7 @@ impl Session {
         let name = memory.text(name)?;
         let told = String::from_utf8_lossy(&name).into_owned();
         let value = environment::variable(&self.policy, name)?;
-        audit::opened(Door::Env, &told);
+        self.told.opened(Door::Env, &told);
         environment::answer(memory, &value, buffer)
     }
 }

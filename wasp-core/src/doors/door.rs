@@ -22,7 +22,7 @@ pub enum Door {
     Env,
     /// To read a file.
     Read,
-    /// To write, make, link or remove a file.
+    /// To write, make, link, rename or remove a file, or to make or remove a directory.
     Write,
     /// A function of the host's.
     Host,

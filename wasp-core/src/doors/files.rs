@@ -1,8 +1,9 @@
-//! Files by their paths: open, link, unlink; what they are, and where symbolic links lead.
+//! Files by their paths: open, what they are, and where symbolic links lead.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Stat, fstat, linkat, readlinkat, unlinkat};
+use rustix::fs::{Mode, OFlags, Stat, fstat, readlinkat};
 use rustix::io::Errno;
 use virtine_rt::abi::doors::open as flag;
 
@@ -10,12 +11,12 @@ use super::door::Door;
 use super::handles::Open;
 use super::policy::Policy;
 use super::refusal::Stop;
-use super::roots::{Beneath, Rights};
+use super::roots::{Beneath, Grant};
 
 /// What a guest's `open` flags ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
-    rights: Rights,
+    grant: Grant,
     flags: OFlags,
 }
 
@@ -31,7 +32,7 @@ impl Wanted {
         if bits & !(flag::ACCESS | changing | harmless | narrowing) != 0 || access == flag::ACCESS {
             return Err(Errno::INVAL.into());
         }
-        let rights = Rights {
+        let grant = Grant {
             read: access != flag::WRITE_ONLY,
             // To empty or make a file is to write it, whatever else is asked for.
             write: access != 0 || bits & changing != 0,
@@ -41,12 +42,12 @@ impl Wanted {
         // A pipe's other end or a terminal must not keep the host waiting, nor become its own.
         let flags =
             OFlags::from_bits_retain(asked) | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        Ok(Self { rights, flags })
+        Ok(Self { grant, flags })
     }
 
     /// The door that this goes through: to write is the wider one.
     pub(super) const fn door(self) -> Door {
-        match self.rights.write {
+        match self.grant.write {
             true => Door::Write,
             false => Door::Read,
         }
@@ -55,7 +56,7 @@ impl Wanted {
 
 /// Opens the file; a new one may not run as somebody else, whatever `mode` says.
 pub(super) fn open(policy: &Policy, path: &Path, wanted: Wanted, mode: u64) -> Result<Open, Stop> {
-    let beneath = find(policy, path, wanted.rights, wanted.door())?;
+    let beneath = find(policy, path, wanted.grant, wanted.door())?;
     let mode = Mode::from_raw_mode(mode as u32 & 0o777);
     let mode = match wanted.flags.contains(OFlags::CREATE) {
         true => mode,
@@ -65,17 +66,18 @@ pub(super) fn open(policy: &Policy, path: &Path, wanted: Wanted, mode: u64) -> R
     let file = beneath
         .open(wanted.flags, mode)
         .map_err(|errno| out_of_reach(errno, wanted.door(), path))?;
-    Ok(Open::private(file)?)
+    Ok(Open::found(file, wanted.flags)?)
 }
 
 /// What a path leads to, without opening it; with `follow` false, a symbolic link itself.
 pub(super) fn stat(policy: &Policy, path: &Path, follow: bool) -> Result<Stat, Stop> {
-    Ok(fstat(locate(policy, path, follow)?)?)
+    let found = locate(policy, path, follow, Grant::READ, Door::Read)?;
+    Ok(fstat(found)?)
 }
 
 /// What a symbolic link holds.
 pub(super) fn read_link(policy: &Policy, path: &Path) -> Result<Vec<u8>, Stop> {
-    let link = locate(policy, path, false)?;
+    let link = locate(policy, path, false, Grant::READ, Door::Read)?;
     match readlinkat(link, "", Vec::new()) {
         Ok(target) => Ok(target.into_bytes()),
         // So the kernel tells it of a descriptor that is no link's.
@@ -84,8 +86,15 @@ pub(super) fn read_link(policy: &Policy, path: &Path) -> Result<Vec<u8>, Stop> {
     }
 }
 
-fn locate(policy: &Policy, path: &Path, follow: bool) -> Result<std::os::fd::OwnedFd, Stop> {
-    let beneath = find(policy, path, Rights::READ, Door::Read)?;
+/// A descriptor of what a path leads to, by which nothing is read or written.
+pub(super) fn locate(
+    policy: &Policy,
+    path: &Path,
+    follow: bool,
+    needed: Grant,
+    door: Door,
+) -> Result<OwnedFd, Stop> {
+    let beneath = find(policy, path, needed, door)?;
     let nofollow = match follow {
         true => OFlags::empty(),
         false => OFlags::NOFOLLOW,
@@ -93,57 +102,26 @@ fn locate(policy: &Policy, path: &Path, follow: bool) -> Result<std::os::fd::Own
     let flags = OFlags::PATH | OFlags::CLOEXEC | nofollow;
     beneath
         .open(flags, Mode::empty())
-        .map_err(|errno| out_of_reach(errno, Door::Read, path))
+        .map_err(|errno| out_of_reach(errno, door, path))
 }
 
-/// Gives the file `old` a second name, beneath roots that grant no more of it than it has.
-pub(super) fn link(policy: &Policy, old: &Path, new: &Path) -> Result<(), Stop> {
-    let from = find(policy, old, Rights::WRITE, Door::Write)?;
-    let to = find(policy, new, Rights::WRITE, Door::Write)?;
-    if !policy.roots().open_no_further(old, new) {
-        return Err(denied(Door::Write, new));
-    }
-    // What a path is granted is told by its components: they must be what they seem.
-    let resolve = ResolveFlags::NO_SYMLINKS;
-    let (from, old_name) = parent(from, resolve, old)?;
-    let (to, new_name) = parent(to, resolve, new)?;
-    Ok(linkat(from, old_name, to, new_name, AtFlags::empty())?)
-}
-
-/// Removes a name, of a symbolic link too, not of a directory.
-pub(super) fn unlink(policy: &Policy, path: &Path) -> Result<(), Stop> {
-    let beneath = find(policy, path, Rights::WRITE, Door::Write)?;
-    let (directory, name) = parent(beneath, ResolveFlags::empty(), path)?;
-    Ok(unlinkat(directory, name, AtFlags::empty())?)
-}
-
-fn find<'a>(
+/// The root that a path begins with, if one has these rights.
+pub(super) fn find<'a>(
     policy: &'a Policy,
     path: &'a Path,
-    rights: Rights,
+    needed: Grant,
     door: Door,
 ) -> Result<Beneath<'a>, Stop> {
-    let found = policy.roots().find(path, rights);
+    let found = policy.roots().find(path, needed);
     found.ok_or_else(|| denied(door, path))
 }
 
-fn parent<'a>(
-    beneath: Beneath<'a>,
-    resolve: ResolveFlags,
-    path: &Path,
-) -> Result<(std::os::fd::OwnedFd, &'a Path), Stop> {
-    beneath
-        .parent(resolve)
-        .map_err(|errno| out_of_reach(errno, Door::Write, path))?
-        .ok_or_else(|| denied(Door::Write, path))
-}
-
-fn denied(door: Door, path: &Path) -> Stop {
+pub(super) fn denied(door: Door, path: &Path) -> Stop {
     Stop::denied(door, path.to_string_lossy())
 }
 
 /// A way out of a root is a door that is closed.
-fn out_of_reach(errno: Errno, door: Door, path: &Path) -> Stop {
+pub(super) fn out_of_reach(errno: Errno, door: Door, path: &Path) -> Stop {
     match errno {
         Errno::XDEV => denied(door, path),
         errno => errno.into(),

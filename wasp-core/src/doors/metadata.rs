@@ -1,4 +1,5 @@
-//! `struct stat`, as far as guests are told of it: not where on the host a file is, nor whose.
+//! `struct stat`, as far as guests are told of it: not where on the host a file is, nor whose. Device
+//! and inode are those that `identities` has made up.
 
 use rustix::fs::Stat;
 use virtine_rt::abi::doors::{STAT_SIZE, stat};
@@ -11,6 +12,8 @@ pub(crate) fn encode(from: &Stat) -> [u8; STAT_SIZE] {
             place.copy_from_slice(value);
         }
     };
+    put(stat::DEVICE, &from.st_dev.to_le_bytes());
+    put(stat::INODE, &from.st_ino.to_le_bytes());
     put(stat::LINKS, &from.st_nlink.to_le_bytes());
     put(stat::MODE, &from.st_mode.to_le_bytes());
     put(stat::SIZE, &from.st_size.to_le_bytes());

@@ -10,7 +10,7 @@ use virtine_rt::codec::DEPTH;
 
 use super::host::{HostFunction, Named};
 use super::refusal::Stop;
-use super::roots::{Rights, Roots};
+use super::roots::{Grant, Roots};
 use super::{Door, Refusal};
 use crate::meter::{Limits, Quota};
 
@@ -72,31 +72,31 @@ impl Policy {
         self
     }
 
-    /// Lets it read the host's standard input.
+    /// Lets it read the host's standard input, from where it stands, and do nothing else with it.
     #[must_use]
     pub fn stdin(self) -> Self {
         self.with(|rules| rules.stdin = Stream::Own)
     }
 
-    /// Gives it a standard input of its own.
+    /// Gives it a standard input of its own, which it only reads, whatever the descriptor allows.
     #[must_use]
     pub fn stdin_from(self, source: impl Into<OwnedFd>) -> Self {
         self.with(|rules| rules.stdin = Stream::To(Arc::new(source.into())))
     }
 
-    /// Lets it write to the host's standard output.
+    /// Lets it write to the host's standard output, where it stands, and do nothing else with it.
     #[must_use]
     pub fn stdout(self) -> Self {
         self.with(|rules| rules.stdout = Stream::Own)
     }
 
-    /// Gives it a standard output of its own.
+    /// Gives it a standard output of its own, which it only writes to, whatever the descriptor allows.
     #[must_use]
     pub fn stdout_to(self, target: impl Into<OwnedFd>) -> Self {
         self.with(|rules| rules.stdout = Stream::To(Arc::new(target.into())))
     }
 
-    /// Lets it write to the host's standard error.
+    /// Lets it write to the host's standard error, as to [`Policy::stdout`].
     #[must_use]
     pub fn stderr(self) -> Self {
         self.with(|rules| rules.stderr = Stream::Own)
@@ -132,19 +132,29 @@ impl Policy {
         self.with(|rules| rules.variables.extend(names.into_iter().map(Into::into)))
     }
 
-    /// Lets it read the file, or what lies in the directory and below. A relative path starts at the
-    /// host's current directory. The guest names files by paths that begin with this one; whatever
-    /// follows, `..` and symbolic links included, leads to nothing outside.
+    /// Lets it read the file, or what lies in the directory and below. The guest names files by paths that
+    /// begin with this one; whatever follows, `..` and symbolic links included, leads to nothing outside.
+    ///
+    /// Where the path leads is found out when a guest first asks for a file under this policy or a clone of
+    /// it, and held from then on: a relative path starts at the host's current directory of that time, and
+    /// symbolic links on it are followed then and not later. A directory stays the one that it was, even
+    /// where another takes its name. Of a file, the directory that holds it does, so that a file that is
+    /// replaced is seen. What is not there yet is looked for again. The policy holds a descriptor for each
+    /// path, until it and its clones are dropped.
     #[must_use]
     pub fn read(self, path: impl AsRef<Path>) -> Self {
-        self.with(|rules| rules.roots.grant(path.as_ref(), Rights::READ))
+        self.with(|rules| rules.roots.grant(path.as_ref(), Grant::READ))
     }
 
-    /// Lets it write the file, or write, make, link and remove files in the directory and below. It may
-    /// not read them for that. Paths are as in [`Policy::read`].
+    /// Lets it write the file, or write, make, link, rename and remove files, make and remove directories,
+    /// and set times in the directory and below. It may not read them for that. Paths are as in
+    /// [`Policy::read`].
+    ///
+    /// A file gets a name only where that grants no more of it than the one that it has: from a directory
+    /// that may only be written, nothing is linked or moved to one that may be read as well.
     #[must_use]
     pub fn write(self, path: impl AsRef<Path>) -> Self {
-        self.with(|rules| rules.roots.grant(path.as_ref(), Rights::WRITE))
+        self.with(|rules| rules.roots.grant(path.as_ref(), Grant::WRITE))
     }
 
     /// Lets it call a function of the host's, by this name: a `fn`, or a closure with whatever it holds.

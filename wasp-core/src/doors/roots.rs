@@ -1,26 +1,27 @@
 //! The files and directories that a policy grants, and paths beneath them.
 //!
 //! A guest's path begins, component by component, with that of a root; the longest such root with the
-//! rights that are asked for counts. What follows is the kernel's to resolve, which leaves the root on
-//! no way (`openat2` with RESOLVE_BENEATH, Linux 5.6): not by `..`, not by symbolic links, not by
-//! /proc's magic ones, not by a rename at the same time.
+//! rights that are asked for counts. Where that root lies is found out when the policy is first used
+//! (see `place`), and what follows is resolved from there.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::path::plain;
+use super::place::{DIRECTORY, Name, Place};
 
 /// What may be done with files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Rights {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Grant {
     pub(super) read: bool,
     pub(super) write: bool,
 }
 
-impl Rights {
+impl Grant {
     pub(super) const READ: Self = Self {
         read: true,
         write: false,
@@ -30,69 +31,96 @@ impl Rights {
         write: true,
     };
 
-    const fn include(self, needed: Self) -> bool {
+    pub(super) const fn includes(self, needed: Self) -> bool {
         (self.read || !needed.read) && (self.write || !needed.write)
+    }
+
+    pub(super) const fn and(self, other: Self) -> Self {
+        Self {
+            read: self.read || other.read,
+            write: self.write || other.write,
+        }
     }
 }
 
 /// All that a policy grants.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Roots(Vec<Root>);
+pub(super) struct Roots {
+    roots: Vec<Root>,
+    /// Where relative paths start. Shared with the policy's clones, as are the places of their roots.
+    start: Arc<OnceLock<OwnedFd>>,
+}
 
 #[derive(Clone, Debug)]
-struct Root {
+pub(super) struct Root {
     path: PathBuf,
-    rights: Rights,
+    pub(super) grant: Grant,
+    place: Arc<OnceLock<Place>>,
 }
 
 /// A guest's path: a root and what follows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Beneath<'a> {
-    root: &'a Path,
+    root: &'a Root,
+    start: BorrowedFd<'a>,
     /// Relative; empty for the root itself.
     rest: &'a Path,
 }
 
 impl Roots {
     /// Adds rights to a root.
-    pub(super) fn grant(&mut self, path: &Path, added: Rights) {
+    pub(super) fn grant(&mut self, path: &Path, added: Grant) {
         let path = plain(path);
-        match self.0.iter_mut().find(|root| root.path == path) {
-            Some(Root { rights, .. }) => {
-                *rights = Rights {
-                    read: rights.read || added.read,
-                    write: rights.write || added.write,
-                }
-            }
-            None => self.0.push(Root {
+        match self.roots.iter_mut().find(|root| root.path == path) {
+            Some(Root { grant, .. }) => *grant = grant.and(added),
+            None => self.roots.push(Root {
                 path,
-                rights: added,
+                grant: added,
+                place: Arc::default(),
             }),
         }
     }
 
     /// The longest root with these rights that `path` lies beneath.
-    pub(super) fn find<'a>(&'a self, path: &'a Path, needed: Rights) -> Option<Beneath<'a>> {
-        self.holding(path)
-            .filter(|(root, _)| root.rights.include(needed))
-            .max_by_key(|(root, _)| root.path.components().count())
-            .map(|(root, rest)| Beneath {
-                root: &root.path,
-                rest,
-            })
+    pub(super) fn find<'a>(&'a self, path: &'a Path, needed: Grant) -> Option<Beneath<'a>> {
+        self.settle();
+        let holding = self.roots.iter().filter_map(|root| {
+            let rest = root.rest_of(path)?;
+            root.grant.includes(needed).then_some((root, rest))
+        });
+        let (root, rest) = holding.max_by_key(|(root, _)| root.path.components().count())?;
+        let start = self.start();
+        Some(Beneath { root, start, rest })
     }
 
-    /// Whether whoever may do something with `new` may do the same with `old`: a second name for a file
-    /// must not open it further.
-    pub(super) fn open_no_further(&self, old: &Path, new: &Path) -> bool {
-        self.holding(new)
-            .all(|(root, _)| root.rest_of(old).is_some())
+    /// Whether `path` lies beneath a root with these rights, as far as words tell.
+    pub(super) fn hold(&self, path: &Path, needed: Grant) -> bool {
+        let mut roots = self.roots.iter();
+        roots.any(|root| root.grant.includes(needed) && root.rest_of(path).is_some())
     }
 
-    fn holding<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = (&'a Root, &'a Path)> {
-        self.0
-            .iter()
-            .filter_map(move |root| Some((root, root.rest_of(path)?)))
+    /// Finds out where each root lies of which that is not known yet.
+    pub(super) fn settle(&self) {
+        for root in &self.roots {
+            // What is not there is looked for again at the next use.
+            let _ = root.place(self.start());
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Root> {
+        self.roots.iter()
+    }
+
+    /// The host's current directory, as it was when the policy was first used.
+    pub(super) fn start(&self) -> BorrowedFd<'_> {
+        if let Some(start) = self.start.get() {
+            return start.as_fd();
+        }
+        match openat(CWD, ".", DIRECTORY, Mode::empty()) {
+            Ok(start) => self.start.get_or_init(|| start).as_fd(),
+            // It is gone, or the host has no descriptors left. Absolute paths do without.
+            Err(_) => CWD,
+        }
     }
 }
 
@@ -102,68 +130,42 @@ impl Root {
         let alike = path.is_absolute() == self.path.is_absolute();
         alike.then(|| path.strip_prefix(&self.path).ok()).flatten()
     }
+
+    /// Where it lies.
+    pub(super) fn place(&self, start: BorrowedFd<'_>) -> Result<&Place, Errno> {
+        if let Some(place) = self.place.get() {
+            return Ok(place);
+        }
+        let found = Place::find(start, &self.path)?;
+        Ok(self.place.get_or_init(|| found))
+    }
+
+    /// Where a policy that is first used now would find it.
+    pub(super) fn anew(&self, start: BorrowedFd<'_>) -> Result<Place, Errno> {
+        Place::find(start, &self.path)
+    }
 }
 
-impl<'a> Beneath<'a> {
+impl Beneath<'_> {
     /// Opens it. What is out of reach is [`Errno::XDEV`].
     pub(super) fn open(self, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
-        match self.rest.as_os_str().is_empty() {
-            // The host has named it: where that is a symbolic link, it is meant.
-            true => open(self.root_or_here(), flags, mode),
-            false => self.resolve(self.rest, flags, mode, ResolveFlags::empty()),
-        }
+        self.place()?.open(self.rest, flags, mode)
     }
 
-    /// The directory that holds it, resolved as `resolve` wants, and its name there; `None` for a root,
-    /// whose directory is not granted, and for `..`.
-    pub(super) fn parent(
-        self,
-        resolve: ResolveFlags,
-    ) -> Result<Option<(OwnedFd, &'a Path)>, Errno> {
-        let (Some(parent), Some(name)) = (self.rest.parent(), self.rest.file_name()) else {
-            return Ok(None);
-        };
-        let parent = match parent.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => parent,
-        };
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = self.resolve(parent, flags, Mode::empty(), resolve)?;
-        Ok(Some((directory, Path::new(name))))
+    /// The directory that holds it, and its name there; `None` for a root, whose directory is not granted,
+    /// and for `..`.
+    pub(super) fn parent(self) -> Result<Option<Name>, Errno> {
+        self.place()?.parent(self.rest)
     }
 
-    fn resolve(
-        self,
-        rest: &Path,
-        flags: OFlags,
-        mode: Mode,
-        resolve: ResolveFlags,
-    ) -> Result<OwnedFd, Errno> {
-        let directory = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = open(self.root_or_here(), directory, Mode::empty())?;
-        let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | resolve;
-        again(|| openat2(&root, rest, flags, mode, beneath))
+    /// Whether it is a root, and not what lies beneath one.
+    pub(super) fn is_root(self) -> bool {
+        self.rest.as_os_str().is_empty()
     }
 
-    fn root_or_here(self) -> &'a Path {
-        match self.root.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => self.root,
-        }
+    pub(super) fn place(&self) -> Result<&Place, Errno> {
+        self.root.place(self.start)
     }
-}
-
-/// The kernel gives up where something is renamed meanwhile: that often is more than bad luck.
-const ATTEMPTS: usize = 16;
-
-fn again<T>(mut attempt: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
-    for _ in 1..ATTEMPTS {
-        match attempt() {
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            result => return result,
-        }
-    }
-    attempt()
 }
 
 #[cfg(test)]
@@ -172,27 +174,27 @@ mod tests {
 
     fn roots() -> Roots {
         let mut roots = Roots::default();
-        roots.grant(Path::new("data"), Rights::READ);
-        roots.grant(Path::new("./data/out/"), Rights::WRITE);
-        roots.grant(Path::new("/srv"), Rights::READ);
-        roots.grant(Path::new("/srv"), Rights::WRITE);
+        roots.grant(Path::new("data"), Grant::READ);
+        roots.grant(Path::new("./data/out/"), Grant::WRITE);
+        roots.grant(Path::new("/srv"), Grant::READ);
+        roots.grant(Path::new("/srv"), Grant::WRITE);
         roots
     }
 
-    fn found(path: &str, needed: Rights) -> Option<(String, String)> {
+    fn found(path: &str, needed: Grant) -> Option<(String, String)> {
         let (roots, path) = (roots(), plain(Path::new(path)));
-        let Beneath { root, rest } = roots.find(&path, needed)?;
-        Some((root.display().to_string(), rest.display().to_string()))
+        let Beneath { root, rest, .. } = roots.find(&path, needed)?;
+        Some((root.path.display().to_string(), rest.display().to_string()))
     }
 
     #[test]
     fn longest_root_with_the_rights_counts() {
         let some = |root: &str, rest: &str| Some((root.to_owned(), rest.to_owned()));
-        assert_eq!(found("data/a", Rights::READ), some("data", "a"));
-        assert_eq!(found("./data//./a", Rights::READ), some("data", "a"));
-        assert_eq!(found("data/out/a", Rights::WRITE), some("data/out", "a"));
-        assert_eq!(found("data/out/a", Rights::READ), some("data", "out/a"));
-        assert_eq!(found("/srv", Rights::WRITE), some("/srv", ""));
+        assert_eq!(found("data/a", Grant::READ), some("data", "a"));
+        assert_eq!(found("./data//./a", Grant::READ), some("data", "a"));
+        assert_eq!(found("data/out/a", Grant::WRITE), some("data/out", "a"));
+        assert_eq!(found("data/out/a", Grant::READ), some("data", "out/a"));
+        assert_eq!(found("/srv", Grant::WRITE), some("/srv", ""));
         for path in [
             "database",
             "data2/a",
@@ -202,26 +204,16 @@ mod tests {
             "x/../data/a",
             "",
         ] {
-            assert_eq!(found(path, Rights::READ), None, "{path}");
+            assert_eq!(found(path, Grant::READ), None, "{path}");
         }
-        assert_eq!(found("data/a", Rights::WRITE), None);
+        assert_eq!(found("data/a", Grant::WRITE), None);
     }
 
     #[test]
     fn current_directory_is_not_the_whole_system() {
         let mut roots = Roots::default();
-        roots.grant(Path::new("."), Rights::READ);
-        assert!(roots.find(Path::new("a"), Rights::READ).is_some());
-        assert!(roots.find(Path::new("/etc/passwd"), Rights::READ).is_none());
-    }
-
-    #[test]
-    fn second_name_opens_a_file_no_further() {
-        let roots = roots();
-        let further = |old, new| !roots.open_no_further(Path::new(old), Path::new(new));
-        assert!(!further("data/out/a", "data/out/b"));
-        assert!(!further("data/out/a", "data/b"));
-        assert!(further("data/a", "data/out/b"));
-        assert!(further("/srv/a", "data/out/b"));
+        roots.grant(Path::new("."), Grant::READ);
+        assert!(roots.find(Path::new("a"), Grant::READ).is_some());
+        assert!(roots.find(Path::new("/etc/passwd"), Grant::READ).is_none());
     }
 }

@@ -5,19 +5,17 @@ use rustix::net::{Shutdown, shutdown, sockopt};
 
 use super::dispatch::Session;
 use super::guest_memory::{Access as _, GuestSpace};
-use super::handles::{Kind, Open, quota_of_writes};
+use super::handles::Open;
 use super::refusal::{Answer, Stop};
+use super::rights::Rights;
 use super::streams::{self, Waiting};
 use crate::meter::Quota;
 
 impl Session {
-    /// The stream behind a handle.
-    fn socket(&mut self, handle: u64) -> Result<Open, Stop> {
+    /// The socket behind a handle.
+    fn socket(&mut self, handle: u64, needed: Rights) -> Result<Open, Stop> {
         self.is_standard_and_closed(handle)?;
-        match self.opened(handle)? {
-            Some(open) if open.kind == Kind::Socket => Ok(open),
-            _ => Err(Errno::NOTSOCK.into()),
-        }
+        self.opened(handle, needed | Rights::SOCKET)
     }
 
     /// Reads from a stream; with `peek`, what the next read gives again.
@@ -29,7 +27,7 @@ impl Session {
         peek: bool,
         waiting: Waiting,
     ) -> Answer {
-        let open = self.socket(handle)?;
+        let open = self.socket(handle, Rights::READ)?;
         let allowed = self.meter.allow(Quota::BytesRead, length)?;
         let meter = &self.meter;
         let count = memory.fill_with(buffer, allowed, |place| {
@@ -47,8 +45,8 @@ impl Session {
         [address, length]: [u64; 2],
         waiting: Waiting,
     ) -> Answer {
-        let open = self.socket(handle)?;
-        let quota = quota_of_writes(handle);
+        let open = self.socket(handle, Rights::APPEND)?;
+        let quota = open.quota;
         let allowed = self.meter.allow(quota, length)?;
         let bytes = memory.bytes(address, allowed)?;
         let count = streams::send(&open, bytes, waiting, &self.meter)?;
@@ -58,7 +56,7 @@ impl Session {
 
     /// Ends one direction of a stream, or both.
     pub(crate) fn shut_down(&mut self, handle: u64, how: u32) -> Answer {
-        let open = self.socket(handle)?;
+        let open = self.socket(handle, Rights::SHUT_DOWN)?;
         let how = match how {
             0 => Shutdown::Read,
             1 => Shutdown::Write,
@@ -71,7 +69,7 @@ impl Session {
 
     /// Has a connection send small writes at once, or not.
     pub(crate) fn set_no_delay(&mut self, handle: u64, on: bool) -> Answer {
-        let open = self.socket(handle)?;
+        let open = self.socket(handle, Rights::SHUT_DOWN)?;
         sockopt::set_tcp_nodelay(open.descriptor(), on)?;
         Ok(0)
     }

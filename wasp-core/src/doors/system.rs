@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::fs::{Stat, fcntl_getfl, fstat, fsync, ftruncate};
+use rustix::fs::{Stat, Timestamps, fstat, fsync, ftruncate, futimens};
 use rustix::io::{Errno, pread, pwrite};
 
 use super::clock;
@@ -13,10 +13,12 @@ use super::dispatch::Session;
 use super::door::Door;
 use super::files;
 use super::guest_memory::{Access as _, GuestSpace};
-use super::handles::{Handle, Kind, Open, quota_of_writes};
+use super::handles::Handle;
+use super::naming;
 use super::quietly::quietly;
 use super::refusal::{Answer, Stop};
-use super::roots::Rights;
+use super::rights::Rights;
+use super::roots::Grant;
 use super::streams::in_pieces;
 use crate::meter::Quota;
 use crate::watchdog::Ended;
@@ -27,25 +29,72 @@ impl Session {
         self.open_path(path, flags, mode)
     }
 
+    /// Gives a file a second name.
+    pub(crate) fn link_paths(&mut self, old: &Path, new: &Path) -> Answer {
+        naming::link(&self.policy, old, new)?;
+        self.written(new)
+    }
+
+    /// Gives a file another name; with `replace`, also one that something else has.
+    pub(crate) fn rename(&mut self, old: &Path, new: &Path, replace: bool) -> Answer {
+        naming::rename(&self.policy, old, new, replace)?;
+        self.written(new)
+    }
+
     /// Removes the name that a path ends with.
     pub(crate) fn remove(&mut self, path: &Path) -> Answer {
-        self.unlink_path(path)
+        naming::unlink(&self.policy, path)?;
+        self.written(path)
+    }
+
+    /// Makes a directory.
+    pub(crate) fn make_directory(&mut self, path: &Path, mode: u64) -> Answer {
+        naming::make_directory(&self.policy, path, mode)?;
+        self.written(path)
+    }
+
+    /// Removes an empty directory.
+    pub(crate) fn remove_directory(&mut self, path: &Path) -> Answer {
+        naming::remove_directory(&self.policy, path)?;
+        self.written(path)
+    }
+
+    /// Sets the times of what a path leads to.
+    pub(crate) fn stamp(&mut self, path: &Path, follow: bool, times: &Timestamps) -> Answer {
+        naming::stamp(&self.policy, path, follow, times)?;
+        self.written(path)
+    }
+
+    /// Sets the times of what a handle stands for.
+    pub(crate) fn stamp_handle(&mut self, handle: u64, times: &Timestamps) -> Answer {
+        let open = self.opened(handle, Rights::STAMP)?;
+        futimens(open.descriptor(), times)?;
+        Ok(0)
+    }
+
+    fn written(&mut self, path: &Path) -> Answer {
+        self.told.opened(Door::Write, &path.to_string_lossy());
+        Ok(0)
     }
 
     /// What a path leads to.
     pub(crate) fn stat(&mut self, path: &Path, follow: bool) -> Result<Stat, Stop> {
-        files::stat(&self.policy, path, follow)
+        let found = files::stat(&self.policy, path, follow)?;
+        Ok(self.identities.disguise(found))
     }
 
-    /// What a handle stands for; of a standard stream, even where its door is closed, that it is one.
+    /// The mode of what a path leads to, where that may be written.
+    pub(crate) fn writable_mode(&mut self, path: &Path, follow: bool) -> Result<u32, Stop> {
+        let found = files::locate(&self.policy, path, follow, Grant::WRITE, Door::Write)?;
+        Ok(fstat(found)?.st_mode)
+    }
+
+    /// What a handle stands for. A standard stream whose door is closed is one that is not open.
     pub(crate) fn stat_handle(&mut self, handle: u64) -> Result<Stat, Stop> {
-        match self.handles.get(handle)? {
-            Handle::Standard(door) => match Open::standard(&self.policy, *door) {
-                Ok(open) => Ok(fstat(open.descriptor())?),
-                Err(_) => Err(Errno::BADF.into()),
-            },
-            Handle::Open(open) => Ok(fstat(open.descriptor())?),
-            Handle::Random => Err(Errno::BADF.into()),
+        let found = self.handles.look_up(handle, Rights::STAT, &self.policy);
+        match found {
+            Ok(Handle::Open(open)) => Ok(self.identities.disguise(fstat(open.descriptor())?)),
+            _ => Err(Errno::BADF.into()),
         }
     }
 
@@ -56,12 +105,12 @@ impl Session {
 
     /// Whether what lies at a path may be read, as far as the policy tells.
     pub(crate) fn may_read(&self, path: &Path) -> bool {
-        self.policy.roots().find(path, Rights::READ).is_some()
+        self.policy.roots().hold(path, Grant::READ)
     }
 
     /// Whether what lies at a path may be written, as far as the policy tells.
     pub(crate) fn may_write(&self, path: &Path) -> bool {
-        self.policy.roots().find(path, Rights::WRITE).is_some()
+        self.policy.roots().hold(path, Grant::WRITE)
     }
 
     /// Whether there is such a handle.
@@ -84,10 +133,10 @@ impl Session {
         self.handles.duplicate_to(handle, to, &mut self.meter)
     }
 
-    /// The flags that a handle was opened with.
+    /// What a handle may do, as flags of `open`.
     pub(crate) fn flags(&mut self, handle: u64) -> Answer {
-        let open = self.opened(handle)?.ok_or(Errno::BADF)?;
-        Ok(fcntl_getfl(open.descriptor())?.bits().into())
+        let open = self.opened(handle, Rights::NONE)?;
+        Ok(open.rights.flags().bits().into())
     }
 
     /// Reads from a handle. A closed standard input is one that is at its end, as std has it as well.
@@ -117,13 +166,9 @@ impl Session {
     /// Programs take a stream that is not open for one that nobody wants, and go on. Under a strict policy
     /// the refusal counts.
     pub(super) fn is_standard_and_closed(&mut self, handle: u64) -> Result<(), Stop> {
-        let Handle::Standard(door) = self.handles.get(handle)? else {
-            return Ok(());
-        };
-        match Open::standard(&self.policy, *door) {
+        match self.handles.look_up(handle, Rights::NONE, &self.policy) {
             Err(Stop::Refused(refusal)) if !self.policy.ends(&refusal) => Err(Errno::BADF.into()),
-            Err(stop) => Err(stop),
-            Ok(_) => Ok(()),
+            found => found.map(drop),
         }
     }
 
@@ -134,7 +179,7 @@ impl Session {
         handle: u64,
         [buffer, length, offset]: [u64; 3],
     ) -> Answer {
-        let open = self.file(handle)?;
+        let open = self.opened(handle, Rights::SEEK | Rights::READ)?;
         let allowed = self.meter.allow(Quota::BytesRead, length)?;
         let meter = &self.meter;
         let count = memory.fill_with(buffer, allowed, |place| {
@@ -154,8 +199,8 @@ impl Session {
         handle: u64,
         [address, length, offset]: [u64; 3],
     ) -> Answer {
-        let open = self.file(handle)?;
-        let quota = quota_of_writes(handle);
+        let open = self.opened(handle, Rights::SEEK | Rights::APPEND)?;
+        let quota = open.quota;
         let allowed = self.meter.allow(quota, length)?;
         let bytes = memory.bytes(address, allowed)?;
         let count = in_pieces(bytes.len(), &self.meter, |done, piece| {
@@ -169,7 +214,7 @@ impl Session {
 
     /// Gives a file another length. What is added takes no room, and counts as written all the same.
     pub(crate) fn set_length(&mut self, handle: u64, length: u64) -> Answer {
-        let open = self.file(handle)?;
+        let open = self.opened(handle, Rights::TRUNCATE)?;
         let now = u64::try_from(fstat(open.descriptor())?.st_size).unwrap_or(0);
         let more = length.saturating_sub(now);
         self.meter.whole(Quota::BytesWritten, more)?;
@@ -179,17 +224,9 @@ impl Session {
 
     /// Has a file's contents reach its disk.
     pub(crate) fn synchronise(&mut self, handle: u64) -> Answer {
-        let open = self.file(handle)?;
+        let open = self.opened(handle, Rights::SYNCHRONISE)?;
         fsync(open.descriptor())?;
         Ok(0)
-    }
-
-    fn file(&mut self, handle: u64) -> Result<Open, Stop> {
-        let open = self.opened(handle)?.ok_or(Errno::SPIPE)?;
-        match open.kind {
-            Kind::File => Ok(open),
-            Kind::Socket | Kind::Stream => Err(Errno::SPIPE.into()),
-        }
     }
 
     /// Moves where a file is read and written.
@@ -205,9 +242,12 @@ impl Session {
         buffer: u64,
         length: u64,
     ) -> Answer {
-        let open = self.opened(handle)?.ok_or(Errno::NOTDIR)?;
+        let open = self.opened(handle, Rights::LIST)?;
         let allowed = self.meter.allow(Quota::BytesRead, length)?;
-        let count = memory.fill_with(buffer, allowed, |place| directory::read(&open, place))?;
+        let identities = &self.identities;
+        let count = memory.fill_with(buffer, allowed, |place| {
+            directory::read(&open, identities, place)
+        })?;
         self.meter.take(Quota::BytesRead, count);
         Ok(count)
     }

@@ -113,6 +113,11 @@ impl Process {
                     session,
                     &mut own,
                 )
+                .or_else(|| {
+                    let arguments = [first, second, third, fourth, fifth];
+                    self.for_entries(number, arguments, session, &own)
+                        .or_else(|| self.for_attributes(number, arguments, session, &own))
+                })
                 .or_else(|| Self::for_sockets(number, arguments, session, &mut own))
                 .or_else(|| self.for_time(number, [first, second, third], session, &mut own))
                 .or_else(|| self.for_identity(number, arguments, session, &mut own))

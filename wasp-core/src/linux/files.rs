@@ -12,15 +12,15 @@ use super::stat;
 use crate::doors::{Access as _, GuestSpace, Session, plain};
 
 /// "The current directory" in place of a handle.
-const HERE: u64 = libc::AT_FDCWD as u32 as u64;
-const EMPTY_PATH: u64 = libc::AT_EMPTY_PATH as u64;
-const NO_FOLLOW: u64 = libc::AT_SYMLINK_NOFOLLOW as u64;
+pub(super) const HERE: u64 = libc::AT_FDCWD as u32 as u64;
+pub(super) const EMPTY_PATH: u64 = libc::AT_EMPTY_PATH as u64;
+pub(super) const NO_FOLLOW: u64 = libc::AT_SYMLINK_NOFOLLOW as u64;
 /// Linux's UIO_MAXIOV.
 const MAX_VECTORS: u64 = 1024;
 /// More handles than this cannot be polled at a time.
 const MAX_POLLED: u64 = 1024;
 
-type Memory<'a> = dyn GuestSpace + 'a;
+pub(super) type Memory<'a> = dyn GuestSpace + 'a;
 
 impl Process {
     pub(super) fn for_files(
@@ -98,8 +98,6 @@ impl Process {
             }
             libc::SYS_readlink => self.read_link(session, memory, [HERE, first, second, third]),
             libc::SYS_readlinkat => self.read_link(session, memory, [first, second, third, fourth]),
-            libc::SYS_unlink => self.unlink(session, memory, [HERE, first, 0]),
-            libc::SYS_unlinkat => self.unlink(session, memory, [first, second, third]),
             libc::SYS_poll | libc::SYS_ppoll => poll(session, memory, first, second),
             libc::SYS_umask => Ok(0o22),
             _ => return None,
@@ -107,7 +105,7 @@ impl Process {
     }
 
     /// The path that a program names: from the current directory on, or from one that it has open.
-    fn path(
+    pub(super) fn path(
         &self,
         session: &Session,
         memory: &Memory<'_>,
@@ -171,9 +169,10 @@ impl Process {
     }
 
     fn same_path(&mut self, handle: u64, new: u64) {
-        if let Some(path) = self.directories.get(&number_of(handle)).cloned() {
-            self.directories.insert(new, path);
-        }
+        match self.directories.get(&number_of(handle)).cloned() {
+            Some(path) => self.directories.insert(new, path),
+            None => self.directories.remove(&new),
+        };
     }
 
     fn fcntl(
@@ -268,23 +267,10 @@ impl Process {
         memory.put(buffer, bytes)?;
         Ok(bytes.len() as u64)
     }
-
-    fn unlink(
-        &self,
-        session: &mut Session,
-        memory: &Memory<'_>,
-        [directory, address, flags]: [u64; 3],
-    ) -> Result<u64, Trouble> {
-        if flags != 0 {
-            return Err(Trouble::Refused(Errno::PERM));
-        }
-        let path = self.path(session, memory, directory, address)?;
-        Ok(session.remove(&path)?)
-    }
 }
 
 /// A handle's number: an `int`, whatever stands in the upper half of its register.
-const fn number_of(handle: u64) -> u64 {
+pub(super) const fn number_of(handle: u64) -> u64 {
     handle as u32 as u64
 }
 

@@ -1,7 +1,7 @@
 //! `struct stat` and `struct statx`, as far as programs are told of them: not where on the host a file is,
-//! nor whose.
+//! nor whose. Devices and inodes are the call's own.
 
-use rustix::fs::Stat;
+use rustix::fs::{Stat, major, minor};
 use virtine_rt::abi::doors::{STAT_SIZE, stat};
 
 /// Offsets of what differs from the ABI's: `st_blksize` and `st_blocks`.
@@ -13,6 +13,8 @@ const GOOD_SIZE: u32 = 4096;
 /// Bytes of `struct statx` (linux/stat.h).
 const EXTENDED_SIZE: usize = 256;
 const STATX_BASIC_STATS: u32 = 0x7ff;
+const DEVICE_MAJOR: usize = 136;
+const DEVICE_MINOR: usize = 140;
 
 /// The bytes of a `struct stat`.
 pub(super) fn encode(from: &Stat) -> [u8; STAT_SIZE] {
@@ -30,6 +32,7 @@ pub(super) fn encode_extended(from: &Stat) -> [u8; EXTENDED_SIZE] {
     put(&mut bytes, 4, &GOOD_SIZE.to_le_bytes());
     let same = [
         (stat::LINKS, 16, 4),
+        (stat::INODE, 32, 8),
         (stat::MODE, 28, 2),
         (stat::SIZE, 40, 8),
         (BLOCKS, 48, 8),
@@ -41,6 +44,9 @@ pub(super) fn encode_extended(from: &Stat) -> [u8; EXTENDED_SIZE] {
         let value = plain.get(at..at + length).unwrap_or_default();
         put(&mut bytes, to, value);
     }
+    let device = from.st_dev;
+    put(&mut bytes, DEVICE_MAJOR, &major(device).to_le_bytes());
+    put(&mut bytes, DEVICE_MINOR, &minor(device).to_le_bytes());
     bytes
 }
 
