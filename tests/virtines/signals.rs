@@ -245,6 +245,11 @@ fn stretches(file: &mut File, bytes: u64) -> [Option<i32>; 2] {
     ]
 }
 
+#[virtine]
+fn adds(a: u32, b: u32) -> u32 {
+    a + b
+}
+
 #[test]
 #[ignore = "run alone by writes_for_a_guest_raise_no_signal_in_the_program"]
 fn child_has_default_actions() {
@@ -258,12 +263,6 @@ fn child_has_default_actions() {
     assert_eq!(prints::with(policy).call(), Some(libc::EPIPE));
     let mut end = File::from(OwnedFd::from(writer));
     assert_eq!(fills(&mut end, 10_000), Some(libc::EPIPE));
-    let limit = libc::rlimit {
-        rlim_cur: 8192,
-        rlim_max: libc::RLIM_INFINITY,
-    };
-    // SAFETY: the limit is valid, and of this process alone.
-    unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) };
     let path = std::env::temp_dir().join(format!("wasp-signals-{}", std::process::id()));
     let file = File::options()
         .read(true)
@@ -273,7 +272,18 @@ fn child_has_default_actions() {
         .open(&path);
     let mut file = file.expect("a file");
     std::fs::remove_file(&path).expect("removed");
+    assert_eq!(stretches(&mut file, 0), [None; 2]);
+    let limit = libc::rlimit {
+        rlim_cur: 8192,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    // SAFETY: the limit is valid, and of this process alone.
+    unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) };
     assert_eq!(fills(&mut file, 8192), None);
     assert_eq!(fills(&mut file, 1), Some(libc::EFBIG));
     assert_eq!(stretches(&mut file, 100_000), [Some(libc::EFBIG); 2]);
+    // Nor do the files in memory that virtines are made of.
+    let first = adds::try_call(1, 2);
+    let refused = matches!(first, Err(Error::FileTooLarge { .. }));
+    assert!(refused, "{first:?}");
 }

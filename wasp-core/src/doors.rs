@@ -32,7 +32,6 @@ mod open;
 mod path;
 mod place;
 mod policy;
-mod quietly;
 mod random;
 mod refusal;
 mod rights;

@@ -69,6 +69,15 @@ pub enum Error {
         /// The operation, by its name in the KVM API document or of the system call.
         operation: &'static str,
     },
+    /// A file may not be that large (EFBIG). What virtines start from is a file in memory as large as theirs.
+    #[error(
+        "{operation} failed: a virtine's memory is larger than RLIMIT_FSIZE lets a file be; raise it \
+         (`ulimit -f`), or grant less memory"
+    )]
+    FileTooLarge {
+        /// The operation, by its name in the KVM API document or of the system call.
+        operation: &'static str,
+    },
     /// The process may not do this (EPERM, EACCES).
     #[error(
         "{operation} was not permitted; look for a seccomp filter, a security module or a container \
@@ -261,6 +270,7 @@ impl Error {
         move |source| match source.raw_os_error() {
             Some(libc::ENOMEM) => Self::HostOutOfMemory { operation },
             Some(libc::EMFILE | libc::ENFILE) => Self::TooManyFiles { operation },
+            Some(libc::EFBIG) => Self::FileTooLarge { operation },
             Some(libc::EPERM | libc::EACCES) => Self::NotPermitted { operation },
             Some(libc::EAGAIN) => Self::TryAgain { operation },
             _ => Self::System { operation, source },

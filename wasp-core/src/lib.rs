@@ -73,6 +73,7 @@ mod mode;
 mod places;
 mod pool;
 mod process;
+mod quietly;
 mod reentry;
 mod registers;
 mod ring3;

@@ -15,6 +15,7 @@ use virtine_rt::abi::PAGE_SIZE;
 
 use crate::Error;
 use crate::memory::{Contents, GuestMemory, page_of};
+use crate::quietly::quietly;
 
 /// Memory contents in the making.
 pub(crate) struct MemoryFile {
@@ -30,7 +31,8 @@ impl MemoryFile {
     pub(crate) fn create(size: u64) -> Result<Self, Error> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let file = memfd_create("virtine", flags).map_err(failed("memfd_create"))?;
-        retry_on_intr(|| ftruncate(&file, size)).map_err(failed("ftruncate of guest memory"))?;
+        retry_on_intr(|| quietly(|| ftruncate(&file, size)))
+            .map_err(failed("ftruncate of guest memory"))?;
         Ok(Self {
             file,
             size,
@@ -42,7 +44,8 @@ impl MemoryFile {
     pub(crate) fn write(&mut self, address: u64, bytes: &[u8]) -> Result<(), Error> {
         let mut done = 0;
         while done < bytes.len() {
-            done += retry_on_intr(|| pwrite(&self.file, &bytes[done..], address + done as u64))
+            let (rest, at) = (&bytes[done..], address + done as u64);
+            done += retry_on_intr(|| quietly(|| pwrite(&self.file, rest, at)))
                 .map_err(failed("pwrite of guest memory"))?;
         }
         if !bytes.is_empty() {

@@ -10,9 +10,9 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv};
 
 use super::handles::{Kind, Open};
-use super::quietly::quietly;
 use super::refusal::Stop;
 use crate::meter::Meter;
+use crate::quietly::quietly;
 
 /// No more than this is moved at a time through what may be without end, so that the guest comes back.
 const MOST: usize = 256 << 10;

@@ -15,12 +15,12 @@ use super::files;
 use super::guest_memory::{Access as _, GuestSpace};
 use super::handles::Handle;
 use super::naming;
-use super::quietly::quietly;
 use super::refusal::{Answer, Stop};
 use super::rights::Rights;
 use super::roots::Grant;
 use super::streams::in_pieces;
 use crate::meter::Quota;
+use crate::quietly::quietly;
 use crate::watchdog::Ended;
 
 impl Session {

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kvm_bindings::kvm_regs;
-use rustix::fs::{MemfdFlags, OFlags, fcntl_setfl, memfd_create};
+use rustix::fs::{MemfdFlags, OFlags, SeekFrom, fcntl_setfl, memfd_create, seek};
+use rustix::io::{retry_on_intr, write};
 
 use super::elf::Executable;
 use super::layout::Layout;
@@ -26,6 +27,7 @@ use crate::doors::{HeapEnd, Policy, Reply, Session};
 use crate::machine::Machine;
 use crate::memory::GuestMemory;
 use crate::meter::{Meter, Quota};
+use crate::quietly::quietly;
 
 const MEMORY: u64 = 64 << 20;
 const STACK: u64 = 1 << 20;
@@ -338,11 +340,16 @@ fn scratch(name: &str) -> Result<OwnedFd, Error> {
 }
 
 fn holding(bytes: &[u8]) -> Result<OwnedFd, Error> {
-    use std::io::{Seek as _, Write as _};
-    let mut file = fs::File::from(scratch("stdin")?);
-    let filled = file.write_all(bytes).and_then(|()| file.rewind());
-    filled.map_err(Error::system("write of a program's input"))?;
-    Ok(file.into())
+    let failed =
+        |errno: rustix::io::Errno| Error::system("write of a program's input")(errno.into());
+    let file = scratch("stdin")?;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let written = retry_on_intr(|| quietly(|| write(&file, rest))).map_err(failed)?;
+        rest = rest.get(written..).unwrap_or_default();
+    }
+    seek(&file, SeekFrom::Start(0)).map_err(failed)?;
+    Ok(file)
 }
 
 fn copy(file: &OwnedFd) -> Result<OwnedFd, Error> {

@@ -1,8 +1,8 @@
 //! Writes that raise no signal in the program.
 //!
 //! A write to a pipe that nobody reads raises SIGPIPE, one beyond RLIMIT_FSIZE raises SIGXFSZ; both end a
-//! program that has not seen to them (signal(7)). What a guest writes is not to do that: the error number
-//! alone tells the guest.
+//! program that has not seen to them (signal(7)). What is written for a guest, and the files in memory that
+//! virtines are made of, are not to do that: the error number alone tells of it.
 
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -13,7 +13,7 @@ use rustix::io::Errno;
 ///
 /// Both are raised for the thread that writes. So it blocks them, and takes back what its own call has raised.
 /// One that was pending before is somebody else's and stays.
-pub(super) fn quietly<T>(call: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
+pub(crate) fn quietly<T>(call: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
     let raised = set_of(&[libc::SIGPIPE, libc::SIGXFSZ]);
     let before = exchange_mask(libc::SIG_BLOCK, &raised);
     let [pipe, size] = [libc::SIGPIPE, libc::SIGXFSZ].map(|signal| is_pending(signal, &before));
