@@ -1,8 +1,10 @@
 //! Streams under the real std, which reads and writes them by system calls of their own.
 
+use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
 
 use wasp_core::{Error, Policy, Quota, virtine};
@@ -105,6 +107,7 @@ unsafe extern "C" {
     fn recvfrom(s: i32, at: *mut u8, size: usize, flags: i32, from: *mut u8, n: *mut u32) -> isize;
     fn sendto(s: i32, at: *const u8, size: usize, flags: i32, to: *const u8, n: u32) -> isize;
     fn shutdown(socket: i32, how: i32) -> i32;
+    fn fcntl(file: i32, command: i32, argument: i32) -> i32;
     fn setsockopt(socket: i32, level: i32, option: i32, value: *const u8, size: u32) -> i32;
 }
 
@@ -174,4 +177,37 @@ fn wrong_calls_are_told_so_and_move_nothing() {
     let error = here.read(&mut [0; 8]).expect_err("nothing came");
     assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
     there.write_all(b"still open").expect("written");
+}
+
+/// The flags of a file, and those of a copy.
+#[virtine(std)]
+fn flags(file: File) -> [i32; 2] {
+    const GETFL: i32 = 3;
+    let copy = file.try_clone().expect("a copy");
+    // SAFETY: it takes no pointers.
+    [&file, &copy].map(|file| unsafe { fcntl(file.as_fd().as_raw_fd(), GETFL, 0) })
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn flags_tell_rights_and_nothing_else_of_the_hosts() {
+    let path = std::env::temp_dir().join(format!("wasp-flags-{}", std::process::id()));
+    std::fs::write(&path, "contents").expect("written");
+    let cases = [
+        (libc::O_RDONLY, libc::O_NOATIME),
+        (libc::O_WRONLY, libc::O_NONBLOCK),
+        (libc::O_RDWR, libc::O_SYNC),
+        (libc::O_WRONLY | libc::O_APPEND, 0),
+    ];
+    for (told, hidden) in cases {
+        let access = told & libc::O_ACCMODE;
+        let file = File::options()
+            .read(access != libc::O_WRONLY)
+            .write(access != libc::O_RDONLY)
+            .custom_flags((told & !libc::O_ACCMODE) | hidden)
+            .open(&path)
+            .expect("opened");
+        assert_eq!(flags(file), [told; 2], "{told:#o}");
+    }
+    std::fs::remove_file(path).expect("removed");
 }

@@ -86,6 +86,20 @@ fn mounted() {
     );
     assert_eq!(calls(&policy, &[&within]), ["0"]);
 
+    // A file that is mounted beneath a root shows nothing else.
+    fs::create_dir_all(at("etc")).expect("a folder");
+    for file in ["etc/hosts", "hosts"] {
+        fs::write(at(file), "").expect("written");
+    }
+    assert!(mount(Some(&at("hosts")), &at("etc/hosts"), libc::MS_BIND));
+    let policy = Policy::new().write(at("data")).read(at("etc"));
+    let across = format!(
+        "link:{}:{}",
+        at("data/moved").display(),
+        at("data/sub/again").display()
+    );
+    assert_eq!(calls(&policy, &[&across]), ["0"]);
+
     // A folder that is its own parent, as far as devices and inodes tell.
     bind(&at("top/a"), &at("top/a/b"));
     let policy = Policy::new()
@@ -94,7 +108,7 @@ fn mounted() {
         .read(at("top"));
     refused("its own parent", &policy, at("data/moved"), at("top/a/b/x"));
 
-    for mounted in ["root", "pub/in ner", "top/a/b"] {
+    for mounted in ["root", "pub/in ner", "etc/hosts", "top/a/b"] {
         let path = CString::new(at(mounted).display().to_string()).expect("no NUL");
         // SAFETY: it is a text that ends with a NUL.
         assert_eq!(unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) }, 0);

@@ -147,3 +147,17 @@ fn directory_in(holder: &OwnedFd, name: &OsStr) -> Result<Identity, Errno> {
     let directory = openat(holder, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?;
     Ok(whereabouts(directory.as_fd())?.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_a_file_system_might_take_for_one_are_alike() {
+        let alike = |one, other| alike(OsStr::new(one), OsStr::new(other));
+        assert!(alike("config", "config") && alike("config", "CONFIG"));
+        // U+212A is K in lower case; what else there is, file systems know.
+        assert!(alike("k", "\u{212a}") && alike("\u{e4}", "a\u{308}"));
+        assert!(!alike("config", "config2") && !alike("a", "b"));
+    }
+}

@@ -6,16 +6,19 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, CWD, FileType, statat};
+
 use super::place::Place;
 
-/// Whether anything is mounted beneath the place; yes, where the kernel does not tell.
+/// Whether a folder is mounted beneath the place; yes, where the kernel does not tell. A file that is mounted
+/// stays that file, whatever gets its name elsewhere.
 pub(super) fn are_beneath(place: &Place) -> bool {
     let root = match place {
         Place::Directory(directory) => path_of(directory),
         Place::Named(holder, name) => path_of(holder).map(|holder| holder.join(name)),
     };
     match (root, fs::read("/proc/thread-self/mountinfo")) {
-        (Some(root), Ok(table)) => any_beneath(&table, &root),
+        (Some(root), Ok(table)) => beneath(&table, &root).any(|point| is_folder(&point)),
         _ => true,
     }
 }
@@ -24,14 +27,22 @@ fn path_of(directory: &OwnedFd) -> Option<PathBuf> {
     fs::read_link(format!("/proc/self/fd/{}", directory.as_raw_fd())).ok()
 }
 
-/// Looks through the text of `/proc/thread-self/mountinfo`, of which the fifth field is where something is mounted
-/// (proc_pid_mountinfo(5)).
-fn any_beneath(table: &[u8], root: &Path) -> bool {
+fn is_folder(point: &Path) -> bool {
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+    let found = statat(CWD, point, flags);
+    found.map_or(true, |found| {
+        FileType::from_raw_mode(found.st_mode) == FileType::Directory
+    })
+}
+
+/// What the text of `/proc/thread-self/mountinfo` says is mounted beneath `root`, of which the fifth field is
+/// where something is mounted (proc_pid_mountinfo(5)).
+fn beneath(table: &[u8], root: &Path) -> impl Iterator<Item = PathBuf> {
     table
         .split(|byte| *byte == b'\n')
         .filter_map(|line| line.split(|byte| *byte == b' ').nth(4))
         .map(unescaped)
-        .any(|point| point != root && point.starts_with(root))
+        .filter(move |point| point != root && point.starts_with(root))
 }
 
 /// Spaces, tabs, newlines and backslashes are written as three octal digits.
@@ -78,7 +89,8 @@ mod tests {
             ("/srv/a", false),
             ("/home", false),
         ] {
-            assert_eq!(any_beneath(table, Path::new(root)), expected, "{root}");
+            let found = beneath(table, Path::new(root)).next().is_some();
+            assert_eq!(found, expected, "{root}");
         }
     }
 }
