@@ -105,6 +105,14 @@ impl Room {
     }
 }
 
+impl Drop for Room {
+    fn drop(&mut self) {
+        if let Some(second) = self.second.take() {
+            second.keep();
+        }
+    }
+}
+
 /// Something that has a [`Room`] and can go on elsewhere.
 pub(super) trait Grows: Sized {
     /// Its room.
@@ -150,12 +158,7 @@ pub(super) fn run<T, R>(levels: u32, job: impl FnOnce(&mut Room) -> R) -> Result
             floor: stack_pointer().saturating_sub(CALLERS),
             callers: true,
         };
-        let mut room = Room::new(ground);
-        let result = job(&mut room);
-        if let Some(second) = room.second {
-            second.keep();
-        }
-        return Ok(result);
+        return Ok(job(&mut Room::new(ground)));
     }
     let mut segment = Segment::take(size_for::<T>(levels))?;
     let mut room = Room::new(segment.ground());
@@ -256,7 +259,8 @@ impl Segment {
         unsafe { psm::on_stack(start.as_ptr(), self.size - GUARD, job) }
     }
 
-    /// Keeps it for the thread's next value, without the memory that this one took more than usual.
+    /// Keeps it for the thread's next value, without the memory that this one took more than usual. Where the thread
+    /// has one already, that one goes to other threads.
     fn keep(mut self) {
         let top = self.base.addr().get() + self.size;
         let lowest = mem::replace(&mut self.lowest, usize::MAX);
