@@ -32,6 +32,8 @@ mod refusals;
 mod seeds;
 mod serving;
 mod signals;
+mod skipped;
 mod snapshots;
+mod states;
 mod system_calls;
 mod threads;

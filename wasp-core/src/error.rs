@@ -43,6 +43,15 @@ pub enum Error {
         /// The kernel version that introduced it.
         since: &'static str,
     },
+    /// The processor, as the kernel sees it, lacks something that every virtine needs.
+    #[error(
+        "the processor has no {expected}: it is older than 2011, or the hypervisor that this machine runs \
+         in hides it, or the kernel was told to leave it off (`noxsave`); no newer kernel mends that"
+    )]
+    ProcessorLacks {
+        /// What is missing.
+        expected: &'static str,
+    },
     /// The process is a child, by `fork`, of one that uses virtines.
     #[error(
         "virtines cannot be used in a forked child of a process that has used them; \

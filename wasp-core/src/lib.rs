@@ -31,7 +31,7 @@
 //! | `ring3`, `blueprint` | the watch over a guest in ring 3; what a machine is made of for its mode |
 //! | `linux` | programs for Linux, and what answers their system calls |
 //! | `doors` | what a guest may ask of the host while it runs, and what it gets |
-//! | `machine`, `vcpu_state` | one VM with one vCPU: registers in, `KVM_RUN`, exit out |
+//! | `machine`, `vcpu_state`, `msrs` | one VM with one vCPU: registers in, `KVM_RUN`, exit out |
 //! | `watchdog` | the deadline that holds |
 //! | `memory`, `memory_file` | guest memory: bounds-checked copies; the file that clean pages share |
 //! | `arch` | what x86-64 wants: page tables, descriptors, exception stubs, the gate, control registers |
@@ -62,6 +62,7 @@ mod machine;
 mod memory;
 mod memory_file;
 mod mode;
+mod msrs;
 mod places;
 mod pool;
 mod process;
