@@ -15,7 +15,7 @@ const INDEPENDENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/independent
 const DYNAMIC: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dynamic"));
 const HOSTILE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/hostile"));
 
-fn ordinary(what: &str) -> Program {
+pub(crate) fn ordinary(what: &str) -> Program {
     Program::new("ordinary", ORDINARY.to_vec()).arg(what)
 }
 

@@ -13,6 +13,7 @@ mod attacks;
 mod bodies;
 mod cache;
 mod calls;
+mod devices;
 mod doors;
 mod exceptions;
 mod forms;

@@ -7,3 +7,13 @@ use std::io::{self, Write as _};
 pub(crate) fn tell(test: &str, reason: &str) {
     let _ = writeln!(io::stderr(), "NOT TESTED HERE: {test}: {reason}");
 }
+
+/// Whether the processor knows RDFSBASE and its like; says so where it does not.
+pub(crate) fn has_bases(test: &str) -> bool {
+    // CPUID 7, EBX: FSGSBASE. The guest's processor is the host's.
+    let has = std::arch::x86_64::__cpuid_count(7, 0).ebx & 1 != 0;
+    if !has {
+        tell(test, "the processor has no FSGSBASE");
+    }
+    has
+}

@@ -110,6 +110,12 @@ pub enum Error {
         /// Why not.
         reason: &'static str,
     },
+    /// The filter of system calls cannot be made or put into force: see the module `seccomp`.
+    #[error("no seccomp filter: {reason}")]
+    Seccomp {
+        /// Why not.
+        reason: String,
+    },
     /// A raw guest cannot have this much memory.
     #[error("expected memory in multiples of 4096 bytes, from 4096 to {largest}, found {found}")]
     MemorySize {

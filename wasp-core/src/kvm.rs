@@ -73,7 +73,7 @@ impl Host {
 
     /// The model-specific registers that are put back after guests in ring 0. Asked of KVM once; for this,
     /// `vcpu` must be as new.
-    pub(crate) fn msrs(&self, vcpu: &VcpuFd) -> Result<&ModelRegisters, Error> {
+    pub(crate) fn msrs(&'static self, vcpu: &VcpuFd) -> Result<&'static ModelRegisters, Error> {
         match self.msrs.get() {
             Some(msrs) => Ok(msrs),
             None => {

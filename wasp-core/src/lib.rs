@@ -69,6 +69,8 @@ mod process;
 mod reentry;
 mod registers;
 mod ring3;
+#[cfg(feature = "seccomp")]
+pub mod seccomp;
 mod shells;
 mod snapshot;
 mod stock;

