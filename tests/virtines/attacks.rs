@@ -9,8 +9,10 @@ mod code;
 mod doors;
 mod faults;
 mod memory;
+mod msrs;
 mod ports;
 mod ring0;
+mod shadows;
 mod snapshots;
 mod spins;
 

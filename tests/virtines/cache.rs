@@ -7,7 +7,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use crate::alone;
+use crate::{alone, skipped};
 use wasp_core::{Cache, CacheBuilder, Error, Exit, Lease, Mode};
 
 /// ```text
@@ -98,6 +98,9 @@ const STATE: [u8; 48] = [
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn processor_state_is_fresh_as_well() {
+    if !skipped::has_bases("processor_state_is_fresh_as_well") {
+        return;
+    }
     let cache = Cache::builder(MEMORY)
         .binary(STATE, 0x8000)
         .limit(1)

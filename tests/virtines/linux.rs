@@ -36,7 +36,7 @@ fn calls_under(policy: &Policy, each: &[&str]) -> Result<Vec<String>, Error> {
     ended.map(|_| text.lines().map(str::to_owned).collect())
 }
 
-fn ordinary(what: &str) -> Program {
+pub(crate) fn ordinary(what: &str) -> Program {
     Program::new("ordinary", ORDINARY.to_vec()).arg(what)
 }
 

@@ -196,6 +196,8 @@ fn impossible_memory_sizes_are_refused() {
         (Mode::User64, 0x1001),
         (Mode::User64, (4 << 30) + 0x1000),
         (Mode::Real16, 4 << 30),
+        // Where KVM puts pages of its own, right below 4 GiB.
+        (Mode::Protected32, 0xfffb_d000),
         (Mode::Long64, u64::MAX),
     ] {
         let result = Virtine::builder().memory(bytes).mode(mode).build();
@@ -205,6 +207,33 @@ fn impossible_memory_sizes_are_refused() {
         assert!(Virtine::builder().memory(0x1000).mode(mode).build().is_ok());
     }
     assert!(Virtine::builder().memory(4 << 30).build().is_ok());
+}
+
+/// Some processors of Intel's need pages of KVM's own right below 4 GiB: from where guests without paging end.
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn memory_reaches_over_where_kvm_puts_pages_of_its_own() {
+    const UNPAGED: u64 = 0xfffb_c000;
+    for mode in MODES {
+        let sizes: &[u64] = match mode {
+            Mode::Real16 | Mode::Protected32 => &[UNPAGED],
+            _ => &[UNPAGED, UNPAGED + 0x1000, 0xfffc_0000, 4 << 30],
+        };
+        for &size in sizes {
+            let built = Virtine::builder().memory(size).mode(mode).build();
+            let mut virtine = built.unwrap_or_else(|error| panic!("{mode:?} {size:#x}: {error}"));
+            // e6 fa: out 0xfa, al
+            virtine.load_raw(&[0xe6, 0xfa], 0x8000).expect("it fits");
+            assert_eq!(
+                virtine.run().expect("a run"),
+                Exit::Exited,
+                "{mode:?} {size:#x}"
+            );
+            let mut last = [0xff; 4];
+            virtine.read(size - 4, &mut last).expect("in bounds");
+            assert_eq!(last, [0; 4], "{mode:?} {size:#x}");
+        }
+    }
 }
 
 #[test]

@@ -2,8 +2,11 @@
 
 pub(crate) mod cpuid;
 pub(crate) mod descriptors;
+pub(crate) mod extended_states;
 pub(crate) mod gate;
+mod hidden_features;
 pub(crate) mod identity;
 pub(crate) mod paging;
 pub(crate) mod registers;
 pub(crate) mod system_calls;
+mod xgetbv;

@@ -11,6 +11,7 @@ use crate::arch::paging::PageTables;
 use crate::arch::registers;
 use crate::arch::system_calls::SystemCalls;
 use crate::deadline::Deadline;
+use crate::kvm::Host;
 use crate::machine::{Machine, Paging, Stop};
 use crate::memory_file::MemoryFile;
 use crate::ring3::Ring3;
@@ -72,18 +73,18 @@ impl Blueprint {
     }
 
     /// What lies in memory at the start besides the image: addresses and contents.
-    pub(crate) fn hidden(&self) -> Vec<(u64, Vec<u8>)> {
-        match &self.start {
+    pub(crate) fn hidden(&self) -> Result<Vec<(u64, Vec<u8>)>, Error> {
+        Ok(match &self.start {
             Start::Real16 | Start::Protected32 => Vec::new(),
             Start::Long64(map) => vec![(map.root(), map.to_bytes())],
-            Start::User64(ring3) => ring3.hidden(),
-        }
+            Start::User64(ring3) => ring3.hidden(Host::get()?.cpu().gate),
+        })
     }
 
     /// A file that holds what lies in memory at the start besides the image.
     pub(crate) fn file(&self) -> Result<MemoryFile, Error> {
         let mut file = MemoryFile::create(self.size)?;
-        for (address, bytes) in self.hidden() {
+        for (address, bytes) in self.hidden()? {
             file.write(address, &bytes)?;
         }
         Ok(file)

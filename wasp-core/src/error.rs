@@ -45,6 +45,15 @@ pub enum Error {
         /// The kernel version that introduced it.
         since: &'static str,
     },
+    /// The processor, as the kernel sees it, lacks something that every virtine needs.
+    #[error(
+        "the processor has no {expected}: it is older than 2011, or the hypervisor that this machine runs \
+         in hides it, or the kernel was told to leave it off (`noxsave`); no newer kernel mends that"
+    )]
+    ProcessorLacks {
+        /// What is missing.
+        expected: &'static str,
+    },
     /// The process is a child, by `fork`, of one that uses virtines.
     #[error(
         "virtines cannot be used in a forked child of a process that has used them; \
@@ -111,6 +120,12 @@ pub enum Error {
         number: i32,
         /// Why not.
         reason: &'static str,
+    },
+    /// The filter of system calls cannot be made or put into force: see the module `seccomp`.
+    #[error("no seccomp filter: {reason}")]
+    Seccomp {
+        /// Why not.
+        reason: String,
     },
     /// A raw guest cannot have this much memory.
     #[error("expected memory in multiples of 4096 bytes, from 4096 to {largest}, found {found}")]

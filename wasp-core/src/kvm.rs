@@ -5,11 +5,13 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use kvm_bindings::{KVM_MAX_CPUID_ENTRIES, Msrs, kvm_msr_entry};
+use kvm_bindings::KVM_MAX_CPUID_ENTRIES;
 use kvm_ioctls::{Cap, Kvm, VcpuFd, VmFd};
 
 use crate::Error;
 use crate::arch::cpuid::GuestCpu;
+use crate::arch::extended_states::Processor;
+use crate::msrs::ModelRegisters;
 
 const DEVICE: &str = "/dev/kvm";
 
@@ -17,9 +19,8 @@ const DEVICE: &str = "/dev/kvm";
 const API_VERSION: i32 = 12;
 
 /// What every virtine needs, and since when Linux has it.
-const NEEDED: [(Cap, &str, &str); 4] = [
+const NEEDED: [(Cap, &str, &str); 3] = [
     (Cap::UserMemory, "KVM_CAP_USER_MEMORY", "2.6.26"),
-    (Cap::Xcrs, "KVM_CAP_XCRS", "2.6.36"),
     (Cap::ImmediateExit, "KVM_CAP_IMMEDIATE_EXIT", "4.13"),
     (Cap::SyncRegs, "KVM_CAP_SYNC_REGS", "4.17"),
 ];
@@ -28,8 +29,8 @@ const NEEDED: [(Cap, &str, &str); 4] = [
 pub(crate) struct Host {
     kvm: Kvm,
     cpu: GuestCpu,
-    /// Numbers of the model-specific registers that a reset puts back.
-    msrs: OnceLock<Vec<u32>>,
+    /// The model-specific registers that a reset puts back.
+    msrs: OnceLock<ModelRegisters>,
 }
 
 impl Host {
@@ -55,17 +56,13 @@ impl Host {
                 since: "2.6.22",
             });
         }
-        for (capability, expected, since) in NEEDED {
-            if !kvm.check_extension(capability) {
-                return Err(Error::KvmTooOld { expected, since });
-            }
-        }
+        check_capabilities(|capability| kvm.check_extension(capability))?;
         let offered = kvm
             .get_supported_cpuid(KVM_MAX_CPUID_ENTRIES)
             .map_err(Error::ioctl("KVM_GET_SUPPORTED_CPUID"))?;
         Ok(Self {
             kvm,
-            cpu: GuestCpu::new(&offered),
+            cpu: GuestCpu::new(&offered, &Processor::of_host()),
             msrs: OnceLock::new(),
         })
     }
@@ -74,25 +71,15 @@ impl Host {
         uninterrupted(|| self.kvm.create_vm()).map_err(Error::ioctl("KVM_CREATE_VM"))
     }
 
-    /// Every model-specific register that KVM lets the host read and write, all zero. Asked of KVM once;
-    /// for this, `vcpu` must be as new.
-    pub(crate) fn msrs(&self, vcpu: &VcpuFd) -> Result<Msrs, Error> {
-        let numbers = match self.msrs.get() {
-            Some(numbers) => numbers,
+    /// The model-specific registers that are put back after guests in ring 0. Asked of KVM once; for this,
+    /// `vcpu` must be as new.
+    pub(crate) fn msrs(&'static self, vcpu: &VcpuFd) -> Result<&'static ModelRegisters, Error> {
+        match self.msrs.get() {
+            Some(msrs) => Ok(msrs),
             None => {
-                let listed = self
-                    .kvm
-                    .get_msr_index_list()
-                    .map_err(Error::ioctl("KVM_GET_MSR_INDEX_LIST"))?;
-                let mut numbers = listed.as_slice().to_vec();
-                numbers.retain(|&number| is_resettable(vcpu, number));
-                self.msrs.get_or_init(|| numbers)
+                ModelRegisters::find(&self.kvm, vcpu).map(|msrs| self.msrs.get_or_init(|| msrs))
             }
-        };
-        let entries: Vec<kvm_msr_entry> = numbers.iter().copied().map(entry).collect();
-        Msrs::from_entries(&entries).map_err(|_| {
-            Error::system("KVM_GET_MSRS")(io::Error::other("more registers than KVM takes"))
-        })
+        }
     }
 
     /// The processor that guests see.
@@ -114,21 +101,20 @@ pub(crate) fn uninterrupted<T>(
     }
 }
 
-const fn entry(index: u32) -> kvm_msr_entry {
-    kvm_msr_entry {
-        index,
-        reserved: 0,
-        data: 0,
+/// Whether KVM has what every virtine needs. KVM_CAP_XCRS has been there since Linux 2.6.36, before all others
+/// that are needed: where it alone is missing, the kernel knows of no XSAVE.
+fn check_capabilities(has: impl Fn(Cap) -> bool) -> Result<(), Error> {
+    for (capability, expected, since) in NEEDED {
+        if !has(capability) {
+            return Err(Error::KvmTooOld { expected, since });
+        }
     }
-}
-
-/// Some of those that KVM lists exist only with features that this vCPU does not have, and some can
-/// only be read.
-fn is_resettable(vcpu: &VcpuFd, number: u32) -> bool {
-    let Ok(mut one) = Msrs::from_entries(&[entry(number)]) else {
-        return false;
-    };
-    matches!(vcpu.get_msrs(&mut one), Ok(1)) && matches!(vcpu.set_msrs(&one), Ok(1))
+    match has(Cap::Xcrs) {
+        true => Ok(()),
+        false => Err(Error::ProcessorLacks {
+            expected: "XSAVE (KVM_CAP_XCRS)",
+        }),
+    }
 }
 
 fn open_error(errno: i32) -> Error {
@@ -205,6 +191,21 @@ mod tests {
         };
         assert!(error.to_string().contains("KVM_CAP_SYNC_REGS"), "{error}");
         assert!(error.to_string().contains("4.17"), "{error}");
+    }
+
+    #[test]
+    fn processor_without_xsave_is_told_from_an_old_kernel() {
+        assert!(check_capabilities(|_| true).is_ok());
+        let error = check_capabilities(|capability| !matches!(capability, Cap::Xcrs));
+        let error = error.expect_err("no XSAVE");
+        assert!(matches!(error, Error::ProcessorLacks { .. }), "{error:?}");
+        let message = error.to_string();
+        assert!(message.contains("processor"), "{message}");
+        assert!(message.contains("XSAVE"), "{message}");
+        assert!(!message.contains("too old"), "{message}");
+        // An old kernel has none either, and that is the reason then.
+        let old = check_capabilities(|capability| matches!(capability, Cap::UserMemory));
+        assert!(matches!(old, Err(Error::KvmTooOld { .. })), "{old:?}");
     }
 
     #[test]

@@ -32,7 +32,7 @@
 //! | `ring3`, `blueprint` | the watch over a guest in ring 3; what a machine is made of for its mode |
 //! | `linux` | programs for Linux, and what answers their system calls |
 //! | `doors` | what a guest may ask of the host while it runs, and what it gets |
-//! | `machine`, `vcpu_state` | one VM with one vCPU: registers in, `KVM_RUN`, exit out |
+//! | `machine`, `vcpu_state`, `msrs` | one VM with one vCPU: registers in, `KVM_RUN`, exit out |
 //! | `meter` | what one call has left: time, memory, quotas |
 //! | `watchdog`, `deadline` | who ends a run whose time is over |
 //! | `memory`, `memory_file` | guest memory: bounds-checked copies; the file that clean pages share |
@@ -70,6 +70,7 @@ mod memory;
 mod memory_file;
 mod meter;
 mod mode;
+mod msrs;
 mod places;
 mod pool;
 mod process;
@@ -77,6 +78,8 @@ mod quietly;
 mod reentry;
 mod registers;
 mod ring3;
+#[cfg(feature = "seccomp")]
+pub mod seccomp;
 mod serving;
 mod shells;
 mod snapshot;

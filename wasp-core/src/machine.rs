@@ -3,7 +3,6 @@
 //! The steady state makes no other system call. General registers travel in the shared `kvm_run`
 //! page (KVM_CAP_SYNC_REGS); all others are set when they must be.
 
-use std::io;
 use std::sync::Arc;
 
 use kvm_bindings::{
@@ -12,22 +11,26 @@ use kvm_bindings::{
     kvm_xsave,
 };
 use kvm_ioctls::{SyncReg, VcpuExit, VcpuFd, VmFd};
+use virtine_rt::abi::PAGE_SIZE;
 
 use crate::Error;
 use crate::arch::cpuid::GuestCpu;
-use crate::arch::registers;
+use crate::arch::{extended_states, registers};
 use crate::blueprint::Blueprint;
 use crate::cancel::Canceller;
 use crate::deadline::Deadline;
 use crate::exit::{Direction, Fault, PortAccess};
 use crate::kvm::{Host, uninterrupted};
 use crate::memory::GuestMemory;
+use crate::msrs::{self, ModelState};
 use crate::process;
 use crate::watchdog::{Ended, Slot, Watchdog};
 
 /// Where the kernel may put three pages of its own on Intel processors that cannot run real mode
-/// natively (KVM API document, 4.35): below 4 GiB, where no such guest's memory is.
-pub(crate) const TASK_STATE_PAGES: u64 = 0xfffb_d000;
+/// natively (KVM API document, KVM_SET_TSS_ADDR): below 4 GiB, where no such guest's memory is.
+const TASK_STATE_PAGES: u64 = 0xfffb_d000;
+/// Where it puts one more there, unless told otherwise (KVM_SET_IDENTITY_MAP_ADDR): right below.
+pub(crate) const IDENTITY_MAP_PAGE: u64 = 0xfffb_c000;
 
 /// A virtual machine.
 pub(crate) struct Machine {
@@ -39,6 +42,8 @@ pub(crate) struct Machine {
     slot: Arc<Slot>,
     /// Pages to be put back, between two attempts at that; else empty, and kept for its capacity.
     pub(crate) dirty: Vec<u64>,
+    /// Its last run stopped where the vCPU may hold what no register shows.
+    unsettled: bool,
     /// Resets in a row that found few of the dirty pages changed.
     idle_resets: u32,
 }
@@ -47,7 +52,7 @@ pub(crate) struct Machine {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Paging {
     On,
-    /// Its memory then ends below [`TASK_STATE_PAGES`].
+    /// Its memory then ends below [`IDENTITY_MAP_PAGE`].
     Off,
 }
 
@@ -71,6 +76,10 @@ impl Machine {
             uninterrupted(|| vm.set_tss_address(TASK_STATE_PAGES as usize))
                 .map_err(Error::ioctl("KVM_SET_TSS_ADDR"))?;
         }
+        if let Some(page) = identity_map_page(memory.size()) {
+            uninterrupted(|| vm.set_identity_map_address(page))
+                .map_err(Error::ioctl("KVM_SET_IDENTITY_MAP_ADDR"))?;
+        }
         let region = kvm_userspace_memory_region {
             slot: 0,
             guest_phys_addr: 0,
@@ -82,6 +91,9 @@ impl Machine {
         uninterrupted(|| unsafe { vm.set_user_memory_region(region) })
             .map_err(Error::ioctl("KVM_SET_USER_MEMORY_REGION"))?;
         let mut vcpu = new_vcpu(&vm, host.cpu(), blueprint)?;
+        if blueprint.watched().is_none() {
+            host.msrs(&vcpu)?.shield(&vm)?;
+        }
         let slot = watchdog.enter(&raw mut vcpu.get_kvm_run().immediate_exit);
         Ok(Self {
             vcpu,
@@ -90,6 +102,7 @@ impl Machine {
             watchdog,
             slot,
             dirty: Vec::new(),
+            unsettled: false,
             idle_resets: 0,
         })
     }
@@ -202,20 +215,13 @@ impl Machine {
             .map_err(Error::ioctl("KVM_SET_VCPU_EVENTS"))
     }
 
-    /// All model-specific registers that KVM lets the host read and write.
-    pub(crate) fn msrs(&self) -> Result<Msrs, Error> {
-        let mut msrs = Host::get()?.msrs(&self.vcpu)?;
-        let wanted = msrs.as_slice().len();
-        let read = self
-            .vcpu
-            .get_msrs(&mut msrs)
-            .map_err(Error::ioctl("KVM_GET_MSRS"))?;
-        all_of(wanted, read, "KVM_GET_MSRS")?;
-        Ok(msrs)
+    /// All model-specific registers that are put back after guests in ring 0.
+    pub(crate) fn msrs(&self) -> Result<ModelState, Error> {
+        Host::get()?.msrs(&self.vcpu)?.read(&self.vcpu)
     }
 
-    pub(crate) fn set_msrs(&self, msrs: &Msrs) -> Result<(), Error> {
-        set_all(&self.vcpu, msrs)
+    pub(crate) fn set_msrs(&self, msrs: &ModelState) -> Result<(), Error> {
+        msrs.write(&self.vcpu)
     }
 
     pub(crate) fn float(&self) -> Result<kvm_fpu, Error> {
@@ -237,17 +243,22 @@ impl Machine {
             ..Default::default()
         };
         let entry = Msrs::from_entries(&[entry]).expect("one is fewer than KVM's limit");
-        self.set_msrs(&entry)
+        msrs::set_all(&self.vcpu, &entry)
     }
 
-    /// x87, SSE and AVX registers as XSAVE lays them out.
+    /// x87, SSE and AVX registers as XSAVE lays them out. All others are in their initial state wherever
+    /// these are set.
     pub(crate) fn extended(&self) -> Result<kvm_xsave, Error> {
-        self.vcpu.get_xsave().map_err(Error::ioctl("KVM_GET_XSAVE"))
+        let area = self.vcpu.get_xsave();
+        let mut area = area.map_err(Error::ioctl("KVM_GET_XSAVE"))?;
+        extended_states::name_sse(&mut area);
+        Ok(area)
     }
 
     pub(crate) fn set_extended(&self, registers: &kvm_xsave) -> Result<(), Error> {
-        // SAFETY: KVM reads 4,096 bytes, which is what the struct has, since no state beyond them is
-        // ever enabled for a guest.
+        // SAFETY: KVM reads 4,096 bytes, which is what the struct has. It would read more only for a vCPU
+        // whose CPUID has a state that the process must ask for, such as AMX's tiles, and ours has none
+        // (KVM API document, KVM_SET_XSAVE).
         unsafe { self.vcpu.set_xsave(registers) }.map_err(Error::ioctl("KVM_SET_XSAVE"))
     }
 
@@ -257,6 +268,7 @@ impl Machine {
         loop {
             self.watchdog.arm(&self.slot, deadline);
             let stop = self.enter();
+            self.unsettled = self.is_unsettled(&stop);
             let ended = self.watchdog.disarm(&self.slot);
             if ended.is_some() {
                 self.vcpu.set_kvm_immediate_exit(0);
@@ -269,6 +281,21 @@ impl Machine {
                 (stop, _) => return Ok(stop),
             }
         }
+    }
+
+    /// Whether the guest stopped where something may be pending that no later start clears: a debug exception,
+    /// where it leaves behind a `mov ss` in single steps (Intel SDM vol. 3, 28.3.4), which the processor keeps
+    /// and KVM does not show; or an event half delivered, where a signal ended the run.
+    #[inline]
+    fn is_unsettled(&mut self, stop: &Result<Stop, Error>) -> bool {
+        matches!(stop, Ok(Stop::Interrupted)) || self.general().rflags & registers::TRAP_FLAG != 0
+    }
+
+    /// Whether something may be pending from the last run that no later start clears. The machine is then not
+    /// to be used for another guest.
+    #[inline]
+    pub(crate) const fn may_hold_events(&self) -> bool {
+        self.unsettled
     }
 
     /// Completes the I/O that the guest stopped for, so that all registers are as behind it (KVM
@@ -311,6 +338,13 @@ impl Drop for Machine {
     }
 }
 
+/// Where the identity map's page is to go so that it is not in the way of this much memory; nothing where it
+/// is not. Only a guest that switches paging off would use it, and then has its own memory read there: an
+/// address of 32 bits.
+fn identity_map_page(memory: u64) -> Option<u64> {
+    (memory > IDENTITY_MAP_PAGE).then(|| memory.next_multiple_of(PAGE_SIZE))
+}
+
 fn new_vcpu(vm: &VmFd, cpu: &GuestCpu, blueprint: &Blueprint) -> Result<VcpuFd, Error> {
     let vcpu = uninterrupted(|| vm.create_vcpu(0));
     let mut vcpu = vcpu.map_err(Error::ioctl("KVM_CREATE_VCPU"))?;
@@ -326,23 +360,10 @@ fn new_vcpu(vm: &VmFd, cpu: &GuestCpu, blueprint: &Blueprint) -> Result<VcpuFd, 
             .map_err(Error::ioctl("KVM_SET_XCRS"))?;
     }
     if let Some(entry) = blueprint.system_calls() {
-        set_all(&vcpu, &entry.msrs())?;
+        msrs::set_all(&vcpu, &entry.msrs())?;
     }
     vcpu.set_sync_valid_reg(SyncReg::Register);
     Ok(vcpu)
-}
-
-fn set_all(vcpu: &VcpuFd, msrs: &Msrs) -> Result<(), Error> {
-    let set = vcpu.set_msrs(msrs).map_err(Error::ioctl("KVM_SET_MSRS"))?;
-    all_of(msrs.as_slice().len(), set, "KVM_SET_MSRS")
-}
-
-/// KVM stops at the first register that it refuses and tells how many came before it.
-fn all_of(wanted: usize, done: usize, operation: &'static str) -> Result<(), Error> {
-    match done == wanted {
-        true => Ok(()),
-        false => Err(Error::system(operation)(io::ErrorKind::InvalidInput.into())),
-    }
 }
 
 /// Reads what `kvm_run` says of an access to a port, and has an `in` read zeros.
@@ -415,6 +436,27 @@ impl From<VcpuExit<'_>> for Fault {
             other => Self::Kvm {
                 reason: format!("{other:?}"),
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identity_map_lies_behind_memory_that_would_hold_it() {
+        for (memory, page) in [
+            (PAGE_SIZE, None),
+            (IDENTITY_MAP_PAGE, None),
+            (
+                IDENTITY_MAP_PAGE + PAGE_SIZE,
+                Some(IDENTITY_MAP_PAGE + PAGE_SIZE),
+            ),
+            (4 << 30, Some(4 << 30)),
+            ((4 << 30) + 0x5000, Some((4 << 30) + 0x5000)),
+        ] {
+            assert_eq!(identity_map_page(memory), page, "{memory:#x}");
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::arch::identity::IdentityMap;
 use crate::arch::paging::{PageTables, Rights};
 use crate::arch::registers;
 use crate::blueprint::{Blueprint, Start};
-use crate::machine::TASK_STATE_PAGES;
+use crate::machine::IDENTITY_MAP_PAGE;
 
 /// The processor mode that a guest starts in; set from outside, no boot code runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -55,7 +55,7 @@ impl RawLayout {
     /// Lays out `memory` bytes for a guest of `mode`.
     pub(crate) fn new(mode: Mode, memory: u64) -> Result<Self, Error> {
         let largest = match mode {
-            Mode::Real16 | Mode::Protected32 => TASK_STATE_PAGES,
+            Mode::Real16 | Mode::Protected32 => IDENTITY_MAP_PAGE,
             Mode::Long64 | Mode::User64 => 4 << 30,
         };
         if memory == 0 || !memory.is_multiple_of(PAGE_SIZE) || memory > largest {

@@ -196,7 +196,7 @@ impl Pool {
             spoilt,
             ..
         } = used;
-        if spoilt {
+        if spoilt || pattern.0.is_beyond_cleaning(&machine).unwrap_or(true) {
             return None;
         }
         pattern.0.clean(&mut machine).ok()?;

@@ -7,7 +7,7 @@ use virtine_rt::abi::EXCEPTION_PORT;
 use crate::Error;
 use crate::arch::cpuid::GuestCpu;
 use crate::arch::descriptors::{FRAME_WORDS, Ring, Supervisor, flat_segments};
-use crate::arch::gate::Gate;
+use crate::arch::gate::{Gate, GateForm};
 use crate::arch::paging::PageTables;
 use crate::arch::registers;
 use crate::arch::system_calls::SystemCalls;
@@ -36,9 +36,9 @@ impl Ring3 {
     }
 
     /// What lies in memory at the start: addresses and contents.
-    pub(crate) fn hidden(&self) -> Vec<(u64, Vec<u8>)> {
+    pub(crate) fn hidden(&self, form: GateForm) -> Vec<(u64, Vec<u8>)> {
         let mut contents = self.tables.initial();
-        contents.extend(self.supervisor.contents());
+        contents.extend(self.supervisor.contents(form));
         contents
     }
 
@@ -73,7 +73,8 @@ impl Ring3 {
     /// most until `deadline`; `clean` is the state of all its other registers.
     ///
     /// The guest never starts at the instruction that one left by, so KVM drops an `out` that is still
-    /// pending from there without moving RIP.
+    /// pending from there without moving RIP. It does not end the shadow of an `sti` then, for which the guest
+    /// starts with interrupts on, whatever its caller has chosen.
     #[inline]
     pub(crate) fn start(
         &self,
@@ -83,6 +84,10 @@ impl Ring3 {
         deadline: &Deadline,
     ) -> Result<Stop, Error> {
         let gate = self.gate();
+        let registers = &kvm_regs {
+            rflags: registers.rflags | registers::INTERRUPT_FLAG,
+            ..*registers
+        };
         let (address, start) = gate.start(registers);
         let _ = machine.memory_mut().put(address, &start);
         machine.set_general(kvm_regs {

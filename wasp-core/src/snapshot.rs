@@ -10,6 +10,7 @@ use virtine_rt::abi::PAGE_SIZE;
 use crate::Error;
 use crate::blueprint::Blueprint;
 use crate::deadline::Deadline;
+use crate::kvm::Host;
 use crate::machine::{Machine, Stop};
 use crate::memory::GuestMemory;
 use crate::memory_file::{FrozenMemory, MemoryFile};
@@ -52,7 +53,9 @@ impl Snapshot {
     ) -> Result<Self, Error> {
         Ok(Self {
             memory: file.freeze()?,
-            gated: blueprint.watched().is_some() && state.is_gates(),
+            gated: blueprint.watched().is_some()
+                && Host::get()?.cpu().gate.exists()
+                && state.is_gates(),
             blueprint,
             general,
             state,
@@ -138,7 +141,7 @@ impl Snapshot {
     /// where it is left to [`Snapshot::clean`].
     #[inline]
     pub(crate) fn clean_at_once(&self, machine: &mut Machine) -> bool {
-        let Some(ring3) = self.gated() else {
+        let Some(ring3) = self.gated().filter(|_| !machine.may_hold_events()) else {
             return false;
         };
         let mut pages = self.dirty_pages(ring3, machine);
@@ -150,6 +153,15 @@ impl Snapshot {
         }
         machine.dirty = pages;
         few
+    }
+
+    /// Whether a guest that stopped in good order may have left a debug exception or an event pending, which
+    /// would meet the next one and which no ioctl takes away. In ring 0 a breakpoint of the guest's may have
+    /// raised it.
+    pub(crate) fn is_beyond_cleaning(&self, machine: &Machine) -> Result<bool, Error> {
+        const ENABLED: u64 = 0xff;
+        Ok(machine.may_hold_events()
+            || self.blueprint.watched().is_none() && machine.debug()?.dr7 & ENABLED != 0)
     }
 
     /// Cleans a used machine whose guest has stopped in good order.
@@ -218,7 +230,10 @@ impl Snapshot {
         }
         let state = VcpuState::of(machine, &self.blueprint)?;
         if let Some(ring3) = self.blueprint.watched() {
-            let (address, bytes) = ring3.gate().page_with(&state.extended, state.fs_base());
+            let form = Host::get()?.cpu().gate;
+            let (address, bytes) = ring3
+                .gate()
+                .page_with(form, &state.extended, state.fs_base());
             file.write(address, &bytes)?;
         }
         let general = *machine.general();

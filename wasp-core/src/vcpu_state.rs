@@ -3,16 +3,21 @@
 //! Setting it takes system calls, so no warm call of a guest in ring 3 goes this way: see the
 //! [gate](crate::arch::gate).
 
-use kvm_bindings::{Msrs, kvm_debugregs, kvm_sregs, kvm_vcpu_events, kvm_xcrs, kvm_xsave};
+use kvm_bindings::{
+    KVM_VCPUEVENT_VALID_SHADOW, kvm_debugregs, kvm_sregs, kvm_vcpu_events, kvm_xcrs, kvm_xsave,
+};
 
 use crate::Error;
 use crate::blueprint::Blueprint;
 use crate::machine::Machine;
+use crate::msrs::ModelState;
 
 /// A vCPU's registers but the general ones.
 pub(crate) struct VcpuState {
     pub(crate) special: kvm_sregs,
     pub(crate) extended: kvm_xsave,
+    /// Exceptions and interrupts that are pending, and what holds interrupts back.
+    events: kvm_vcpu_events,
     /// What only ring 0 can change; `None` for guests that never get there.
     privileged: Option<Privileged>,
 }
@@ -20,8 +25,7 @@ pub(crate) struct VcpuState {
 struct Privileged {
     controls: kvm_xcrs,
     debug: kvm_debugregs,
-    events: kvm_vcpu_events,
-    msrs: Msrs,
+    msrs: ModelState,
 }
 
 impl VcpuState {
@@ -37,6 +41,7 @@ impl VcpuState {
         Ok(Self {
             special: machine.special()?,
             extended: machine.extended()?,
+            events: no_events(),
             privileged: None,
         })
     }
@@ -45,10 +50,10 @@ impl VcpuState {
         let privileged = Privileged {
             controls: machine.extended_controls()?,
             debug: machine.debug()?,
-            events: machine.events()?,
             msrs: machine.msrs()?,
         };
         Ok(Self {
+            events: machine.events()?,
             privileged: Some(privileged),
             ..Self::of_ring3(machine)?
         })
@@ -63,8 +68,8 @@ impl VcpuState {
             machine.set_extended_controls(&privileged.controls)?;
             machine.set_debug(&privileged.debug)?;
             machine.set_msrs(&privileged.msrs)?;
-            machine.set_events(&privileged.events)?;
         }
+        machine.set_events(&self.events)?;
         machine.set_extended(&self.extended)
     }
 
@@ -79,5 +84,15 @@ impl VcpuState {
     /// FS's base.
     pub(crate) const fn fs_base(&self) -> u64 {
         self.special.fs.base
+    }
+}
+
+/// Nothing pending, and no shadow of an `sti` or a `mov ss` that holds interrupts back for one instruction: a
+/// vCPU cannot be entered in that of an `sti` where the next guest has interrupts off (Intel SDM vol. 3,
+/// 27.3.1.5).
+fn no_events() -> kvm_vcpu_events {
+    kvm_vcpu_events {
+        flags: KVM_VCPUEVENT_VALID_SHADOW,
+        ..Default::default()
     }
 }

@@ -120,7 +120,7 @@ impl Builder {
         let layout = RawLayout::new(self.mode, self.memory)?;
         let blueprint = layout.blueprint();
         let mut memory = GuestMemory::anonymous(blueprint.size)?;
-        let hidden = blueprint.hidden();
+        let hidden = blueprint.hidden()?;
         memory.populate(&pages_of(&hidden));
         for (address, bytes) in hidden {
             memory

@@ -16,7 +16,7 @@
 use kvm_bindings::{kvm_dtable, kvm_segment};
 use virtine_rt::abi::{EXCEPTION_PORT, HYPERCALL_PORT, PAGE_SIZE, SYSTEM_CALL_PORT};
 
-use super::gate::Gate;
+use super::gate::{Gate, GateForm};
 use super::paging::{PageTables, Rights};
 use super::system_calls::{self, SystemCalls};
 
@@ -147,12 +147,12 @@ impl Supervisor {
     }
 
     /// What lies in the pages at the start: addresses and contents.
-    pub(crate) fn contents(&self) -> Vec<(u64, Vec<u8>)> {
+    pub(crate) fn contents(&self, form: GateForm) -> Vec<(u64, Vec<u8>)> {
         let mut pages = vec![
             (self.base + TABLES, self.tables()),
             (self.base + STUBS, stubs()),
             (self.base + TASK_STATE, self.task_state()),
-            (self.gate().base, Gate::page()),
+            (self.gate().base, Gate::page(form)),
         ];
         let entry = self.system_calls();
         pages.extend(entry.map(|entry| (entry.base, system_calls::page())));
@@ -355,6 +355,7 @@ pub(crate) fn null_segment() -> kvm_segment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arch::extended_states::Processor;
 
     #[test]
     fn only_the_hypercall_port_is_open() {
@@ -381,7 +382,7 @@ mod tests {
         ] {
             let supervisor = Supervisor::new(0x1000, ports);
             assert_eq!(supervisor.end(), 0x1000 + pages * PAGE_SIZE);
-            let contents = supervisor.contents();
+            let contents = supervisor.contents(GateForm::new(None, &Processor::of_host()));
             let end = |at: usize| contents[at].0 + contents[at].1.len() as u64;
             assert!(end(0) <= contents[1].0, "tables");
             assert!(end(1) <= supervisor.frame(), "stubs");

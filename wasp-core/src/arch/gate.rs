@@ -11,28 +11,50 @@
 //! read one takes one. XRSTOR takes 280; where nothing but SSE is in use, as XGETBV with ECX 1 tells it
 //! (13.6), zeros and LDMXCSR do the same for less.
 //!
+//! XRSTOR is asked for every state that XCR0 has on, whichever these are, and so the area is of a
+//! [form](super::extended_states::Form) by which it finds all of them within this page. Where a guest can
+//! write PKRU, that comes first of all: a key that denies everything would fault the loads that follow.
+//!
 //! ```text
-//! + 0x000  code
-//! + 0x100  RAX, RCX, RDX and RIP of the guest's start    the host writes them before every start
-//! + 0x120  FS base of the guest's start, and its negative
-//! + 0x140  XSAVE area
+//! + 0x000  PKRU, where a guest can write it; else a jump
+//! + 0x040  code
+//! + 0x140  RAX, RCX, RDX and RIP of the guest's start    the host writes them before every start
+//! + 0x160  FS base of the guest's start, and its negative
+//! + 0x180  XSAVE area
 //! ```
 //!
 //! A guest that jumps here by itself resets its own registers and nothing else.
 
-use std::arch::x86_64::{__cpuid, __cpuid_count};
-
 use kvm_bindings::{kvm_regs, kvm_xsave};
 use virtine_rt::abi::PAGE_SIZE;
 
+use super::extended_states::{Form, INITIAL_MXCSR, Processor};
 use crate::exit::Exception;
 
-const START: usize = 0x100;
-const FS: usize = 0x120;
-const XSAVE: usize = 0x140;
-const MXCSR: usize = 24;
-/// All SIMD exceptions masked: MXCSR's value after reset, which XRSTOR takes from memory in any case.
-const INITIAL_MXCSR: u32 = 0x1f80;
+const BODY: usize = 0x40;
+const START: usize = BODY + 0x100;
+const FS: usize = BODY + 0x120;
+const XSAVE: usize = BODY + 0x140;
+const MXCSR: usize = XSAVE + 24;
+const XSTATE_BV: usize = XSAVE + 512;
+const XCOMP_BV: usize = XSAVE + 520;
+/// Bytes that the area may take.
+const ROOM: u32 = PAGE_SIZE as u32 - XSAVE as u32;
+
+/// All keys allow everything:
+///
+/// ```text
+/// b9 00 00 00 00   mov ecx, 0
+/// b8 00 00 00 00   mov eax, 0
+/// ba 00 00 00 00   mov edx, 0
+/// 0f 01 ef         wrpkru
+/// eb 2c            jmp BODY
+/// ```
+const KEYS: [u8; 20] = [
+    0xb9, 0, 0, 0, 0, 0xb8, 0, 0, 0, 0, 0xba, 0, 0, 0, 0, 0x0f, 0x01, 0xef, 0xeb, 0x2c,
+];
+/// `jmp BODY`
+const NO_KEYS: [u8; 2] = [0xeb, BODY as u8 - 2];
 
 /// ```text
 ///       mov ecx, ds
@@ -86,7 +108,7 @@ const INITIAL_MXCSR: u32 = 0x1f80;
 ///       xorps xmm13, xmm13
 ///       xorps xmm14, xmm14
 ///       xorps xmm15, xmm15
-///       ldmxcsr [rip + XSAVE + MXCSR]
+///       ldmxcsr [rip + MXCSR]
 ///       jmp start
 /// unclean:
 ///       mov ecx, 0
@@ -125,10 +147,40 @@ const CODE: [u8; 229] = [
 
 /// Where `clean` and `all` start in the code: what lies between is only for processors that know XGETBV
 /// with ECX 1.
-const CLEAN: usize = 0x47;
-const ALL: usize = 0x54;
+const CLEAN: usize = BODY + 0x47;
+const ALL: usize = BODY + 0x54;
 /// `jmp` over what lies there.
 const SKIP: [u8; 2] = [0xeb, (ALL - CLEAN - 2) as u8];
+
+/// What the gate must do on a processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GateForm {
+    /// Of its XSAVE area. Where there is none, no guest starts by the gate.
+    area: Option<Form>,
+    /// A guest can have written PKRU.
+    writes_keys: bool,
+    /// XGETBV tells whether anything but SSE is in use.
+    asks_for_use: bool,
+}
+
+impl GateForm {
+    /// The form for guests whose XCR0 is `guest_xcr0`; where KVM offers none, they have the host's, and run
+    /// under the host's control registers as well. On all others CR4.PKE is clear in our guests: they could
+    /// not execute WRPKRU, and neither could the gate.
+    pub(crate) fn new(guest_xcr0: Option<u64>, processor: &Processor) -> Self {
+        let xcr0 = guest_xcr0.unwrap_or(processor.xcr0);
+        Self {
+            area: Form::new(xcr0, processor.xsavec, &processor.ends, ROOM),
+            writes_keys: guest_xcr0.is_none() && processor.ospke,
+            asks_for_use: processor.tells_in_use,
+        }
+    }
+
+    /// Whether a gate can put everything right.
+    pub(crate) const fn exists(&self) -> bool {
+        self.area.is_some()
+    }
+}
 
 /// The gate of one guest, at an address of its memory.
 #[derive(Clone, Copy, Debug)]
@@ -138,33 +190,43 @@ pub(crate) struct Gate {
 
 impl Gate {
     /// The page's contents for guests whose extended registers all start in their initial state.
-    pub(crate) fn page() -> Vec<u8> {
+    pub(crate) fn page(form: GateForm) -> Vec<u8> {
         let mut page = vec![0; PAGE_SIZE as usize];
-        page[..CODE.len()].copy_from_slice(&CODE);
-        if !knows_what_is_in_use() {
-            page[CLEAN..CLEAN + SKIP.len()].copy_from_slice(&SKIP);
+        match form.writes_keys {
+            true => put(&mut page, 0, &KEYS),
+            false => put(&mut page, 0, &NO_KEYS),
         }
-        let mxcsr = XSAVE + MXCSR;
-        page[mxcsr..mxcsr + 4].copy_from_slice(&INITIAL_MXCSR.to_le_bytes());
+        put(&mut page, BODY, &CODE);
+        if !form.asks_for_use {
+            put(&mut page, CLEAN, &SKIP);
+        }
+        put(&mut page, MXCSR, &INITIAL_MXCSR.to_le_bytes());
+        put_form(&mut page, form);
         page
     }
 
     /// The same for guests that start with this FS base.
-    pub(crate) fn page_for(fs_base: u64) -> Vec<u8> {
-        let mut page = Self::page();
-        page[FS..FS + 8].copy_from_slice(&fs_base.to_le_bytes());
-        page[FS + 8..FS + 16].copy_from_slice(&fs_base.wrapping_neg().to_le_bytes());
+    pub(crate) fn page_for(form: GateForm, fs_base: u64) -> Vec<u8> {
+        let mut page = Self::page(form);
+        put(&mut page, FS, &fs_base.to_le_bytes());
+        put(&mut page, FS + 8, &fs_base.wrapping_neg().to_le_bytes());
         page
     }
 
     /// The same for guests whose extended registers start as these are; and where it lies.
-    pub(crate) fn page_with(&self, registers: &kvm_xsave, fs_base: u64) -> (u64, Vec<u8>) {
-        let mut page = Self::page_for(fs_base);
-        page[CLEAN..CLEAN + SKIP.len()].copy_from_slice(&SKIP);
+    pub(crate) fn page_with(
+        &self,
+        form: GateForm,
+        registers: &kvm_xsave,
+        fs_base: u64,
+    ) -> (u64, Vec<u8>) {
+        let mut page = Self::page_for(form, fs_base);
+        put(&mut page, CLEAN, &SKIP);
         let bytes = registers.region.iter().flat_map(|word| word.to_le_bytes());
         for (to, byte) in page[XSAVE..].iter_mut().zip(bytes) {
             *to = byte;
         }
+        put_form(&mut page, form);
         (self.base, page)
     }
 
@@ -191,9 +253,140 @@ impl Gate {
     }
 }
 
-/// Whether XGETBV with ECX 1 tells which states are in use (Intel SDM vol. 2, CPUID, leaf 0DH, sub-leaf 1:
-/// EAX bit 2). The guest's processor is the host's; what its CPUID says has no say in this.
-fn knows_what_is_in_use() -> bool {
-    let leaves = __cpuid(0).eax;
-    leaves >= 0xd && __cpuid_count(0xd, 1).eax & 1 << 2 != 0
+fn put(page: &mut [u8], at: usize, bytes: &[u8]) {
+    page[at..at + bytes.len()].copy_from_slice(bytes);
+}
+
+/// Has XRSTOR read the area as what it is. A compacted one names no state that it does not hold, and its
+/// header is otherwise zero (Intel SDM vol. 1, 13.8.2).
+fn put_form(page: &mut [u8], form: GateForm) {
+    let Some(Form::Compacted { states }) = form.area else {
+        return;
+    };
+    let (words, _) = page[XSTATE_BV..XCOMP_BV].as_chunks();
+    let held = words.first().copied().map_or(0, u64::from_le_bytes) & states;
+    put(page, XSTATE_BV, &held.to_le_bytes());
+    let form = Form::Compacted { states }.xcomp_bv();
+    put(page, XCOMP_BV, &form.to_le_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER_END: usize = XSAVE + 576;
+
+    fn word(page: &[u8], at: usize) -> u64 {
+        u64::from_le_bytes(page[at..at + 8].try_into().expect("eight bytes"))
+    }
+
+    /// A processor with Intel's layout, as far as AMX.
+    fn processor(xcr0: u64, xsavec: bool, ospke: bool) -> Processor {
+        let mut ends = [0; 63];
+        for (number, end) in [
+            (2, 832),
+            (3, 1024),
+            (4, 1088),
+            (5, 1152),
+            (6, 1664),
+            (7, 2688),
+            (9, 2696),
+            (17, 2816),
+            (18, 11_008),
+        ] {
+            ends[number] = end;
+        }
+        Processor {
+            xcr0,
+            xsavec,
+            tells_in_use: true,
+            ospke,
+            ends,
+        }
+    }
+
+    /// The conditions of XRSTOR on an area (Intel SDM vol. 1, 13.8).
+    fn check_area(page: &[u8], xcr0: u64) {
+        let (held, form) = (word(page, XSTATE_BV), word(page, XCOMP_BV));
+        let zeros = match form >> 63 {
+            0 => {
+                assert_eq!(held & !xcr0, 0, "{xcr0:#x}");
+                XCOMP_BV
+            }
+            _ => {
+                assert_eq!(form & !(1 << 63) & !xcr0, 0, "{xcr0:#x}");
+                assert_eq!(held & !form, 0, "{xcr0:#x}");
+                XCOMP_BV + 8
+            }
+        };
+        assert!(page[zeros..HEADER_END].iter().all(|&byte| byte == 0));
+        assert_eq!(XSAVE % 64, 0);
+    }
+
+    #[test]
+    fn xrstor_takes_the_area_whatever_xcr0_is() {
+        let gate = Gate { base: 0x5000 };
+        for xcr0 in [0x3, 0x7, 0x1f, 0xe7, 0x2e7, 0x207, 0x6_00e7, 0x6_02e7] {
+            for xsavec in [true, false] {
+                let form = GateForm::new(None, &processor(xcr0, xsavec, false));
+                assert_eq!(form.exists(), xsavec || xcr0 < 1 << 17, "{xcr0:#x}");
+                if !form.exists() {
+                    continue;
+                }
+                check_area(&Gate::page(form), xcr0);
+                // As KVM hands it out for a guest that has used x87, SSE and, if it can, AVX.
+                let mut used = kvm_xsave::default();
+                used.region[128] = 0b111 & xcr0 as u32;
+                used.region[1023] = u32::MAX;
+                let (_, page) = gate.page_with(form, &used, 0x1234_5000);
+                check_area(&page, xcr0);
+                assert_eq!(word(&page, XSTATE_BV), 0b111 & xcr0);
+            }
+        }
+    }
+
+    #[test]
+    fn compacted_area_holds_nothing_beyond_avx() {
+        let form = GateForm::new(None, &processor(0xe7, true, false));
+        let mut used = kvm_xsave::default();
+        used.region[128] = 0xe7;
+        let (_, page) = Gate { base: 0 }.page_with(form, &used, 0);
+        check_area(&page, 0xe7);
+        assert_eq!(word(&page, XSTATE_BV), 0b111);
+    }
+
+    #[test]
+    fn guests_with_an_xcr0_of_their_own_have_the_form_for_that() {
+        let amx_without_xsavec = processor(0x6_00e7, false, true);
+        assert!(!GateForm::new(None, &amx_without_xsavec).exists());
+        assert!(GateForm::new(Some(0b111), &amx_without_xsavec).exists());
+        let form = GateForm::new(Some(0b11), &processor(0x6_00e7, true, false));
+        check_area(&Gate::page(form), 0b11);
+    }
+
+    #[test]
+    fn keys_are_written_only_where_ring_3_could_have_done_so() {
+        for (guest_xcr0, ospke, writes) in [
+            (None, true, true),
+            (None, false, false),
+            (Some(7), true, false),
+            (Some(7), false, false),
+        ] {
+            let form = GateForm::new(guest_xcr0, &processor(0x2e7, true, ospke));
+            let page = Gate::page(form);
+            let wrpkru = page[..BODY].windows(3).any(|code| code == [0x0f, 1, 0xef]);
+            assert_eq!(wrpkru, writes, "{guest_xcr0:?} {ospke}");
+            // Either way a short jump leads to the body.
+            let jump = if writes { KEYS.len() } else { NO_KEYS.len() };
+            assert_eq!(page[jump - 2], 0xeb);
+            assert_eq!(jump + usize::from(page[jump - 1]), BODY);
+        }
+    }
+
+    #[test]
+    fn parts_of_the_page_do_not_overlap() {
+        assert!(KEYS.len() <= BODY);
+        assert!(BODY + CODE.len() <= START);
+        assert!(XSAVE + 832 <= PAGE_SIZE as usize);
+    }
 }

@@ -23,9 +23,14 @@ const EFER_LME: u64 = 1 << 8;
 const EFER_LMA: u64 = 1 << 10;
 const EFER_NXE: u64 = 1 << 11;
 
-/// Bit 1 is always set. IOPL 3 lets ring 3 reach the hypercall port where the host heeds IOPL;
-/// interrupts stay off, since there is nothing to interrupt.
-pub(crate) const USER_RFLAGS: u64 = 1 << 1 | 3 << 12;
+/// Single steps: after each instruction a debug exception.
+pub(crate) const TRAP_FLAG: u64 = 1 << 8;
+/// Interrupts on. There is nothing that could interrupt; but with IOPL 3 a guest may leave at the instruction
+/// behind an `sti`, and in the shadow of that no vCPU can be entered with interrupts off (Intel SDM vol. 3,
+/// 27.3.1.5).
+pub(crate) const INTERRUPT_FLAG: u64 = 1 << 9;
+/// Bit 1 is always set. IOPL 3 lets ring 3 reach the hypercall port where the host heeds IOPL.
+pub(crate) const USER_RFLAGS: u64 = 1 << 1 | INTERRUPT_FLAG | 3 << 12;
 
 /// The special registers of a guest in ring 3 of long mode; `page_tables` is where the PML4 lies.
 pub(crate) fn user64(

@@ -20,12 +20,14 @@ use super::process::{Given, Process};
 use super::run::End;
 use super::stack::Start;
 use crate::Error;
+use crate::arch::gate::Gate;
 use crate::arch::registers::USER_RFLAGS;
 use crate::blueprint::Blueprint;
 use crate::deadline::Deadline;
 use crate::doors::{HeapEnd, Policy, Session};
 use crate::guest::{self, Return};
 use crate::hypercalls::Hypercall;
+use crate::kvm::Host;
 use crate::machine::Machine;
 use crate::memory::GuestMemory;
 use crate::memory_file::MemoryFile;
@@ -199,8 +201,8 @@ fn pages_in_use(process: &Process, machine: &mut Machine, started: &Blueprint) -
 fn set_gate(file: &mut MemoryFile, blueprint: &Blueprint, fs_base: u64) -> Result<(), Error> {
     match blueprint.watched() {
         Some(ring3) => {
-            let gate = ring3.gate();
-            file.write(gate.base, &crate::arch::gate::Gate::page_for(fs_base))
+            let form = Host::get()?.cpu().gate;
+            file.write(ring3.gate().base, &Gate::page_for(form, fs_base))
         }
         None => Ok(()),
     }
