@@ -28,12 +28,10 @@ const SPEED: u32 = 500_000_000;
 /// Its time stamp counter counts instructions, so it need not be measured and can be relied on, and
 /// watching it and the rest of the kernel for stalls finds nothing but the emulation's slowness.
 /// With MWAIT instead of HLT the machine would not skip the time in which it has nothing to do.
-const OPTIONS: &str =
-    "tsc=reliable nowatchdog rcupdate.rcu_cpu_stall_suppress=1 idle=halt random.trust_cpu=on";
+const OPTIONS: &str = "tsc=reliable nowatchdog rcupdate.rcu_cpu_stall_suppress=1 idle=halt";
 
 pub(super) fn launch(machine: Machine, ports: Ports) -> Result<Launch, Error> {
-    let options = format!("{KERNEL_OPTIONS} {OPTIONS} tsc_early_khz={}", SPEED / 1_000);
-    let disc = disc::burn(&machine.kernel, &machine.initramfs, &options)?;
+    let disc = disc::burn(&machine.kernel, &machine.initramfs, &kernel_options())?;
     // Debian's Bochs has its debugger built in, which waits for a command at power-on.
     let script = text("debugger", "continue\n")?;
     let configuration = text(
@@ -55,6 +53,10 @@ pub(super) fn launch(machine: Machine, ports: Ports) -> Result<Launch, Error> {
         command,
         files: vec![disc, configuration, script],
     })
+}
+
+fn kernel_options() -> String {
+    format!("{KERNEL_OPTIONS} {OPTIONS} tsc_early_khz={}", SPEED / 1_000)
 }
 
 fn text(purpose: &str, text: &str) -> Result<File, Error> {
@@ -87,4 +89,34 @@ debug: action=ignore
 speaker: enabled=0
 "
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The number behind `name` in a text.
+    fn number(text: &str, name: &str) -> Option<u32> {
+        let (_, rest) = text.split_once(name)?;
+        let end = rest.find(|c: char| !c.is_ascii_digit());
+        rest[..end.unwrap_or(rest.len())].parse().ok()
+    }
+
+    #[test]
+    fn kernel_is_told_the_pace_of_the_machines_clock() {
+        let instructions = number(&configuration(64, "disc"), "ips=").expect("a speed");
+        let kilohertz = number(&kernel_options(), "tsc_early_khz=").expect("a frequency");
+        assert_eq!(instructions, kilohertz * 1_000);
+    }
+
+    #[test]
+    fn memory_and_disc_are_the_machines() {
+        let configuration = configuration(64, "/proc/1/fd/3");
+        assert_eq!(number(&configuration, "guest="), Some(64));
+        assert_eq!(number(&configuration, "host="), Some(64));
+        assert!(
+            configuration.contains("path=/proc/1/fd/3,"),
+            "{configuration}"
+        );
+    }
 }

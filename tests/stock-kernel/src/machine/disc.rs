@@ -52,3 +52,16 @@ fn copy(mut from: &File, to: &Path) -> Result<(), Error> {
 fn menu(options: &str) -> String {
     format!("linux /vmlinuz {options}\ninitrd /initramfs\nboot\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernel_is_booted_with_its_options_and_the_initramfs() {
+        assert_eq!(
+            menu("a=1 b"),
+            "linux /vmlinuz a=1 b\ninitrd /initramfs\nboot\n"
+        );
+    }
+}
