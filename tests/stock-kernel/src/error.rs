@@ -4,8 +4,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::tools::INSTALL;
-
 /// The machine could not run, or ended before the command did.
 pub(crate) const NOT_RUN: u8 = 125;
 
@@ -14,8 +12,15 @@ const TIMED_OUT: u8 = 124;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("missing here: {}; install with `{INSTALL}`", .names.join(", "))]
-    MissingTools { names: Vec<&'static str> },
+    #[error(
+        "missing here: {}; install with `apt-get install -y --no-install-recommends {}`",
+        .names.join(", "),
+        .packages.join(" ")
+    )]
+    MissingTools {
+        names: Vec<&'static str>,
+        packages: Vec<&'static str>,
+    },
     #[error("apt knows no package that linux-image-cloud-amd64 stands for: run `apt-get update`")]
     NoKernelPackage,
     #[error("no folder for the kernel: expected STOCK_KERNEL_CACHE, XDG_CACHE_HOME or HOME")]
@@ -41,6 +46,8 @@ pub(crate) enum Error {
     Destination(String),
     #[error("two different files are to be /{0} inside the machine")]
     Conflict(String),
+    #[error("cannot make a pipe for the machine's serial port: {0}")]
+    Pipe(io::Error),
     #[error("cannot pass the machine's output on: {0}")]
     Output(io::Error),
     #[error("the command did not end within {} seconds", .limit.as_secs())]

@@ -1,13 +1,12 @@
 //! All files of the machine, in the archive that the kernel unpacks into its memory.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Seek as _, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
-use std::process;
 
 use crate::error::Error;
+use crate::scratch;
 use crate::tools;
 use cpio::{Archive, Entry};
 use passenger::Passenger;
@@ -38,10 +37,7 @@ impl Initramfs {
         };
         files.add("/init", INIT.into(), true)?;
         files.add("/command", format!("{command}\n").into(), false)?;
-        let busybox = tools::find(tools::BUSYBOX).ok_or(Error::MissingTools {
-            names: vec![tools::BUSYBOX],
-        })?;
-        files.add_programs(&[busybox])?;
+        files.add_programs(&[tools::BUSYBOX.find()?])?;
         Ok(files)
     }
 
@@ -64,10 +60,18 @@ impl Initramfs {
         Ok(())
     }
 
-    /// Adds kernel modules, numbered in the order of loading, which the init script keeps to.
-    pub(crate) fn add_modules(&mut self, modules: Vec<(&str, Vec<u8>)>) -> Result<(), Error> {
-        for (number, (name, content)) in modules.into_iter().enumerate() {
-            self.add(&format!("/modules/{number}-{name}"), content, false)?;
+    /// Adds kernel modules, and the list by which the init script loads them: in this order, the
+    /// last with these parameters.
+    pub(crate) fn add_modules(
+        &mut self,
+        modules: Vec<(&str, Vec<u8>)>,
+        parameters: &str,
+    ) -> Result<(), Error> {
+        let names: Vec<_> = modules.iter().map(|&(name, _)| name).collect();
+        let list = format!("{} {parameters}\n", names.join("\n"));
+        self.add("/modules/list", list.into(), false)?;
+        for (name, content) in modules {
+            self.add(&format!("/modules/{name}"), content, false)?;
         }
         Ok(())
     }
@@ -93,32 +97,18 @@ impl Initramfs {
         }
     }
 
-    /// Writes the archive to a file without a name, which goes away by itself however this ends.
+    /// Writes the archive to a file without a name.
     pub(crate) fn store(&self) -> Result<File, Error> {
-        let path = env::temp_dir().join(format!("stock-kernel-{}", process::id()));
-        let file = nameless(&path).map_err(Error::file("create", &path))?;
-        self.write(&file).map_err(Error::file("write", &path))?;
-        Ok(file)
+        scratch::nameless("initramfs", |file| self.write(file))
     }
 
-    fn write(&self, mut file: &File) -> io::Result<()> {
+    fn write(&self, file: &File) -> io::Result<()> {
         let mut archive = Archive::new(BufWriter::new(file));
         for (path, entry) in &self.entries {
             archive.write(path, entry)?;
         }
-        archive.finish()?.flush()?;
-        file.rewind()
+        archive.finish()?.flush()
     }
-}
-
-fn nameless(path: &Path) -> io::Result<File> {
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .open(path)?;
-    fs::remove_file(path)?;
-    Ok(file)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
@@ -161,7 +151,23 @@ mod tests {
     }
 
     #[test]
-    fn stored_archive_has_no_name_and_is_at_its_start() {
+    fn modules_are_listed_in_the_order_of_loading_with_parameters_for_the_last() {
+        let mut files = empty();
+        let modules = vec![("kvm.ko", vec![1]), ("kvm-x.ko", vec![2])];
+        files.add_modules(modules, "a=1 b=2").expect("no conflict");
+        let list = files.entries["modules/list"].clone();
+        assert_eq!(
+            list,
+            Entry::File {
+                content: b"kvm.ko\nkvm-x.ko a=1 b=2\n".to_vec(),
+                executable: false
+            }
+        );
+        assert!(files.entries.contains_key("modules/kvm.ko"));
+    }
+
+    #[test]
+    fn stored_archive_is_at_its_start() {
         let file = empty().store().expect("the temporary folder is writable");
         let content = io::read_to_string(file).expect("the file is readable");
         assert!(content.contains("TRAILER!!!"), "{content}");

@@ -6,15 +6,17 @@
 //!   unfinished/                     a download under way, or what an interrupted one left
 //!   linux-image-<version>/          complete: it gets this name last
 //!     vmlinuz
-//!     kvm.ko, kvm-amd.ko, ...
+//!     kvm.ko, kvm-amd.ko, kvm-intel.ko, ...
 //! ```
 
 use std::env;
 use std::fs::{self, File};
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::Error;
+use crate::processor::Processor;
 use crate::tools;
 
 const CACHE: &str = "STOCK_KERNEL_CACHE";
@@ -23,14 +25,6 @@ const CACHE: &str = "STOCK_KERNEL_CACHE";
 const NEWEST: &str = "linux-image-cloud-amd64";
 
 const IMAGE: &str = "vmlinuz";
-
-/// In the order of loading. A kernel may lack one: `ccp` serves features that not all builds have.
-const MODULES: [&str; 4] = [
-    "virt/lib/irqbypass.ko",
-    "drivers/crypto/ccp/ccp.ko",
-    "arch/x86/kvm/kvm.ko",
-    "arch/x86/kvm/kvm-amd.ko",
-];
 
 /// A kernel with its modules.
 pub(crate) struct Kernel {
@@ -43,7 +37,7 @@ impl Kernel {
         let package = newest_package()?;
         let cache = cache()?;
         let folder = cache.join(&package);
-        if !folder.exists() {
+        if !is_complete(&folder) {
             let _only_one = lock(&cache)?;
             fill(&cache, &package)?;
         }
@@ -54,9 +48,13 @@ impl Kernel {
         self.folder.join(IMAGE)
     }
 
-    /// Name and content of the modules, in the order of loading.
-    pub(crate) fn modules(&self) -> Result<Vec<(&'static str, Vec<u8>)>, Error> {
-        MODULES
+    /// Name and content of the modules that this processor needs, in the order of loading.
+    pub(crate) fn modules(
+        &self,
+        processor: Processor,
+    ) -> Result<Vec<(&'static str, Vec<u8>)>, Error> {
+        processor
+            .modules()
             .iter()
             .map(|module| file_name(module))
             .filter(|name| self.folder.join(name).exists())
@@ -67,6 +65,22 @@ impl Kernel {
             })
             .collect()
     }
+}
+
+/// Whether a folder has what no machine runs without. One that an earlier version of this program
+/// filled may lack modules.
+fn is_complete(folder: &Path) -> bool {
+    lacking(folder).is_none()
+}
+
+/// The first needed file that is not in a kernel's folder.
+fn lacking(folder: &Path) -> Option<&'static str> {
+    let makers = Processor::ALL
+        .iter()
+        .filter_map(|maker| maker.modules().last());
+    iter::once(IMAGE)
+        .chain(makers.map(|module| file_name(module)))
+        .find(|name| !folder.join(name).exists())
 }
 
 fn file_name(path: &str) -> &str {
@@ -110,12 +124,13 @@ fn lock(cache: &Path) -> Result<File, Error> {
 
 /// Puts a package into the cache, unless another process did while this one waited for the lock.
 fn fill(cache: &Path, package: &str) -> Result<(), Error> {
-    if cache.join(package).exists() {
+    let ready = cache.join(package);
+    if is_complete(&ready) {
         return Ok(());
     }
     let unfinished = cache.join("unfinished");
     remove(&unfinished)?;
-    let result = fetch(&unfinished, package, &cache.join(package));
+    let result = fetch(&unfinished, package, &ready);
     remove(&unfinished)?;
     result
 }
@@ -129,6 +144,7 @@ fn fetch(unfinished: &Path, package: &str, ready: &Path) -> Result<(), Error> {
     let mut unpack = Command::new("dpkg-deb");
     tools::output("dpkg-deb", unpack.arg("-x").args([&archive, &tree]))?;
     choose(&tree, package, &chosen)?;
+    remove(ready)?;
     rename(&chosen, ready)
 }
 
@@ -145,21 +161,22 @@ fn download(package: &str, folder: &Path) -> Result<PathBuf, Error> {
         .ok_or_else(|| not_in(package, "archive"))
 }
 
-/// Moves what the machine needs out of an unpacked package, a tenth of it.
+/// Moves what machines need out of an unpacked package, a tenth of it.
 fn choose(tree: &Path, package: &str, chosen: &Path) -> Result<(), Error> {
     let version = package.trim_start_matches("linux-image-");
-    let image = tree.join(format!("boot/{IMAGE}-{version}"));
-    if !image.exists() {
-        return Err(not_in(package, IMAGE));
-    }
-    rename(&image, &chosen.join(IMAGE))?;
-    for module in MODULES {
+    let modules = Processor::ALL.iter().flat_map(|maker| maker.modules());
+    let modules = modules.map(|module| {
         let path = tree.join(format!("lib/modules/{version}/kernel/{module}"));
+        (path, file_name(module))
+    });
+    let image = tree.join(format!("boot/{IMAGE}-{version}"));
+    for (path, name) in modules.chain([(image, IMAGE)]) {
+        // Makers share modules, of which the second is not there any more.
         if path.exists() {
-            rename(&path, &chosen.join(file_name(module)))?;
+            rename(&path, &chosen.join(name))?;
         }
     }
-    Ok(())
+    lacking(chosen).map_or(Ok(()), |name| Err(not_in(package, name)))
 }
 
 fn not_in(package: &str, expected: &str) -> Error {
@@ -187,6 +204,7 @@ fn remove(folder: &Path) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scratch::Folder;
 
     #[test]
     fn kernel_is_the_first_image_among_the_dependencies() {
@@ -200,27 +218,44 @@ mod tests {
         assert_eq!(dependency(""), None);
     }
 
+    /// Unpacks a package of these files and chooses from it; names the modules for a processor.
+    fn choose_from(files: &[&str], processor: Processor) -> Result<Vec<&'static str>, Error> {
+        let folder = Folder::new(&format!("choose-{}", files.len()))?;
+        let (tree, chosen) = (folder.path().join("tree"), folder.path().join("chosen"));
+        create(&chosen)?;
+        for file in files {
+            let path = tree.join(file);
+            create(path.parent().expect("the file is in the tree"))?;
+            fs::write(path, "").expect("the temporary folder is writable");
+        }
+        choose(&tree, "linux-image-6.1-x", &chosen)?;
+        let modules = Kernel { folder: chosen }.modules(processor)?;
+        Ok(modules.into_iter().map(|(name, _)| name).collect())
+    }
+
+    const FILES: [&str; 5] = [
+        "boot/vmlinuz-6.1-x",
+        "lib/modules/6.1-x/kernel/arch/x86/kvm/kvm.ko",
+        "lib/modules/6.1-x/kernel/arch/x86/kvm/kvm-intel.ko",
+        "lib/modules/6.1-x/kernel/virt/lib/irqbypass.ko",
+        "lib/modules/6.1-x/kernel/arch/x86/kvm/kvm-amd.ko",
+    ];
+
     #[test]
     fn kernel_is_chosen_with_the_modules_that_it_has() {
-        let folder = env::temp_dir().join(format!("stock-kernel-choose-{}", std::process::id()));
-        let (tree, chosen) = (folder.join("tree"), folder.join("chosen"));
-        let modules = tree.join("lib/modules/6.1-x/kernel/arch/x86/kvm");
-        for new in [&modules, &tree.join("boot"), &chosen] {
-            create(new).expect("the temporary folder is writable");
-        }
-        for file in [tree.join("boot/vmlinuz-6.1-x"), modules.join("kvm.ko")] {
-            fs::write(file, "").expect("the temporary folder is writable");
-        }
-
-        let result = choose(&tree, "linux-image-6.1-x", &chosen);
-        let kernel = Kernel { folder: chosen };
-        let modules = kernel.modules();
-        let image = kernel.image().exists();
-        remove(&folder).expect("the temporary folder is writable");
-
-        assert!(result.is_ok() && image, "{result:?}");
+        let expected = ["irqbypass.ko", "kvm.ko", "kvm-intel.ko"];
+        let modules = choose_from(&FILES, Processor::Intel);
         assert!(
-            matches!(modules.as_deref(), Ok([("kvm.ko", _)])),
+            matches!(&modules, Ok(found) if *found == expected),
+            "{modules:?}"
+        );
+    }
+
+    #[test]
+    fn kernel_without_a_makers_module_is_refused() {
+        let modules = choose_from(&FILES[..4], Processor::Intel);
+        assert!(
+            matches!(&modules, Err(Error::NotInPackage { expected, .. }) if expected == "kvm-amd.ko"),
             "{modules:?}"
         );
     }

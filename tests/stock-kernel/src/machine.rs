@@ -1,38 +1,35 @@
-//! The emulated machine: one QEMU process, from power-on to power-off.
+//! The emulated machine: one process, from power-on to power-off.
 //!
 //! ```text
-//! QEMU's stdin   <- the initramfs, a file without a name
-//! QEMU's stdout  -> first serial port: the console, shown as it comes
-//! QEMU's stderr  -> second serial port: the init script's report; and QEMU's own words
+//! first serial port   -> the console, shown as it comes
+//! second serial port  -> the init script's report; and the emulator's own words
 //! ```
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, PipeReader, PipeWriter, Read};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::tools::QEMU;
+use crate::processor::Processor;
+use emulator::Emulator;
 
+mod bochs;
 mod console;
-
-/// Everything but memory and files; the options of the kernel are the last.
-///
-/// Both of its processors are emulated by one thread: with two, about one run of the whole test suite in ten
-/// had a guest that faulted or hung for no reason, and with one none had.
-const ARGUMENTS: &str = "-accel tcg,thread=single -cpu EPYC,+svm,+npt -smp 2 -nodefaults -display none \
-                         -no-reboot -initrd /dev/stdin -serial file:/dev/stdout \
-                         -serial file:/dev/stderr -append";
+mod disc;
+mod emulator;
+mod qemu;
 
 /// Of the kernel's own words only the last before a panic are shown, the rest is in dmesg. A panic
-/// reboots, which ends QEMU. The kernel's check of its timer fails on a slow emulation.
-const KERNEL_OPTIONS: &str = "console=ttyS0 loglevel=1 panic=-1 no_timer_check";
+/// reboots, which ends the emulator. The kernel's check of its timer fails on a slow emulation.
+const KERNEL_OPTIONS: &str = "console=ttyS0,115200 loglevel=1 panic=-1 no_timer_check";
 
 /// A machine that can be switched on.
 pub(crate) struct Machine {
+    pub(crate) processor: Processor,
     pub(crate) kernel: PathBuf,
     pub(crate) initramfs: File,
     /// In MiB.
@@ -41,13 +38,24 @@ pub(crate) struct Machine {
     pub(crate) limit: Duration,
 }
 
+/// The far ends of the machine's serial ports.
+struct Ports {
+    console: PipeWriter,
+    report: PipeWriter,
+}
+
+/// How to start an emulator, and files that it opens by this process's descriptors.
+struct Launch {
+    command: Command,
+    files: Vec<File>,
+}
+
 impl Machine {
     /// Runs the machine to its end, its console on the standard output, and returns the exit status
     /// that its init script reports.
     pub(crate) fn run(self) -> Result<u8, Error> {
         let limit = self.limit;
-        let mut qemu = self.start()?;
-        let (console, report) = qemu.pipes();
+        let (_emulator, console, report) = self.start()?;
         let report = thread::spawn(|| read_all(report));
         let (sender, end) = mpsc::channel();
         thread::spawn(move || sender.send(console::pass_on(console, io::stdout())));
@@ -58,45 +66,19 @@ impl Machine {
         status(&report.join().unwrap_or_default())
     }
 
-    fn start(self) -> Result<Qemu, Error> {
-        // QEMU has no reason to end on its own where this process is killed.
-        Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", QEMU])
-            .args(ARGUMENTS.split_whitespace())
-            .arg(KERNEL_OPTIONS)
-            .args(["-m", &self.memory.to_string()])
-            .arg("-kernel")
-            .arg(self.kernel)
-            .stdin(self.initramfs)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map(Qemu)
-            .map_err(|source| Error::Start {
-                program: QEMU,
-                source,
-            })
-    }
-}
-
-/// A running QEMU, which ends with this value.
-struct Qemu(Child);
-
-impl Qemu {
-    fn pipes(&mut self) -> (impl Read + Send + use<>, impl Read + Send + use<>) {
-        let (stdout, stderr) = (self.0.stdout.take(), self.0.stderr.take());
-        (
-            stdout.expect("stdout is piped and taken once"),
-            stderr.expect("stderr is piped and taken once"),
-        )
-    }
-}
-
-impl Drop for Qemu {
-    fn drop(&mut self) {
-        // Both fail only where it has ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+    /// Both pipes end with the emulator, as it alone has their far ends then.
+    fn start(self) -> Result<(Emulator, PipeReader, PipeReader), Error> {
+        let (console, to_console) = io::pipe().map_err(Error::Pipe)?;
+        let (report, to_report) = io::pipe().map_err(Error::Pipe)?;
+        let ports = Ports {
+            console: to_console,
+            report: to_report,
+        };
+        let launch = match self.processor {
+            Processor::Amd => qemu::launch(self, ports),
+            Processor::Intel => bochs::launch(self, ports)?,
+        };
+        Ok((Emulator::start(launch)?, console, report))
     }
 }
 
@@ -113,18 +95,8 @@ fn status(report: &str) -> Result<u8, Error> {
         .lines()
         .find_map(|line| line.trim().strip_prefix("exit ")?.parse().ok())
         .ok_or_else(|| Error::EndedEarly {
-            words: without_warnings(report),
+            words: emulator::without_noise(report),
         })
-}
-
-/// QEMU warns of each feature of the processor that it cannot emulate, on every run.
-fn without_warnings(report: &str) -> String {
-    let lines = report.lines().map(str::trim);
-    let words: Vec<_> = lines.filter(|line| !line.contains(": warning: ")).collect();
-    match words.is_empty() {
-        true => "none".to_owned(),
-        false => words.join("; "),
-    }
 }
 
 #[cfg(test)]
@@ -139,10 +111,10 @@ mod tests {
 
     #[test]
     fn machine_without_status_ended_early() {
-        let report = "qemu: warning: no such feature\r\ncannot load /modules/2-kvm.ko\r\n";
+        let report = "qemu: warning: no such feature\r\ncannot load kvm.ko\r\n";
         let error = status(report).map_err(|error| error.to_string());
         assert!(
-            matches!(&error, Err(text) if text.ends_with("words: cannot load /modules/2-kvm.ko")),
+            matches!(&error, Err(text) if text.ends_with("words: cannot load kvm.ko")),
             "{error:?}"
         );
     }

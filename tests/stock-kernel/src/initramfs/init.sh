@@ -3,6 +3,8 @@
 # on the second serial port, out of the way of all that the command prints.
 
 report() {
+    # Setting anything waits until the console is written out, which takes time where the port's speed is emulated.
+    stty 115200
     echo "$*" >/dev/ttyS1
     # The kernel announces the power-off at its most urgent level, which only 0 silences.
     echo 0 >/proc/sys/kernel/printk
@@ -18,9 +20,10 @@ mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 ip link set lo up
 
-for module in /modules/*.ko; do
-    insmod "$module" || report "cannot load $module"
-done
+while read -r module; do
+    # Not quoted: parameters follow the name.
+    insmod /modules/$module || report "cannot load $module"
+done </modules/list
 [ -c /dev/kvm ] || report "the kernel has no /dev/kvm after loading its modules"
 
 sh /command
