@@ -145,7 +145,7 @@ impl Function {
         let _cancelling = options.cancel.map(|token| token.watch(machine.canceller()));
         let granted = template.layout().granted;
         let deadline = Deadline::after(limit);
-        let meter = Meter::new(deadline, policy.limits(), granted).in_machine(machine.slot());
+        let meter = Meter::new(deadline, policy.limits(), granted);
         let [start, end] = template.prepare(machine, snapshot, &meter)?;
         let mut arguments = Arguments::new(machine.memory_mut(), start, end);
         encode(&mut arguments);
@@ -185,7 +185,7 @@ impl Function {
             } => {
                 let (layout, depth) = (template.layout(), self.definition.depth);
                 let source = source(machine, layout, place, segments, depth)?;
-                let mut allowance = meter.allowance();
+                let mut allowance = meter.allowance().in_machine(machine.slot());
                 let result = decode::decode(source, &mut allowance, |(_, changed): &(R, C)| {
                     accept(changed).map_err(|Mismatch(reason)| Failure::Invalid(reason))
                 });

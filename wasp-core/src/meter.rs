@@ -58,13 +58,36 @@ pub(crate) enum NoWait {
     Errno(Errno),
 }
 
+/// Whether a call may go on that must be over by `deadline` and can be cancelled by way of `slot`.
+#[inline]
+fn check(slot: Option<&Slot>, deadline: &Deadline, now: u64) -> Result<(), Ended> {
+    if let Some(slot) = slot
+        && slot.is_cancelled()
+        && slot.take_cancelled()
+    {
+        return Err(Ended::Cancelled);
+    }
+    match deadline.end() <= now {
+        true => Err(Ended::TimedOut),
+        false => Ok(()),
+    }
+}
+
 /// What the host may spend on one value: memory, and the time that the call has.
 pub(crate) struct Allowance<'m> {
-    meter: &'m Meter,
+    deadline: &'m Deadline,
+    slot: Option<&'m Arc<Slot>>,
     memory: u64,
 }
 
-impl Allowance<'_> {
+impl<'m> Allowance<'m> {
+    /// The same, of a call in the machine with this slot, by which it can be cancelled.
+    #[inline]
+    pub(crate) const fn in_machine(mut self, slot: &'m Arc<Slot>) -> Self {
+        self.slot = Some(slot);
+        self
+    }
+
     /// Takes so many bytes of memory; where there are not so many, tells how many there are.
     #[inline]
     pub(crate) const fn take(&mut self, bytes: u64) -> Result<(), u64> {
@@ -77,7 +100,7 @@ impl Allowance<'_> {
 
     /// Whether the call may go on.
     pub(crate) fn check(&self) -> Result<(), Ended> {
-        self.meter.check()
+        check(self.slot.map(|slot| &**slot), self.deadline, now())
     }
 }
 
@@ -122,16 +145,7 @@ impl Meter {
 
     #[inline]
     fn check_at(&self, now: u64) -> Result<(), Ended> {
-        if let Some(slot) = &self.slot
-            && slot.is_cancelled()
-            && slot.take_cancelled()
-        {
-            return Err(Ended::Cancelled);
-        }
-        match self.deadline.end() <= now {
-            true => Err(Ended::TimedOut),
-            false => Ok(()),
-        }
+        check(self.slot.as_deref(), &self.deadline, now)
     }
 
     /// The pieces in which work is to be done that may take long.
@@ -197,7 +211,8 @@ impl Meter {
     #[inline]
     pub(crate) const fn allowance(&self) -> Allowance<'_> {
         Allowance {
-            meter: self,
+            deadline: &self.deadline,
+            slot: self.slot.as_ref(),
             memory: self.memory,
         }
     }

@@ -71,6 +71,7 @@ pub(crate) fn serve(
     } = terms;
     // Such a guest's heap is its own to manage, and takes all there is.
     let heap = HeapEnd::new(layout.heap_end, layout.heap_end);
+    let meter = meter.in_machine(machine.slot());
     let mut session = Session::new(policy.clone(), heap, meter);
     session.adopt(handles)?;
     loop {
