@@ -5,7 +5,7 @@ use serde::de::{
 };
 
 use super::Failure;
-use super::elements::Elements;
+use super::elements::{Inline, OnHeap};
 use super::reader::{Reader, invalid};
 
 impl<'de> EnumAccess<'de> for &mut Reader<'_, '_, 'de> {
@@ -37,7 +37,7 @@ impl<'de> VariantAccess<'de> for &mut Reader<'_, '_, 'de> {
         length: usize,
         visitor: V,
     ) -> Result<V::Value, Failure> {
-        visitor.visit_seq(Elements::inline(self, length))
+        visitor.visit_seq(Inline::new(self, length))
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -45,7 +45,7 @@ impl<'de> VariantAccess<'de> for &mut Reader<'_, '_, 'de> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Failure> {
-        visitor.visit_seq(Elements::inline(self, fields.len()))
+        visitor.visit_seq(Inline::new(self, fields.len()))
     }
 }
 
@@ -151,7 +151,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, '_, 'de> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         self.enter_collection::<V::Value>()?;
         let length = self.length()?;
-        self.nested(|reader| visitor.visit_seq(Elements::on_heap(reader, length)))
+        self.nested(|reader| visitor.visit_seq(OnHeap::new(reader, length)))
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(
@@ -160,7 +160,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, '_, 'de> {
         visitor: V,
     ) -> Result<V::Value, Failure> {
         self.enter::<V::Value>()?;
-        self.nested(|reader| visitor.visit_seq(Elements::inline(reader, length)))
+        self.nested(|reader| visitor.visit_seq(Inline::new(reader, length)))
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -175,7 +175,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, '_, 'de> {
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         self.enter_collection::<V::Value>()?;
         let length = self.length()?;
-        self.nested(|reader| visitor.visit_map(Elements::on_heap(reader, length)))
+        self.nested(|reader| visitor.visit_map(OnHeap::new(reader, length)))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(

@@ -9,90 +9,81 @@ use super::reader::Reader;
 /// much is not charged before the first of them.
 const MAX_AHEAD: usize = 4096;
 
-/// `left` values in a row.
-pub(super) struct Elements<'e, 'r, 'b, 's> {
+/// `left` values in a row: on the `HEAP`, or in the place of what they are part of, which is paid for.
+pub(super) struct Elements<'e, 'r, 'b, 's, const HEAP: bool> {
     reader: &'e mut Reader<'r, 'b, 's>,
     left: usize,
-    /// How they lie in memory.
-    lie: Lie,
-}
-
-/// Where values in a row lie.
-enum Lie {
-    /// In the place of what they are part of, which is paid for.
-    Inline,
-    /// Elsewhere.
-    Heap(Ahead),
-}
-
-/// What a collection may have made room for.
-struct Ahead {
-    elements: usize,
-    /// Bytes charged for it that no element has used yet.
+    /// How many of them there may be room for ahead.
+    ahead: usize,
+    /// Bytes charged for that room that no element has used yet.
     paid: u64,
-    /// Whether it is paid for, for elements or keys, and for values.
-    first: [bool; 2],
+    /// Whether it is yet to be paid for, for elements or keys, and for values.
+    unpaid: [bool; 2],
 }
+
+/// Fields of a struct or tuple.
+pub(super) type Inline<'e, 'r, 'b, 's> = Elements<'e, 'r, 'b, 's, false>;
+
+/// Elements of a sequence or map.
+pub(super) type OnHeap<'e, 'r, 'b, 's> = Elements<'e, 'r, 'b, 's, true>;
 
 const ELEMENT: usize = 0;
 const VALUE: usize = 1;
 
-impl<'e, 'r, 'b, 's> Elements<'e, 'r, 'b, 's> {
-    /// Those of a struct or tuple.
-    pub(super) fn inline(reader: &'e mut Reader<'r, 'b, 's>, left: usize) -> Self {
+impl<'e, 'r, 'b, 's, const HEAP: bool> Elements<'e, 'r, 'b, 's, HEAP> {
+    #[inline]
+    pub(super) fn new(reader: &'e mut Reader<'r, 'b, 's>, left: usize) -> Self {
+        let ahead = left.min(reader.left()).min(MAX_AHEAD);
         Self {
             reader,
             left,
-            lie: Lie::Inline,
-        }
-    }
-
-    /// Those of a sequence or map.
-    pub(super) fn on_heap(reader: &'e mut Reader<'r, 'b, 's>, left: usize) -> Self {
-        let elements = left.min(reader.left()).min(MAX_AHEAD);
-        Self {
-            reader,
-            left,
-            lie: Lie::Heap(Ahead {
-                elements,
-                paid: 0,
-                first: [true; 2],
-            }),
+            ahead,
+            paid: 0,
+            unpaid: [HEAP; 2],
         }
     }
 
     /// Pays for one that takes `size` bytes; for the first of its kind, also for those that there may be room for.
-    fn pay(&mut self, kind: usize, size: usize) -> Result<(), Failure> {
-        let Lie::Heap(ahead) = &mut self.lie else {
-            return Ok(());
-        };
-        let size = size as u64;
-        if ahead.first.get(kind) == Some(&true) {
-            ahead.first[kind] = false;
-            let all = size.saturating_mul(ahead.elements as u64);
+    #[inline]
+    fn pay(&mut self, kind: usize, size: u64) -> Result<(), Failure> {
+        if self.unpaid[kind] {
+            self.unpaid[kind] = false;
+            let all = size.saturating_mul(self.ahead as u64);
             self.reader.charge(all)?;
-            ahead.paid += all;
+            self.paid += all;
         }
-        match ahead.paid.checked_sub(size) {
-            Some(left) => ahead.paid = left,
+        match self.paid.checked_sub(size) {
+            Some(left) => self.paid = left,
             None => self.reader.charge(size)?,
         }
         Ok(())
     }
 
+    #[inline]
     fn read<S: DeserializeSeed<'s>>(&mut self, kind: usize, seed: S) -> Result<S::Value, Failure> {
         let size = size_of::<S::Value>();
         self.reader.step(1)?;
-        self.pay(kind, size)?;
+        if HEAP {
+            self.pay(kind, size as u64)?;
+        }
         self.reader.place(size);
+        if HEAP && size == 0 {
+            return self.read_empty(seed);
+        }
+        seed.deserialize(&mut *self.reader)
+    }
+
+    /// Of elements without size, those without bytes are counted: nothing else bounds them.
+    fn read_empty<S: DeserializeSeed<'s>>(&mut self, seed: S) -> Result<S::Value, Failure> {
         let before = self.reader.left();
         let value = seed.deserialize(&mut *self.reader)?;
-        if size == 0 && self.reader.left() == before && matches!(self.lie, Lie::Heap(_)) {
+        if self.reader.left() == before {
             self.reader.count_empty()?;
         }
         Ok(value)
     }
 
+    #[inline]
     fn next<S: DeserializeSeed<'s>>(&mut self, seed: S) -> Result<Option<S::Value>, Failure> {
         match self.left.checked_sub(1) {
             None => Ok(None),
@@ -102,18 +93,12 @@ impl<'e, 'r, 'b, 's> Elements<'e, 'r, 'b, 's> {
             }
         }
     }
-
-    fn ahead(&self) -> Option<usize> {
-        match &self.lie {
-            Lie::Inline => Some(self.left.min(self.reader.left())),
-            Lie::Heap(ahead) => Some(ahead.elements),
-        }
-    }
 }
 
-impl<'s> SeqAccess<'s> for Elements<'_, '_, '_, 's> {
+impl<'s, const HEAP: bool> SeqAccess<'s> for Elements<'_, '_, '_, 's, HEAP> {
     type Error = Failure;
 
+    #[inline]
     fn next_element_seed<S: DeserializeSeed<'s>>(
         &mut self,
         seed: S,
@@ -122,13 +107,14 @@ impl<'s> SeqAccess<'s> for Elements<'_, '_, '_, 's> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        self.ahead()
+        Some(self.ahead)
     }
 }
 
-impl<'s> MapAccess<'s> for Elements<'_, '_, '_, 's> {
+impl<'s, const HEAP: bool> MapAccess<'s> for Elements<'_, '_, '_, 's, HEAP> {
     type Error = Failure;
 
+    #[inline]
     fn next_key_seed<S: DeserializeSeed<'s>>(
         &mut self,
         seed: S,
@@ -136,11 +122,12 @@ impl<'s> MapAccess<'s> for Elements<'_, '_, '_, 's> {
         self.next(seed)
     }
 
+    #[inline]
     fn next_value_seed<S: DeserializeSeed<'s>>(&mut self, seed: S) -> Result<S::Value, Failure> {
         self.read(VALUE, seed)
     }
 
     fn size_hint(&self) -> Option<usize> {
-        self.ahead()
+        Some(self.ahead)
     }
 }

@@ -60,11 +60,13 @@ impl Grows for Reader<'_, '_, '_> {
 
 /// A [`Failure::Invalid`] in these words.
 #[cold]
+#[inline(never)]
 pub(super) fn invalid<T>(reason: &str) -> Result<T, Failure> {
     Err(Failure::Invalid(reason.to_owned()))
 }
 
 impl<'r, 'b, 's> Reader<'r, 'b, 's> {
+    #[inline]
     pub(super) fn new(
         source: Source<'b, 's>,
         budget: &'r mut dyn Budget,
@@ -89,6 +91,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
     }
 
     /// Reads one value, which must be all there is. Its own place is the caller's.
+    #[inline]
     pub(super) fn whole<T: Deserialize<'s>>(&mut self) -> Result<T, Failure> {
         self.place = size_of::<T>();
         let value = T::deserialize(&mut *self)?;
@@ -98,8 +101,11 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         }
     }
 
+    #[inline]
     pub(super) fn bytes(&mut self, count: usize) -> Result<&'b [u8], Failure> {
-        self.step(count / BYTES_A_STEP)?;
+        if count >= BYTES_A_STEP {
+            self.step(count / BYTES_A_STEP)?;
+        }
         match self.rest.split_at_checked(count) {
             Some((bytes, rest)) => {
                 self.rest = rest;
@@ -109,21 +115,25 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         }
     }
 
+    #[inline]
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Failure> {
         let mut array = [0; N];
         array.copy_from_slice(self.bytes(N)?);
         Ok(array)
     }
 
+    #[inline]
     pub(super) fn peek(&self) -> Option<u8> {
         self.rest.first().copied()
     }
 
     /// How many bytes are left to read.
+    #[inline]
     pub(super) fn left(&self) -> usize {
         self.rest.len()
     }
 
+    #[inline]
     pub(super) fn length(&mut self) -> Result<usize, Failure> {
         match usize::try_from(u64::from_le_bytes(self.array()?)) {
             Ok(length) => Ok(length),
@@ -132,6 +142,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
     }
 
     /// The bytes of a text or of a run of bytes, which follow their length.
+    #[inline]
     pub(super) fn run(&mut self) -> Result<&'b [u8], Failure> {
         let length = self.length()?;
         self.bytes(length)
@@ -239,9 +250,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
     ) -> Result<T, Failure> {
         self.step(1)?;
         let Some(left) = self.depth.checked_sub(1) else {
-            return Err(Failure::TooDeep {
-                levels: self.levels,
-            });
+            return self.too_deep();
         };
         self.depth = left;
         let result = match self.room.holds::<T>(left) {
@@ -250,6 +259,14 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         };
         self.depth = left + 1;
         result
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn too_deep<T>(&self) -> Result<T, Failure> {
+        Err(Failure::TooDeep {
+            levels: self.levels,
+        })
     }
 
     /// Takes note of an element that takes neither bytes nor memory.
@@ -277,6 +294,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
     }
 
     #[cold]
+    #[inline(never)]
     fn take(&mut self, bytes: u64) -> Result<(), Failure> {
         let missing = bytes - self.credit;
         if missing < CREDIT && self.budget.take(CREDIT).is_ok() {
@@ -308,6 +326,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
     }
 
     #[cold]
+    #[inline(never)]
     fn look(&mut self) -> Result<(), Failure> {
         // A type that goes on all the same is told again at its next step.
         self.steps = 0;
