@@ -3,7 +3,7 @@
 //! ```text
 //! Bochs's stdin   -> first serial port: this descriptor, too, is the end of a pipe to write to
 //! Bochs's stderr  -> second serial port; and Bochs's own words
-//! Bochs's stdout  -> nowhere: its display paints there
+//! Bochs's stdout  -> nowhere: its debugger's words
 //! ```
 
 use std::fs::File;
@@ -44,7 +44,7 @@ pub(super) fn launch(machine: Machine, ports: Ports) -> Result<Launch, Error> {
         .arg("-q")
         .args(["-f", &scratch::path(&configuration)])
         .args(["-rc", &scratch::path(&script)])
-        // What the display asks for; there is no terminal.
+        // The display paints on a pseudo-terminal of its own, at which nobody looks.
         .env("TERM", "xterm")
         .stdin(ports.console)
         .stdout(Stdio::null())
@@ -65,7 +65,7 @@ fn text(purpose: &str, text: &str) -> Result<File, Error> {
 
 /// The clock: time passes by instructions, and not with the host's. The log: words that come on every
 /// run would tear the report apart. The processor: where a guest of KVM's ends in a triple fault, the
-/// machine itself goes on.
+/// machine itself goes on. Sound: the default driver opens the host's card.
 fn configuration(memory: u32, disc: &str) -> String {
     format!(
         "display_library: term
@@ -87,6 +87,7 @@ error: action=ignore
 info: action=ignore
 debug: action=ignore
 speaker: enabled=0
+sound: driver=dummy
 "
     )
 }

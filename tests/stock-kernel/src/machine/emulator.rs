@@ -42,8 +42,8 @@ impl Drop for Emulator {
 }
 
 /// What is left of an emulator's words without those that come on every run: QEMU warns of each
-/// feature of the processor that it cannot emulate, Bochs tells what it does before it has read that
-/// it should not.
+/// feature of the processor that it cannot emulate, Bochs tells where its display is, and what it does
+/// before it has read that it should not tell.
 pub(super) fn without_noise(words: &str) -> String {
     let lines = words.lines().map(str::trim);
     let words: Vec<_> = lines.filter(|line| !is_noise(line)).collect();
@@ -55,7 +55,11 @@ pub(super) fn without_noise(words: &str) -> String {
 
 fn is_noise(line: &str) -> bool {
     let level = line.trim_start_matches(|digit: char| digit.is_ascii_digit());
-    line.is_empty() || line.contains(": warning: ") || level.starts_with("i[")
+    // Empty, or a rule.
+    line.trim_start_matches('=').is_empty()
+        || line.contains(": warning: ")
+        || line.starts_with("Bochs connected to screen")
+        || level.starts_with("i[")
 }
 
 #[cfg(test)]
@@ -65,6 +69,8 @@ mod tests {
     #[test]
     fn information_of_bochs_is_left_out_but_not_its_panics() {
         let words = "00000000000i[      ] LTDL_LIBRARY_PATH not set\r\n\
+                     Bochs connected to screen \"/dev/pts/2\"\r\n\
+                     ==========\r\n\
                      00000012345p[BIOS  ] No bootable device.\r\n";
         assert_eq!(
             without_noise(words),
