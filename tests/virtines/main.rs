@@ -40,4 +40,5 @@ mod skipped;
 mod snapshots;
 mod states;
 mod system_calls;
+mod terminal;
 mod threads;

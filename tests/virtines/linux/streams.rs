@@ -12,6 +12,7 @@ use wasp_core::linux::Program;
 use wasp_core::{Policy, Quota};
 
 use super::{CALLS, calls};
+use crate::terminal::terminal;
 
 /// A file of 10 bytes that may be read and written, and stands at its start.
 fn file(name: &str) -> File {
@@ -28,28 +29,6 @@ fn contents(mut file: File) -> String {
     file.seek(SeekFrom::Start(0)).expect("a file");
     file.read_to_string(&mut text).expect("read");
     text
-}
-
-/// A terminal, where a file system of terminals is mounted: what is typed at the first comes out of the second.
-fn terminal() -> Option<(File, OwnedFd)> {
-    if !Path::new("/dev/pts/ptmx").exists() {
-        return None;
-    }
-    let (mut master, mut slave) = (0, 0);
-    let (name, none) = (std::ptr::null_mut(), std::ptr::null());
-    // SAFETY: it writes to the two integers, and takes null for all else.
-    let made = unsafe {
-        libc::openpty(
-            &raw mut master,
-            &raw mut slave,
-            name,
-            none,
-            std::ptr::null(),
-        )
-    };
-    assert_eq!(made, 0, "{}", io::Error::last_os_error());
-    // SAFETY: both are open, and nobody else's.
-    Some(unsafe { (File::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) })
 }
 
 /// All that may not be done with an output: by its number, and by others that were made of it.
@@ -146,7 +125,7 @@ fn own_input_of_a_program_cannot_be_written() {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn terminals_have_one_direction() {
-    let Some((mut typed, end)) = terminal() else {
+    let Some((mut typed, end)) = terminal("terminals_have_one_direction") else {
         return;
     };
     typed.write_all(b"password\n").expect("typed");

