@@ -97,6 +97,7 @@ impl Lateness {
         self.0.push((late, door));
     }
 
+    #[expect(clippy::print_stdout, reason = "the figure is what documents say")]
     pub(crate) fn tell(&self) {
         let worst = self.0.iter().max().expect("some were measured");
         println!(
@@ -129,7 +130,6 @@ fn file(end: impl Into<OwnedFd>) -> File {
 
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
-#[expect(clippy::print_stdout, reason = "the figure is what documents say")]
 fn no_door_of_a_functions_outlasts_the_deadline() {
     const LARGE: usize = 512 << 20;
     let much = || Policy::new().random().limit(Quota::BytesRead, u64::MAX);

@@ -82,7 +82,6 @@ fn crumbles(times: usize) {
 
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
-#[expect(clippy::print_stdout, reason = "the figure is what documents say")]
 fn no_system_call_outlasts_the_deadline() {
     const MANY: usize = usize::MAX;
     let mut lateness = Lateness::default();

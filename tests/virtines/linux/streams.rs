@@ -2,10 +2,8 @@
 //! descriptors'.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::fd::{FromRawFd as _, OwnedFd};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::time::Duration;
 
 use wasp_core::linux::Program;
