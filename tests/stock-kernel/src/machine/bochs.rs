@@ -44,8 +44,10 @@ pub(super) fn launch(machine: Machine, ports: Ports) -> Result<Launch, Error> {
         .arg("-q")
         .args(["-f", &scratch::path(&configuration)])
         .args(["-rc", &scratch::path(&script)])
-        // The display paints on a pseudo-terminal of its own, at which nobody looks.
-        .env("TERM", "xterm")
+        // The display paints on a pseudo-terminal of its own, which nobody reads: once its 64 KiB are full,
+        // Bochs waits for ever. This kind of terminal cannot hide and show its cursor, as the display would do
+        // some times a second, until that is reached after a quarter of an hour.
+        .env("TERM", "vt100")
         .stdin(ports.console)
         .stdout(Stdio::null())
         .stderr(ports.report);
