@@ -18,7 +18,7 @@
 use std::sync::atomic::{AtomicI32, AtomicPtr};
 
 use crate::deadline::NEVER;
-use crate::sync::Ordering::{Relaxed, Release, SeqCst};
+use crate::sync::Ordering::{Relaxed, SeqCst};
 use crate::sync::{AtomicBool, AtomicU64, spin};
 
 /// The run's state: these in the two lowest bits, the tenancy above them.
@@ -84,8 +84,8 @@ impl Slot {
     #[inline]
     pub(crate) fn end_tenancy(&self) {
         let next = self.tenancy().0.wrapping_add(ONE_TENANCY);
-        // Whoever cancels exchanges the word, and so finds the latest.
-        self.cancelled.store(next, Release);
+        // Exchanged, as by whoever cancels, so that the two come one after the other.
+        self.cancelled.swap(next, SeqCst);
     }
 
     /// Begins a run that must end at `deadline`, of a call that has `limit` in all.
