@@ -3,10 +3,10 @@
 use std::ffi::CString;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use rustix::fs::{Mode, OFlags, fcntl_getfl, open};
-use rustix::io::{Errno, ReadWriteFlags, preadv2, pwritev2};
+use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl, open};
+use rustix::io::{Errno, ReadWriteFlags, preadv2, pwritev2, read, write};
 
 /// The offset by which `preadv2` and `pwritev2` go on where the descriptor stands.
 const HERE: u64 = u64::MAX;
@@ -32,50 +32,61 @@ impl Means {
         }
     }
 
-    /// Reads without waiting. [`Errno::OPNOTSUPP`] where there is no way: a transfer could wait beyond any
-    /// deadline then.
+    /// Reads without waiting.
     pub(super) fn read(
         &self,
         descriptor: BorrowedFd<'_>,
         place: &mut [u8],
     ) -> Result<usize, Errno> {
         if self.private {
-            return rustix::io::read(descriptor, place);
+            return read(descriptor, place);
         }
         if let Some(own) = self.reading.get() {
-            return rustix::io::read(own, place);
+            return read(own, place);
         }
         let mut places = [IoSliceMut::new(place)];
         match preadv2(descriptor, &mut places, HERE, ReadWriteFlags::NOWAIT) {
-            Err(Errno::OPNOTSUPP) => {
-                let own = reopened(descriptor, OFlags::RDONLY)?;
-                rustix::io::read(self.reading.get_or_init(|| own), place)
-            }
+            Err(Errno::OPNOTSUPP) => match reopened(descriptor, OFlags::RDONLY) {
+                Ok(own) => read(self.reading.get_or_init(|| own), place),
+                Err(_) => for_the_time_of(descriptor, || read(descriptor, place)),
+            },
             result => result,
         }
     }
 
-    /// Writes without waiting; as [`Means::read`].
+    /// Writes without waiting.
     pub(super) fn write(&self, descriptor: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
         if self.private {
-            return rustix::io::write(descriptor, bytes);
+            return write(descriptor, bytes);
         }
         if let Some(own) = self.writing.get() {
-            return rustix::io::write(own, bytes);
+            return write(own, bytes);
         }
-        match pwritev2(
-            descriptor,
-            &[IoSlice::new(bytes)],
-            HERE,
-            ReadWriteFlags::NOWAIT,
-        ) {
-            Err(Errno::OPNOTSUPP) => {
-                let own = reopened(descriptor, OFlags::WRONLY)?;
-                rustix::io::write(self.writing.get_or_init(|| own), bytes)
-            }
+        let slices = [IoSlice::new(bytes)];
+        match pwritev2(descriptor, &slices, HERE, ReadWriteFlags::NOWAIT) {
+            Err(Errno::OPNOTSUPP) => match reopened(descriptor, OFlags::WRONLY) {
+                Ok(own) => write(self.writing.get_or_init(|| own), bytes),
+                Err(_) => for_the_time_of(descriptor, || write(descriptor, bytes)),
+            },
             result => result,
         }
     }
+}
+
+/// Has the descriptor not wait while `transfer` is made: the last means, for a terminal that belongs to another user
+/// and cannot be opened once more, or the master of a pseudo-terminal. Whoever else uses the same description may
+/// be told EAGAIN at that moment. One at a time, so that no other thread of ours takes the flag back too early.
+fn for_the_time_of<T>(
+    descriptor: BorrowedFd<'_>,
+    transfer: impl FnOnce() -> Result<T, Errno>,
+) -> Result<T, Errno> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let flags = fcntl_getfl(descriptor)?;
+    fcntl_setfl(descriptor, flags | OFlags::NONBLOCK)?;
+    let result = transfer();
+    fcntl_setfl(descriptor, flags)?;
+    result
 }
 
 /// Opens the same pipe or terminal once more, without O_NONBLOCK's being anybody else's.
@@ -144,7 +155,16 @@ mod tests {
             eprintln!("NOT TESTED HERE: no terminals on this machine");
             return;
         };
-        let refused = Means::default().write(master.as_fd(), b"x");
-        assert_eq!(refused, Err(Errno::OPNOTSUPP));
+        let other = reopened(master.as_fd(), OFlags::WRONLY).err();
+        assert_eq!(other, Some(Errno::OPNOTSUPP));
+        let means = Means::default();
+        while means.write(master.as_fd(), &[b'x'; 1000]).is_ok() {}
+        assert_eq!(
+            means.write(master.as_fd(), b"x"),
+            Err(Errno::AGAIN),
+            "it is full"
+        );
+        let flags = fcntl_getfl(&master).expect("flags");
+        assert!(!flags.contains(OFlags::NONBLOCK), "it is shared");
     }
 }
