@@ -9,6 +9,9 @@ use super::reader::Reader;
 /// much is not charged before the first of them.
 const MAX_AHEAD: usize = 4096;
 
+/// Bytes of an element that take as long to be made, and moved, as another element does.
+const SIZE_A_STEP: usize = 256;
+
 /// `left` values in a row: on the `HEAP`, or in the place of what they are part of, which is paid for.
 pub(super) struct Elements<'e, 'r, 'b, 's, const HEAP: bool> {
     reader: &'e mut Reader<'r, 'b, 's>,
@@ -62,7 +65,7 @@ impl<'e, 'r, 'b, 's, const HEAP: bool> Elements<'e, 'r, 'b, 's, HEAP> {
     #[inline]
     fn read<S: DeserializeSeed<'s>>(&mut self, kind: usize, seed: S) -> Result<S::Value, Failure> {
         let size = size_of::<S::Value>();
-        self.reader.step(1)?;
+        self.reader.step(1 + size / SIZE_A_STEP)?;
         if HEAP {
             self.pay(kind, size as u64)?;
         }
