@@ -3,14 +3,11 @@
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
 
 use super::Failure;
-use super::reader::Reader;
+use super::reader::{Reader, SIZE_A_STEP};
 
 /// How many elements a collection may make room for ahead. It does so before it says how large they are, so that this
 /// much is not charged before the first of them.
 const MAX_AHEAD: usize = 4096;
-
-/// Bytes of an element that take as long to be made, and moved, as another element does.
-const SIZE_A_STEP: usize = 256;
 
 /// `left` values in a row: on the `HEAP`, or in the place of what they are part of, which is paid for.
 pub(super) struct Elements<'e, 'r, 'b, 's, const HEAP: bool> {
