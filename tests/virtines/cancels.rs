@@ -1,6 +1,7 @@
 //! Whoever may end a run ends that one and no other.
 
 use std::io::{self, Read as _};
+use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -94,6 +95,47 @@ fn canceller_ends_the_run_of_its_own_lease() {
             Exit::Cancelled,
             "a pending one"
         );
+    }
+}
+
+/// A guest that comes out all the time is mostly between two runs, or at the end of one, when it is cancelled.
+///
+/// ```text
+/// bf 07 00 00 00   mov edi, 7
+/// e6 ff            out 0xff, al
+/// eb f7            jmp to the mov
+/// ```
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn request_that_meets_the_end_of_a_run_is_not_lost() {
+    const ASKING: [u8; 9] = [0xbf, 7, 0, 0, 0, 0xe6, 0xff, 0xeb, 0xf7];
+    let cache = cache(Mode::User64, &ASKING);
+    for round in 0..40 {
+        let mut lease = cache.get().expect("a virtine");
+        let canceller = lease.canceller();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_micros(2_000 + 37 * round));
+                canceller.cancel();
+            });
+            let exit = lease.serve(|_, _| Ok(ControlFlow::Continue(0)));
+            assert_eq!(exit.expect("served"), Exit::Cancelled, "{round}");
+        });
+    }
+}
+
+#[virtine(allow(clock))]
+fn asks() {
+    loop {
+        std::hint::black_box(Instant::now());
+    }
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn token_ends_a_call_that_keeps_asking() {
+    for _ in 0..10 {
+        cancelled(|token| asks::cancelled_by(token).try_call());
     }
 }
 

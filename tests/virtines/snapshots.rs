@@ -4,8 +4,10 @@ use std::env;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use wasp_core::{Error, virtine};
+use wasp_core::{CancelToken, Error, virtine};
 
 static STATE: AtomicU32 = AtomicU32::new(10);
 
@@ -118,4 +120,36 @@ fn environment_variable_switches_snapshots_off() {
         output.status.success() && text.contains("1 passed"),
         "{text}"
     );
+}
+
+fn hang() {
+    loop {
+        core::hint::spin_loop();
+    }
+}
+
+#[virtine(init = hang, timeout = "300ms")]
+fn never_ready() -> u32 {
+    1
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn initialisation_that_hangs_holds_each_of_many_first_calls_once() {
+    let start = Instant::now();
+    thread::scope(|scope| {
+        let call = || {
+            let result = never_ready::try_call();
+            assert!(matches!(result, Err(Error::TimedOut { .. })), "{result:?}");
+        };
+        for _ in 0..6 {
+            scope.spawn(call);
+        }
+    });
+    let taken = start.elapsed();
+    assert!(taken < Duration::from_millis(900), "{taken:?}");
+    let token = CancelToken::new();
+    token.cancel();
+    let result = never_ready::cancelled_by(&token).try_call();
+    assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
 }

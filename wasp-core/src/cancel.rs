@@ -27,8 +27,8 @@ impl Canceller {
         }
     }
 
-    /// Ends the run that is under way with [`Exit::Cancelled`](crate::Exit::Cancelled); where none is, the next
-    /// one, as soon as it starts. Does nothing once the virtine is gone.
+    /// Ends the run that is under way with [`Exit::Cancelled`](crate::Exit::Cancelled); where none is, or it stops by
+    /// itself at that moment, the next one, as soon as it starts. Does nothing once the virtine is gone.
     pub fn cancel(&self) {
         self.watchdog.cancel(&self.slot, self.tenancy);
     }

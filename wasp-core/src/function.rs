@@ -133,6 +133,9 @@ impl Function {
         let identity = ptr::from_ref(self).addr();
         reentry::check(identity, self.definition.name)?;
         let limit = self.definition.timeout;
+        if options.cancel.is_some_and(CancelToken::is_cancelled) {
+            return Err(Error::Cancelled);
+        }
         let Ready {
             template,
             pool,
@@ -239,9 +242,13 @@ impl Function {
         if let Some(ready) = self.ready.get() {
             return Ok(ready);
         }
+        let limit = self.definition.timeout;
+        let deadline = Deadline::after(limit);
         let _only_one = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         match self.ready.get() {
             Some(ready) => Ok(ready),
+            // Others have tried meanwhile, and have taken all of this one's time.
+            None if deadline.is_past() => Err(Error::TimedOut { limit }),
             None => {
                 let ready = self.make_ready()?;
                 Ok(self.ready.get_or_init(|| ready))

@@ -120,7 +120,7 @@ pub const SYSTEM_CALL_MEMORY: Range<u64> = USER_BASE..USER_BASE + (1 << 20);
 /// Where the host does what it never may.
 pub fn system_calls(policy: Policy, calls: &[(u64, [u64; 6])], contents: &[u8]) {
     let Range { start, end } = SYSTEM_CALL_MEMORY;
-    let mut space = AddressSpace::new(start, end);
+    let mut space = AddressSpace::new(start, end, u64::MAX);
     let mapped = start + 4 * PAGE_SIZE;
     space
         .map(start, mapped, Protection::DATA)

@@ -277,8 +277,14 @@ impl Machine {
                 // Meant for the run before: its deadline passed just as it came back.
                 (Stop::Interrupted, Some(Ended::TimedOut)) if !deadline.is_past() => {}
                 (Stop::Interrupted, Some(ended)) => return Ok(Stop::Ended(ended)),
-                // Where the guest stopped by itself at the last moment, that counts.
-                (stop, _) => return Ok(stop),
+                // Where the guest stopped by itself at the last moment, that counts. Whoever has asked for the end
+                // of its run has not had it yet.
+                (stop, ended) => {
+                    if ended == Some(Ended::Cancelled) {
+                        self.slot.ask_again();
+                    }
+                    return Ok(stop);
+                }
             }
         }
     }

@@ -203,13 +203,26 @@ fn merged(mut runs: Vec<Range<u64>>) -> Box<[Range<u64>]> {
 }
 
 /// The same runs, and what little lies between two of them: each makes a mapping of its own, and a process may
-/// have only so many.
+/// have only so many (vm.max_map_count). Where the runs are is the guest's choice, so where there are still too
+/// many, more lies between two of them.
 fn joined(runs: &[Range<u64>]) -> Vec<Range<u64>> {
     const LITTLE: u64 = 16 * PAGE_SIZE;
+    const MOST: usize = 64;
+    let mut little = LITTLE;
+    loop {
+        let joined = joined_across(runs, little);
+        if joined.len() <= MOST {
+            return joined;
+        }
+        little *= 2;
+    }
+}
+
+fn joined_across(runs: &[Range<u64>], little: u64) -> Vec<Range<u64>> {
     let mut joined: Vec<Range<u64>> = Vec::new();
     for run in runs {
         match joined.last_mut() {
-            Some(last) if run.start - last.end <= LITTLE => last.end = run.end,
+            Some(last) if run.start - last.end <= little => last.end = run.end,
             _ => joined.push(run.clone()),
         }
     }
@@ -250,6 +263,21 @@ mod tests {
         let page = |number: u64| number * PAGE_SIZE;
         let runs = [page(0)..page(1), page(17)..page(18), page(35)..page(36)];
         assert_eq!(joined(&runs), [page(0)..page(18), page(35)..page(36)]);
+    }
+
+    #[test]
+    fn runs_that_lie_far_apart_are_no_more_than_a_process_can_map_often() {
+        let runs: Vec<Range<u64>> = (0..10_000)
+            .map(|run| run * 18 * PAGE_SIZE)
+            .map(|start| start..start + PAGE_SIZE)
+            .collect();
+        let joined = joined(&runs);
+        assert!(joined.len() <= 64, "{}", joined.len());
+        let holds = |run: &Range<u64>| {
+            let mut all = joined.iter();
+            all.any(|one| one.start <= run.start && run.end <= one.end)
+        };
+        assert!(runs.iter().all(holds));
     }
 
     #[test]

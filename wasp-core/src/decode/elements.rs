@@ -3,7 +3,7 @@
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
 
 use super::Failure;
-use super::reader::Reader;
+use super::reader::{Reader, SIZE_A_STEP};
 
 /// How many elements a collection may make room for ahead. It does so before it says how large they are, so that this
 /// much is not charged before the first of them.
@@ -62,7 +62,7 @@ impl<'e, 'r, 'b, 's, const HEAP: bool> Elements<'e, 'r, 'b, 's, HEAP> {
     #[inline]
     fn read<S: DeserializeSeed<'s>>(&mut self, kind: usize, seed: S) -> Result<S::Value, Failure> {
         let size = size_of::<S::Value>();
-        self.reader.step(1)?;
+        self.reader.step(1 + size / SIZE_A_STEP)?;
         if HEAP {
             self.pay(kind, size as u64)?;
         }

@@ -16,13 +16,15 @@ const STEPS: u32 = 4096;
 
 const BYTES_A_STEP: usize = 16;
 
+/// Bytes of a value that take as long to be made, and moved, as another element does.
+pub(super) const SIZE_A_STEP: usize = 256;
+
 /// Bytes of a text that are checked and copied between two looks at the clock.
 const PIECE: usize = 1 << 20;
 
-/// What of a collection lies in its place. Its length alone takes eight bytes of what is read, so that a few such
-/// places cannot be had for nothing, and types that are made of a collection, as `Box<str>` is, are not charged more
-/// than they are.
-const HANDLE: usize = 48;
+/// What lies in its place of a collection may be smaller than what it is made of by so much: `Box<str>` is, which is
+/// made of a `String`. Such types are not charged more than they are.
+const CAPACITY: usize = size_of::<usize>();
 
 /// Memory is taken off the budget in pieces of so many bytes, as long as there are so many.
 const CREDIT: u64 = 4096;
@@ -221,6 +223,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
     pub(super) fn enter<T>(&mut self) -> Result<(), Failure> {
         let size = size_of::<T>();
         if size > self.place {
+            self.step(size / SIZE_A_STEP)?;
             self.charge(size as u64)?;
         }
         self.place = size;
@@ -230,7 +233,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
     /// As [`Reader::enter`], for a collection, whose length says how much lies elsewhere.
     #[inline]
     pub(super) fn enter_collection<T>(&mut self) -> Result<(), Failure> {
-        match size_of::<T>() <= HANDLE {
+        match size_of::<T>() <= self.place + CAPACITY {
             true => Ok(()),
             false => self.enter::<T>(),
         }

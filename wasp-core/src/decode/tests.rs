@@ -327,6 +327,8 @@ fn value_fits_exactly_where_its_own_size_is_granted() {
     exactly(&BTreeMap::from([(1_u64, 2_u8), (3, 4)]), 2 * (8 + 1));
     // What lies behind a pointer is charged for itself.
     exactly(&vec![Box::new([5_u64; 30]); 1000], 1000 * (8 + 240));
+    exactly(&vec![Box::new("x".to_owned()); 1000], 1000 * (8 + 24 + 1));
+    exactly(&Some(Box::new(Box::new(vec![5_u64; 3]))), 24 + 3 * 8);
     // Not told from what lies inline: a box's contents that are no larger than the box.
     exactly(&Some(Box::new(Some(Box::new((1_u64, 2_u64))))), 16);
     exactly(&vec![Box::<str>::from("12345678"); 1000], 1000 * (16 + 8));
@@ -412,6 +414,12 @@ fn clock_is_asked_now_and_then() {
     assert!(looks.take() >= 7);
     decode::<Counted>(source(&nested, 200_000), &mut budget, |_| Ok(())).expect("a value");
     assert!(looks.take() >= 20);
+
+    let large: Vec<Option<[[[u64; 32]; 32]; 16]>> = vec![None; 100];
+    let bytes = encoded(&large);
+    decode::<Vec<Option<[[[u64; 32]; 32]; 16]>>>(source(&bytes, DEPTH), &mut budget, |_| Ok(()))
+        .expect("a value");
+    assert!(looks.take() >= 12);
 
     let mut late = Clocked::new(1 << 30, || false);
     let bytes = u64::MAX.to_le_bytes();

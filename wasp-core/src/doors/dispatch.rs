@@ -371,7 +371,7 @@ impl Session {
         self.meter.whole(Quota::BytesRead, result.len() as u64)?;
         let needed = result.len() as u64;
         match needed <= capacity {
-            true => memory.put(buffer, &result)?,
+            true => self.hand_over(memory, buffer, &result)?,
             false => self.result = result,
         }
         Ok(needed)
@@ -386,9 +386,30 @@ impl Session {
         if length != self.result.len() as u64 {
             return Err(Errno::INVAL.into());
         }
-        memory.put(buffer, &self.result)?;
-        self.result = Vec::new();
-        Ok(length)
+        let result = std::mem::take(&mut self.result);
+        let handed_over = self.hand_over(memory, buffer, &result);
+        if handed_over.is_err() {
+            // The guest may ask again, with a place of its own.
+            self.result = result;
+        }
+        handed_over.map(|()| length)
+    }
+
+    /// Copies the result of a host function to its guest, in pieces.
+    fn hand_over(
+        &self,
+        memory: &mut (impl GuestSpace + ?Sized),
+        buffer: u64,
+        result: &[u8],
+    ) -> Result<(), Stop> {
+        let copied = memory.fill_with(buffer, result.len() as u64, |place| {
+            streams::in_pieces(result.len(), &self.meter, |done, piece| {
+                let places = place.get_mut(done..done + piece).unwrap_or_default();
+                places.copy_from_slice(result.get(done..done + piece).unwrap_or_default());
+                Ok(piece)
+            })
+        });
+        copied.map(drop)
     }
 
     fn variable(

@@ -78,16 +78,22 @@ pub(crate) struct Region {
 pub(crate) struct AddressSpace {
     start: u64,
     end: u64,
+    /// Bytes that are mapped, and how many may be: what lies free between the segments of a program is no part of
+    /// its grant.
+    mapped: u64,
+    most: u64,
     /// By their starts; none overlap, and neighbours differ.
     regions: BTreeMap<u64, (u64, Protection)>,
 }
 
 impl AddressSpace {
-    /// Nothing is mapped between `start` and `end`, multiples of the page size.
-    pub(crate) const fn new(start: u64, end: u64) -> Self {
+    /// Nothing is mapped between `start` and `end`, multiples of the page size, where `most` bytes may be.
+    pub(crate) const fn new(start: u64, end: u64, most: u64) -> Self {
         Self {
             start,
             end,
+            mapped: 0,
+            most,
             regions: BTreeMap::new(),
         }
     }
@@ -138,10 +144,13 @@ impl AddressSpace {
         end: u64,
         protection: Protection,
     ) -> Result<(), Errno> {
-        if self.regions.len() + 2 > MAX_REGIONS {
+        let replaced: u64 = lengths(&self.regions_in(start, end));
+        let mapped = self.mapped - replaced + (end - start);
+        if self.regions.len() + 2 > MAX_REGIONS || mapped > self.most {
             return Err(Errno::NOMEM);
         }
         self.unmap(start, end);
+        self.mapped = mapped;
         let (mut first, mut last) = (start, end);
         if let Some((&before, &(before_end, alike))) = self.regions.range(..start).next_back()
             && before_end == start
@@ -167,6 +176,7 @@ impl AddressSpace {
                 continue;
             };
             self.regions.remove(&first);
+            self.mapped -= part.end - part.start;
             if first < part.start {
                 self.regions.insert(first, (part.start, protection));
             }
@@ -176,11 +186,15 @@ impl AddressSpace {
         }
     }
 
+    /// Whether the pages can be unmapped: that makes two mappings of one where they lie inside it.
+    pub(crate) fn can_unmap(&self, start: u64, end: u64) -> bool {
+        let around = self.regions.range(..start).next_back();
+        self.regions.len() < MAX_REGIONS || around.is_none_or(|(_, (last, _))| *last <= end)
+    }
+
     /// Whether all pages are mapped.
     pub(crate) fn holds(&self, start: u64, end: u64) -> bool {
-        let parts = self.regions_in(start, end);
-        let mapped: u64 = parts.iter().map(|part| part.end - part.start).sum();
-        mapped == end.saturating_sub(start)
+        lengths(&self.regions_in(start, end)) == end.saturating_sub(start)
     }
 
     /// Whether no page is mapped.
@@ -249,6 +263,10 @@ impl AddressSpace {
     }
 }
 
+fn lengths(parts: &[Region]) -> u64 {
+    parts.iter().map(|part| part.end - part.start).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -264,7 +282,7 @@ mod tests {
     };
 
     fn space() -> AddressSpace {
-        AddressSpace::new(START, START + PAGES * PAGE_SIZE)
+        AddressSpace::new(START, START + PAGES * PAGE_SIZE, u64::MAX)
     }
 
     fn page(number: u64) -> u64 {
@@ -281,6 +299,37 @@ mod tests {
         assert_eq!(space.find_free(START, 2 * PAGE_SIZE), Some(page(PAGES - 4)));
         assert_eq!(space.find_free(START, (PAGES - 1) * PAGE_SIZE), None);
         assert_eq!(space.find_free(page(PAGES), PAGE_SIZE), None);
+    }
+
+    #[test]
+    fn holes_make_no_more_mappings_than_there_may_be() {
+        let end = START + 4 * MAX_REGIONS as u64 * PAGE_SIZE;
+        let mut space = AddressSpace::new(START, end, u64::MAX);
+        space.map(START, end, READ).expect("room");
+        let mut holes = (1..).step_by(2).map(page);
+        while space.regions.len() < MAX_REGIONS {
+            let hole = holes.next().expect("endless");
+            assert!(space.can_unmap(hole, hole + PAGE_SIZE));
+            space.unmap(hole, hole + PAGE_SIZE);
+        }
+        let hole = holes.next().expect("endless");
+        assert!(!space.can_unmap(hole, hole + PAGE_SIZE));
+        assert!(space.can_unmap(hole, end), "which makes none");
+        assert!(space.can_unmap(START, START + PAGE_SIZE), "nor does this");
+    }
+
+    #[test]
+    fn no_more_is_mapped_than_is_granted_wherever_it_lies() {
+        let mut space = AddressSpace::new(START, page(PAGES), 3 * PAGE_SIZE);
+        space.map(page(20), page(22), READ).expect("two pages");
+        space
+            .map(page(21), page(23), Protection::DATA)
+            .expect("three");
+        assert_eq!(space.map(page(1), page(2), READ), Err(Errno::NOMEM));
+        space.map(page(20), page(23), READ).expect("the same three");
+        space.unmap(page(19), page(21));
+        space.map(page(1), page(2), READ).expect("in its place");
+        assert_eq!(space.map(page(30), page(31), READ), Err(Errno::NOMEM));
     }
 
     #[test]

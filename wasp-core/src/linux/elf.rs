@@ -11,6 +11,7 @@ use object::read::elf::{FileHeader as _, ProgramHeader as _};
 use virtine_rt::abi::{PAGE_SIZE, USER_BASE};
 
 use super::address_space::Protection;
+use crate::excerpt::{LONGEST, excerpt};
 
 /// Where a position-independent executable is put: where linkers put the others.
 const BIAS: u64 = 0x40_0000;
@@ -224,8 +225,9 @@ fn malformed(error: object::read::Error) -> ElfError {
 
 fn dynamic(name: &[u8]) -> ElfError {
     let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+    let shown = name.get(..LONGEST).unwrap_or(name);
     ElfError::Dynamic {
-        interpreter: String::from_utf8_lossy(name).into_owned(),
+        interpreter: excerpt(String::from_utf8_lossy(shown)),
     }
 }
 

@@ -76,7 +76,9 @@ impl Layout {
         let end = image_end + memory;
         let stack_top = end - PAGE_SIZE;
         let stack_bottom = stack_top - stack;
-        let mut space = AddressSpace::new(USER_BASE, stack_top);
+        let segments = executable.segments.iter();
+        let taken: u64 = segments.map(|segment| segment.end - segment.start).sum();
+        let mut space = AddressSpace::new(USER_BASE, stack_top, taken.saturating_add(memory));
         let full = |_| ImageError::SegmentCount { found: 0 };
         for segment in &executable.segments {
             space

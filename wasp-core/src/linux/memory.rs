@@ -198,6 +198,9 @@ impl Process {
 
     /// What is mapped there next finds zeros.
     fn unmap(&mut self, pages: &mut Pages<'_>, start: u64, end: u64) -> Result<(), Trouble> {
+        if !self.space.can_unmap(start, end) {
+            return Err(Errno::NOMEM.into());
+        }
         for region in self.space.regions_in(start, end) {
             pages.clear(region.start, region.end, &self.given)?;
         }

@@ -148,6 +148,13 @@ impl Slot {
         taken.is_ok()
     }
 
+    /// Between runs: asks for the end of this tenant's next run, in place of one that had stopped already. Called
+    /// by the tenant.
+    #[cold]
+    pub(crate) fn ask_again(&self) {
+        self.cancelled.fetch_or(1, SeqCst);
+    }
+
     /// Kicks the tenant's run, if one is under way. Runs of other slots may be ended at the same time, those
     /// of this one only by one thread.
     fn end(&self, tenancy: u64, kick: impl FnOnce()) {
