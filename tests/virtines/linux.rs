@@ -73,6 +73,18 @@ fn arguments_environment_and_exit_code_travel() {
     }
 }
 
+/// A span for one command, a moment of one of two clocks for the other.
+#[test]
+fn timed_waits_end_when_their_time_is_over() {
+    let started = std::time::Instant::now();
+    let policy = Policy::new().clock();
+    let output = ran(&ordinary("timed-waits")
+        .policy(policy)
+        .timeout(Duration::from_secs(60)));
+    assert_eq!(text(&output.stdout), "110 110 110 110\n", "ETIMEDOUT");
+    assert!(started.elapsed() < Duration::from_secs(30));
+}
+
 #[test]
 fn streams_are_what_the_host_gives() {
     let output = ran(&ordinary("streams").stdin("one\ntwo\n"));

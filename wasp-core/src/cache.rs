@@ -3,7 +3,7 @@
 use std::env;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Duration;
 
 use kvm_bindings::kvm_regs;
@@ -248,8 +248,18 @@ impl Cache {
         if !Arc::ptr_eq(loan.pool(), &self.pool) {
             return refused("the virtine is another cache's");
         }
-        // Held until the snapshot is in force: it is taken once.
-        let mut image = self.image.lock().unwrap_or_else(PoisonError::into_inner);
+        // Held until the snapshot is in force: it is taken once. Whoever takes it may take long.
+        let mut image = loop {
+            match self.image.try_lock() {
+                Ok(image) => break image,
+                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => {
+                    if let Err(ended) = meter.pause(Duration::from_millis(1)) {
+                        return Ok(Err(ended));
+                    }
+                }
+            }
+        };
         let Some(before) = &*image else {
             return refused("this cache has taken its snapshot");
         };
@@ -265,8 +275,11 @@ impl Cache {
 
     /// Whether [`Cache::snapshot`] has taken one.
     pub(crate) fn is_retaken(&self) -> bool {
-        let image = self.image.lock().unwrap_or_else(PoisonError::into_inner);
-        image.is_none()
+        match self.image.try_lock() {
+            Ok(image) => image.is_none(),
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().is_none(),
+            Err(TryLockError::WouldBlock) => false,
+        }
     }
 
     /// Whether the host has approved of guests that ask for their snapshot.

@@ -49,8 +49,9 @@ impl fmt::Debug for Canceller {
 /// let result = parse::cancelled_by(&token).try_call(text); // Err(Error::Cancelled)
 /// ```
 ///
-/// A call that computes is ended at once, one that waits in the host within some 10 ms, one inside a host function
-/// when that returns. A call that waits for a machine ends when it has one. Clones are the same token.
+/// A call that computes, or starts its guest for the first time, is ended at once, one that waits in the host within
+/// some 10 ms, one inside a host function when that returns. A call that waits for a machine, or for another call that
+/// starts the guest, ends when that is there. Clones are the same token.
 #[derive(Clone, Debug, Default)]
 pub struct CancelToken(Arc<Shared>);
 

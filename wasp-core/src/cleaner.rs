@@ -8,6 +8,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use crate::caught::caught;
 use crate::machine::Machine;
 use crate::process;
 
@@ -108,7 +109,8 @@ fn work_for_ever() {
     loop {
         if let Some(work) = queue.work.pop_front() {
             drop(queue);
-            work.do_one();
+            // A panic here is nobody's to hear of, and must not take the thread along.
+            let _ = caught(|| work.do_one());
             drop(work);
             queue = lock();
         } else {

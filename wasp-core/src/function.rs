@@ -141,7 +141,7 @@ impl Function {
             pool,
             policy: own,
             segments,
-        } = self.ready()?;
+        } = self.ready(options.cancel)?;
         let policy = options.policy.unwrap_or(own);
         let mut loan = pool.get(limit)?;
         let (machine, snapshot) = loan.parts();
@@ -238,7 +238,7 @@ impl Function {
         panic!("virtine `{}` failed: {error}", self.definition.name)
     }
 
-    fn ready(&self) -> Result<&Ready, Error> {
+    fn ready(&self, cancel: Option<&CancelToken>) -> Result<&Ready, Error> {
         if let Some(ready) = self.ready.get() {
             return Ok(ready);
         }
@@ -250,13 +250,13 @@ impl Function {
             // Others have tried meanwhile, and have taken all of this one's time.
             None if deadline.is_past() => Err(Error::TimedOut { limit }),
             None => {
-                let ready = self.make_ready()?;
+                let ready = self.make_ready(cancel)?;
                 Ok(self.ready.get_or_init(|| ready))
             }
         }
     }
 
-    fn make_ready(&self) -> Result<Ready, Error> {
+    fn make_ready(&self, cancel: Option<&CancelToken>) -> Result<Ready, Error> {
         let Definition {
             name,
             image: file,
@@ -275,8 +275,8 @@ impl Function {
         let program = Program::new(&image, Entries::parse(entries)?, Sizes { memory, stack })?;
         let snapshot = snapshot && env::var_os(NO_SNAPSHOT).is_none();
         let (template, snapshot, first) = match std {
-            true => Template::of_linux(&program, timeout)?,
-            false => Template::new(&program, snapshot, timeout)?,
+            true => Template::of_linux(&program, timeout, cancel)?,
+            false => Template::new(&program, snapshot, timeout, cancel)?,
         };
         let cores = thread::available_parallelism().map_or(1, usize::from);
         // Some to spare for calls that wait inside the host.

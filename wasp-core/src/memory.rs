@@ -266,8 +266,9 @@ impl GuestMemory {
         // neither the host nor the vCPU reads or writes it meanwhile.
         let place = unsafe { std::slice::from_raw_parts_mut(start, length as usize) };
         let filled = fill(place);
-        // An error may come after some bytes.
-        let written = *filled.as_ref().unwrap_or(&length);
+        // An error may come after some bytes, as many as a directory is read in at a time. Behind the end of a call
+        // there may be more, but a machine whose call has ended so is not used again.
+        let written = *filled.as_ref().unwrap_or(&FAILED_AT_MOST);
         self.written.note(address, written.min(length));
         Some(filled)
     }
@@ -313,6 +314,9 @@ impl GuestMemory {
         (end <= self.size).then(|| unsafe { self.base.as_ptr().add(address as usize) })
     }
 }
+
+/// So many bytes may have been written before an error.
+const FAILED_AT_MOST: u64 = 64 << 10;
 
 impl Drop for GuestMemory {
     fn drop(&mut self) {

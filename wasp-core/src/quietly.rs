@@ -1,4 +1,4 @@
-//! Writes that raise no signal in the program.
+//! Reads and writes that raise no signal in the program.
 //!
 //! A write to a pipe that nobody reads raises SIGPIPE, one beyond RLIMIT_FSIZE raises SIGXFSZ; both end a
 //! program that has not seen to them (signal(7)). What is written for a guest, and the files in memory that
@@ -9,12 +9,14 @@ use std::ptr;
 
 use rustix::io::Errno;
 
-/// Makes a system call that may raise SIGPIPE or SIGXFSZ in this thread, and lets none of the two get out.
+/// Makes a system call that may raise SIGPIPE or SIGXFSZ in this thread, or, of a terminal where the program is in the
+/// background, SIGTTIN or SIGTTOU, which would stop it; and lets none of them get out.
 ///
 /// Both are raised for the thread that writes. So it blocks them, and takes back what its own call has raised.
 /// One that was pending before is somebody else's and stays.
 pub(crate) fn quietly<T>(call: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
-    let raised = set_of(&[libc::SIGPIPE, libc::SIGXFSZ]);
+    // Those of a terminal are not even raised where they are blocked: the read fails (EIO), the write is made.
+    let raised = set_of(&[libc::SIGPIPE, libc::SIGXFSZ, libc::SIGTTIN, libc::SIGTTOU]);
     let before = exchange_mask(libc::SIG_BLOCK, &raised);
     let [pipe, size] = [libc::SIGPIPE, libc::SIGXFSZ].map(|signal| is_pending(signal, &before));
     let result = call();

@@ -11,6 +11,7 @@ use virtine_rt::abi::{PAGE_SIZE, hypercall, page_align_up};
 
 use crate::Error;
 use crate::arch::registers::Entry;
+use crate::cancel::CancelToken;
 use crate::deadline::Deadline;
 use crate::exit::Fault;
 use crate::guest::{self, Return};
@@ -41,12 +42,13 @@ fn seed() -> u64 {
 }
 
 impl Template {
-    /// Lays out `program` and, with `snapshot`, boots it once, for at most `limit`. The machine that this
-    /// takes is left over, to be made one of the snapshot's.
+    /// Lays out `program` and, with `snapshot`, boots it once, for at most `limit` or until it is cancelled. The
+    /// machine that this takes is left over, to be made one of the snapshot's.
     pub(crate) fn new(
         program: &Program<'_>,
         snapshot: bool,
         limit: Duration,
+        cancel: Option<&CancelToken>,
     ) -> Result<(Self, Snapshot, Machine), Error> {
         let mut template = Self {
             layout: Layout::of(program),
@@ -64,17 +66,21 @@ impl Template {
         let mut machine = Machine::new(memory, &blueprint)?;
         let state = VcpuState::of(&machine, &blueprint)?;
         if let (true, Some(ring3)) = (snapshot, blueprint.watched()) {
+            let cancelling = cancel.map(|token| token.watch(machine.canceller()));
             template.arguments = Some(template.initialise(&mut machine, ring3, limit)?);
+            drop(cancelling);
+            machine.slot().end_tenancy();
             copy_dirty(&machine, ring3, &mut file)?;
         }
         let snapshot = Snapshot::new(file, blueprint, Default::default(), state)?;
         Ok((template, snapshot, machine))
     }
 
-    /// Starts `program`, which has the real std, for at most `limit`.
+    /// Starts `program`, which has the real std, for at most `limit` or until it is cancelled.
     pub(crate) fn of_linux(
         program: &Program<'_>,
         limit: Duration,
+        cancel: Option<&CancelToken>,
     ) -> Result<(Self, Snapshot, Machine), Error> {
         let Booted {
             layout,
@@ -82,7 +88,7 @@ impl Template {
             machine,
             process,
             arguments: [start, _],
-        } = linux::boot(program, limit)?;
+        } = linux::boot(program, limit, cancel)?;
         let template = Self {
             layout,
             entries: program.entries,

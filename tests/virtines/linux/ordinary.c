@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <sys/socket.h>
@@ -96,6 +98,24 @@ static void signals(void) {
     printf("blocked: %d\n", sigismember(&before, SIGUSR1));
 }
 
+/* Waits 20 ms for a word that nobody changes; what errno says of it. */
+static int waited(int command, struct timespec *time) {
+    static int word;
+    return syscall(SYS_futex, &word, command, 0, time, 0, FUTEX_BITSET_MATCH_ANY) ? errno : 0;
+}
+
+static void timed_waits(void) {
+    struct timespec span = {.tv_nsec = 20000000}, moment;
+    printf("%d", waited(FUTEX_WAIT, &span));
+    clock_gettime(CLOCK_MONOTONIC, &moment);
+    printf(" %d", waited(FUTEX_WAIT_BITSET, &moment));
+    clock_gettime(CLOCK_REALTIME, &moment);
+    moment.tv_nsec = (moment.tv_nsec + 20000000) % 1000000000;
+    printf(" %d", waited(FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, &moment));
+    moment.tv_sec = 1;
+    printf(" %d\n", waited(FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, &moment));
+}
+
 int main(int count, char **arguments) {
     const char *what = count > 1 ? arguments[1] : "";
     if (!strcmp(what, "streams")) streams();
@@ -103,6 +123,7 @@ int main(int count, char **arguments) {
     if (!strcmp(what, "files")) files(arguments[2]);
     if (!strcmp(what, "refusals")) refusals();
     if (!strcmp(what, "signals")) signals();
+    if (!strcmp(what, "timed-waits")) timed_waits();
     if (!strcmp(what, "arguments")) {
         for (int i = 0; i < count; i++) printf("[%s]", arguments[i]);
         printf("%s %.17g\n", getenv("NAME"), sin(count));

@@ -233,7 +233,14 @@ impl Session {
         self.meter.allow(Quota::Handles, 1)?;
         let handle = match random::is_device(path) && self.policy.check(Door::Random).is_ok() {
             true => Handle::Random,
-            false => Handle::Open(files::open(&self.policy, path, wanted, mode)?),
+            false => {
+                let open = files::open(&self.policy, path, wanted, mode)?;
+                if wanted.empties() && open.rights.include(Rights::TRUNCATE) {
+                    let now = u64::try_from(fstat(open.descriptor())?.st_size).unwrap_or(0);
+                    self.resize(&open, now, 0)?;
+                }
+                Handle::Open(open)
+            }
         };
         self.told.opened(wanted.door(), &path.to_string_lossy());
         self.handles.insert(handle, &mut self.meter)

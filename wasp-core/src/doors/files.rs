@@ -18,6 +18,7 @@ use super::roots::{Beneath, Grant};
 pub(super) struct Wanted {
     grant: Grant,
     flags: OFlags,
+    empties: bool,
 }
 
 impl Wanted {
@@ -42,7 +43,22 @@ impl Wanted {
         // A pipe's other end or a terminal must not keep the host waiting, nor become its own.
         let flags =
             OFlags::from_bits_retain(asked) | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        Ok(Self { grant, flags })
+        // Who may not write by the handle cannot empty the file by it either.
+        let empties = access != 0 && flags.contains(OFlags::TRUNC);
+        Ok(Self {
+            grant,
+            flags: if empties {
+                flags.difference(OFlags::TRUNC)
+            } else {
+                flags
+            },
+            empties,
+        })
+    }
+
+    /// Whether a file is to be emptied once it is open: the kernel would do it in one piece.
+    pub(super) const fn empties(self) -> bool {
+        self.empties
     }
 
     /// The door that this goes through: to write is the wider one.

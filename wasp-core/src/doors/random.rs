@@ -19,6 +19,7 @@ pub(super) fn fill(buffer: &mut [u8], meter: &Meter) -> Result<u64, Stop> {
         match getrandom(place, GetRandomFlags::empty()) {
             Ok(count) => filled += count,
             Err(Errno::INTR) => {}
+            Err(_) if filled > 0 => break,
             Err(errno) => return Err(errno.into()),
         }
     }

@@ -77,7 +77,8 @@ impl Rights {
         }
     }
 
-    const fn include(self, needed: Self) -> bool {
+    /// Whether these are among them.
+    pub(super) const fn include(self, needed: Self) -> bool {
         self.0 & needed.0 == needed.0
     }
 

@@ -40,7 +40,7 @@ pub(super) fn read(open: &Open, buffer: &mut [u8], meter: &Meter) -> Result<u64,
             let room = buffer.len().min(MOST);
             let place = buffer.get_mut(..room).unwrap_or_default();
             once(open, PollFlags::IN, Waiting::UntilDeadline, meter, || {
-                open.means().read(open.descriptor(), place)
+                quietly(|| open.means().read(open.descriptor(), place))
             })
         }
     }

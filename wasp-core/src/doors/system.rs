@@ -13,7 +13,7 @@ use super::dispatch::Session;
 use super::door::Door;
 use super::files;
 use super::guest_memory::{Access as _, GuestSpace};
-use super::handles::Handle;
+use super::handles::{Handle, Open};
 use super::naming;
 use super::refusal::{Answer, Stop};
 use super::rights::Rights;
@@ -218,13 +218,29 @@ impl Session {
         let now = u64::try_from(fstat(open.descriptor())?.st_size).unwrap_or(0);
         let more = length.saturating_sub(now);
         self.meter.whole(Quota::BytesWritten, more)?;
-        quietly(|| ftruncate(open.descriptor(), length))?;
+        self.resize(&open, now, length)?;
         Ok(0)
+    }
+
+    /// Gives a file another length than `now`. It becomes shorter in steps: what goes takes the file system its
+    /// time.
+    pub(super) fn resize(&self, open: &Open, now: u64, length: u64) -> Result<(), Stop> {
+        const STEP: u64 = 16 << 20;
+        let mut at = now;
+        loop {
+            self.meter.check()?;
+            at = length.max(at.saturating_sub(STEP));
+            quietly(|| ftruncate(open.descriptor(), at))?;
+            if at == length {
+                return Ok(());
+            }
+        }
     }
 
     /// Has a file's contents reach its disk.
     pub(crate) fn synchronise(&mut self, handle: u64) -> Answer {
         let open = self.opened(handle, Rights::SYNCHRONISE)?;
+        self.meter.check()?;
         fsync(open.descriptor())?;
         Ok(0)
     }

@@ -23,6 +23,7 @@ use crate::Error;
 use crate::arch::gate::Gate;
 use crate::arch::registers::USER_RFLAGS;
 use crate::blueprint::Blueprint;
+use crate::cancel::CancelToken;
 use crate::deadline::Deadline;
 use crate::doors::{HeapEnd, Policy, Session};
 use crate::guest::{self, Return};
@@ -51,8 +52,12 @@ pub(crate) struct Booted {
     pub(crate) arguments: [u64; 2],
 }
 
-/// Starts `program`, for at most `limit`.
-pub(crate) fn boot(program: &Program<'_>, limit: Duration) -> Result<Booted, Error> {
+/// Starts `program`, for at most `limit` or until it is cancelled.
+pub(crate) fn boot(
+    program: &Program<'_>,
+    limit: Duration,
+    cancel: Option<&CancelToken>,
+) -> Result<Booted, Error> {
     let executable = executable(program.image)?;
     let sizes = program.sizes;
     let layout = Layout::new(&executable, sizes.memory, sizes.stack)?;
@@ -83,7 +88,10 @@ pub(crate) fn boot(program: &Program<'_>, limit: Duration) -> Result<Booted, Err
     let given = Given(file.written().into());
     let mut process = Process::new(layout.space, given, layout.heap, sizes.stack, sizes.memory);
     process.path.push("virtine");
+    let cancelling = cancel.map(|token| token.watch(machine.canceller()));
     run(&mut process, &mut machine, &layout.blueprint, end, limit)?;
+    drop(cancelling);
+    machine.slot().end_tenancy();
     snapshot(process, machine, &layout.blueprint, end)
 }
 
@@ -96,7 +104,8 @@ fn run(
     limit: Duration,
 ) -> Result<(), Error> {
     let (policy, nothing) = (Policy::new(), HeapEnd::new(0, 0));
-    let meter = Meter::new(Deadline::after(limit), policy.limits(), process.memory);
+    let meter = Meter::new(Deadline::after(limit), policy.limits(), process.memory)
+        .in_machine(machine.slot());
     let mut session = Session::new(policy, nothing, meter);
     let first = blueprint.run(machine, session.meter().deadline())?;
     let stopped = process.serve(machine, blueprint, &mut session, first)?;

@@ -125,7 +125,8 @@ pub(super) fn futex(
     [address, operation, value, timeout]: [u64; 4],
 ) -> Result<u64, Trouble> {
     let private_or_clock = (libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME) as u64;
-    match (operation & !private_or_clock) as i32 {
+    let command = (operation & !private_or_clock) as i32;
+    match command {
         libc::FUTEX_WAKE | libc::FUTEX_WAKE_BITSET => Ok(0),
         libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET => {
             let word = memory.bytes(address, 4)?;
@@ -136,11 +137,26 @@ pub(super) fn futex(
                 // It would wait for ever.
                 0 => Ok(session.sleep_for_ever()?),
                 _ => {
-                    session.sleep(span(memory, timeout)?)?;
+                    let time = span(memory, timeout)?;
+                    // Of the one a span, of the other a moment (futex(2)).
+                    let time = match command {
+                        libc::FUTEX_WAIT => time,
+                        _ => until(session, operation, time)?,
+                    };
+                    session.sleep(time)?;
                     Err(Errno::TIMEDOUT.into())
                 }
             }
         }
         _ => Err(Trouble::Refused(Errno::NOSYS)),
     }
+}
+
+/// How long it is until a moment of the clock that a futex's operation names.
+fn until(session: &mut Session, operation: u64, moment: Duration) -> Result<Duration, Trouble> {
+    let which = match operation & libc::FUTEX_CLOCK_REALTIME as u64 {
+        0 => clock::MONOTONIC,
+        _ => clock::REALTIME,
+    };
+    Ok(moment.saturating_sub(Duration::from_nanos(session.clock(which)?)))
 }
