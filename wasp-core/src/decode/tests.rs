@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::rc::Rc;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use virtine_rt::abi::image::{Access, Segment};
-use virtine_rt::codec::{DEPTH, Note, encode, encode_noting, form};
+use virtine_rt::codec::{DEPTH, encode, form};
 
 use super::*;
+
+mod memory;
+mod statics;
 
 /// So many bytes of memory, and time for as long as a clock says.
 struct Clocked<C> {
@@ -251,153 +252,6 @@ fn large_values_behind_boxes_overflow_no_small_stack() {
 }
 
 #[test]
-fn memory_is_charged_before_it_is_taken() {
-    // From the audit: bytes of a guest of 64 MiB that would become 3.4 GB.
-    type Wide = Vec<Option<[u64; 20]>>;
-    let mut bytes = (20 * MIB).to_le_bytes().to_vec();
-    bytes.resize(bytes.len() + 20 * MIB as usize, 0);
-    let start = Instant::now();
-    let wide = within::<Wide>(64 * MIB, &bytes);
-    assert!(is_too_large(&wide));
-    assert!(
-        start.elapsed() < Duration::from_secs(3),
-        "{:?}",
-        start.elapsed()
-    );
-    let text = wide.expect_err("too large").to_string();
-    assert!(
-        text.contains("67108864") && text.contains("memory"),
-        "{text}"
-    );
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Skipped {
-    #[serde(skip)]
-    _bytes: [[u64; 32]; 32],
-}
-
-#[test]
-fn elements_without_bytes_take_memory_or_are_counted() {
-    // 8 bytes that would become half a gigabyte.
-    let claimed = |count: u64| count.to_le_bytes();
-    assert!(is_too_large(&within::<Vec<Skipped>>(
-        64 * MIB,
-        &claimed(65_536)
-    )));
-    let few = within::<Vec<Skipped>>(64 * MIB, &claimed(8_000)).expect("62.5 MiB");
-    assert_eq!(few.len(), 8_000);
-    let bound = u64::from(MAX_EMPTY_ELEMENTS);
-    for count in [bound, bound + 1, u64::MAX] {
-        let units = within::<Vec<()>>(MIB, &claimed(count));
-        assert_eq!(units.is_ok(), count == bound, "{count}");
-    }
-    // What takes memory is not counted.
-    #[derive(Deserialize)]
-    struct Byte {
-        #[serde(skip)]
-        _byte: u8,
-    }
-    assert!(within::<Vec<Byte>>(MIB, &claimed(MIB)).is_ok());
-    assert!(is_too_large(&within::<Vec<Byte>>(MIB, &claimed(MIB + 1))));
-}
-
-#[test]
-fn value_fits_exactly_where_its_own_size_is_granted() {
-    fn exactly<T: Serialize + DeserializeOwned>(value: &T, size: u64) {
-        let bytes = encoded(value);
-        assert!(within::<T>(size, &bytes).is_ok(), "{size}");
-        match within::<T>(size - 1, &bytes) {
-            Err(Failure::TooLarge { needed, available }) => {
-                assert_eq!((needed, available), (size, size - 1));
-            }
-            Err(other) => panic!("{other}"),
-            Ok(_) => panic!("{size} were not needed"),
-        }
-    }
-    // What lies inline is charged with what it lies in, and once.
-    type Inline = (u8, Option<[u32; 4]>, Result<u64, (u8, u8)>);
-    exactly(
-        &vec![(1_u8, Some([2_u32; 4]), Ok::<u64, (u8, u8)>(3)); 10_000],
-        10_000 * size_of::<Inline>() as u64,
-    );
-    exactly(&vec![7_u8; 100_000], 100_000);
-    exactly(&"x".repeat(100_000), 100_000);
-    exactly(&vec!["x".repeat(100); 1000], 1000 * (24 + 100));
-    exactly(&BTreeMap::from([(1_u64, 2_u8), (3, 4)]), 2 * (8 + 1));
-    // What lies behind a pointer is charged for itself.
-    exactly(&vec![Box::new([5_u64; 30]); 1000], 1000 * (8 + 240));
-    exactly(&vec![Box::new("x".to_owned()); 1000], 1000 * (8 + 24 + 1));
-    exactly(&Some(Box::new(Box::new(vec![5_u64; 3]))), 24 + 3 * 8);
-    // Not told from what lies inline: a box's contents that are no larger than the box.
-    exactly(&Some(Box::new(Some(Box::new((1_u64, 2_u64))))), 16);
-    exactly(&vec![Box::<str>::from("12345678"); 1000], 1000 * (16 + 8));
-}
-
-#[test]
-fn shared_pointers_and_nodes_are_charged() {
-    #[derive(Deserialize)]
-    struct Node {
-        #[serde(skip)]
-        _bytes: [[u64; 32]; 4],
-        _next: Option<Box<Node>>,
-    }
-    let node = size_of::<Node>() as u64;
-    let bytes = [vec![1; 99], vec![0]].concat();
-    assert!(within::<Node>(99 * node, &bytes).is_ok());
-    assert!(is_too_large(&within::<Node>(99 * node - 1, &bytes)));
-}
-
-#[test]
-fn collections_make_room_only_for_what_is_charged() {
-    /// How many elements a collection is told to expect.
-    #[derive(Debug)]
-    struct Expected(usize);
-    impl<'de> Deserialize<'de> for Expected {
-        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_seq(Expecting)
-        }
-    }
-    struct Expecting;
-    impl<'de> serde::de::Visitor<'de> for Expecting {
-        type Value = Expected;
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a sequence")
-        }
-        fn visit_seq<A: serde::de::SeqAccess<'de>>(
-            self,
-            mut elements: A,
-        ) -> Result<Expected, A::Error> {
-            let expected = elements.size_hint().expect("a hint");
-            while elements.next_element::<u8>()?.is_some() {}
-            Ok(Expected(expected))
-        }
-    }
-    for (length, expected) in [(3, 3), (100_000, 4096)] {
-        let found: Expected = decoded(&encoded(&vec![1_u8; length])).expect("elements");
-        assert_eq!(found.0, expected);
-    }
-
-    // Room for all that a sequence may expect is charged with its first element, before that is made.
-    #[derive(Debug, Deserialize)]
-    struct Nested {
-        #[serde(skip)]
-        _bytes: [[[u64; 32]; 32]; 4],
-        _inner: Vec<Nested>,
-    }
-    let claims = [1_u64 << 40; 400];
-    let bytes: Vec<u8> = claims
-        .iter()
-        .flat_map(|claim| claim.to_le_bytes())
-        .collect();
-    let expected = (399 * 8 * size_of::<Nested>()) as u64;
-    match within::<Nested>(64 * MIB, &bytes) {
-        Err(Failure::TooLarge { needed, .. }) => assert_eq!(needed, expected),
-        other => panic!("{other:?}"),
-    }
-}
-
-#[test]
 fn clock_is_asked_now_and_then() {
     let elements = vec![1_u8; 100_000];
     let text = "x".repeat(8 << 20);
@@ -439,131 +293,6 @@ fn clock_is_asked_now_and_then() {
 struct Skipped0 {
     #[serde(skip)]
     _byte: u8,
-}
-
-fn noted<'s, T: Deserialize<'s>>(
-    value: &impl Serialize,
-    image: &'s [u8],
-    change: impl FnOnce(&mut Vec<u8>),
-) -> Result<T, Failure> {
-    let start = image.as_ptr().addr();
-    let mut bytes = Vec::new();
-    let mut notes =
-        encode_noting(value, &mut bytes, start..start + image.len()).expect("a Vec takes all");
-    change(&mut notes);
-    let segments = [Segment {
-        address: start as u64,
-        size: image.len() as u64,
-        access: Access::Read,
-        bytes: image,
-    }];
-    let source = Source {
-        bytes: &bytes,
-        depth: DEPTH,
-        statics: Statics::new(&segments, &notes),
-    };
-    decode(source, &mut Clocked::new(MIB, || true), |_| Ok(()))
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Labelled<'a> {
-    number: u8,
-    label: &'a str,
-    rest: Vec<Option<&'a str>>,
-}
-
-#[test]
-fn static_texts_are_those_of_the_image_wherever_they_stand() {
-    static IMAGE: &str = "onetwothree";
-    let value = Labelled {
-        number: 1,
-        label: &IMAGE[3..6],
-        rest: vec![Some(""), Some(&IMAGE[6..]), None, Some(IMAGE)],
-    };
-    let found: Labelled<'static> = noted(&value, IMAGE.as_bytes(), |_| {}).expect("all noted");
-    assert_eq!(found, value);
-    assert!(std::ptr::eq(found.label, value.label));
-    // An owned text needs no note, and has none the worse for one.
-    let owned: (u8, String) =
-        noted(&(1_u8, &IMAGE[3..6]), IMAGE.as_bytes(), |_| {}).expect("owned");
-    assert_eq!(owned.1, "two");
-}
-
-#[test]
-fn static_text_without_a_right_note_is_refused() {
-    static IMAGE: &str = "onetwothree";
-    let value = (&IMAGE[..3], &IMAGE[3..6]);
-    type Pair = (&'static str, &'static str);
-    let changes: [fn(&mut Vec<u8>); 6] = [
-        |notes| notes.clear(),
-        |notes| notes.truncate(31),
-        // One byte further; nowhere; at the end of all addresses.
-        |notes| notes[8] += 1,
-        |notes| notes[8..16].fill(0),
-        |notes| notes[8..16].fill(0xff),
-        // For a later position than the second's.
-        |notes| notes[0] = 30,
-    ];
-    for (number, change) in changes.into_iter().enumerate() {
-        let pair = noted::<Pair>(&value, IMAGE.as_bytes(), change);
-        assert!(is_invalid(&pair), "{number}: {pair:?}");
-    }
-    // For no text at all.
-    for change in [1, 255] {
-        let one = noted::<&'static str>(&&IMAGE[..3], IMAGE.as_bytes(), |notes| {
-            notes[0] = notes[0].wrapping_add(change);
-        });
-        assert!(is_invalid(&one), "{change}: {one:?}");
-    }
-    let elsewhere = noted::<Pair>(&("one", &String::from("two")), b"onetwo", |_| {});
-    assert!(is_invalid(&elsewhere), "{elsewhere:?}");
-}
-
-#[test]
-fn notes_are_read_once_however_many_there_are() {
-    static IMAGE: &str = "abcdefgh";
-    let texts: Vec<&str> = (0..50_000).map(|at| &IMAGE[at % 8..=at % 8]).collect();
-    let start = Instant::now();
-    let found: Vec<&'static str> = {
-        let start = IMAGE.as_ptr().addr();
-        let mut bytes = Vec::new();
-        let notes = encode_noting(&texts, &mut bytes, start..start + 8).expect("a Vec takes all");
-        let segments = [Segment {
-            address: start as u64,
-            size: 8,
-            access: Access::Read,
-            bytes: IMAGE.as_bytes(),
-        }];
-        let source = Source {
-            bytes: &bytes,
-            depth: DEPTH,
-            statics: Statics::new(&segments, &notes),
-        };
-        decode(source, &mut Clocked::new(MIB, || true), |_| Ok(())).expect("all noted")
-    };
-    assert_eq!(found, texts);
-    assert!(
-        start.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        start.elapsed()
-    );
-}
-
-#[test]
-fn notes_out_of_order_are_refused() {
-    static IMAGE: &str = "x";
-    let note = |position| {
-        let address = IMAGE.as_ptr().addr() as u64;
-        Note { position, address }.to_bytes()
-    };
-    let value = (0_u64, IMAGE);
-    for (before, right) in [(&[1, 2][..], true), (&[1, 1], false), (&[2, 1], false)] {
-        let found = noted::<(u64, &'static str)>(&value, IMAGE.as_bytes(), |notes| {
-            let before: Vec<u8> = before.iter().flat_map(|position| note(*position)).collect();
-            notes.splice(..0, before);
-        });
-        assert_eq!(found.is_ok(), right, "{before:?}: {found:?}");
-    }
 }
 
 /// A float with an order, as several crates have it.
@@ -627,7 +356,7 @@ fn words_of_an_error_are_few() {
         other => panic!("{other:?}"),
     }
     // Serde quotes what it did not expect.
-    match noted::<&'static str>(&"x".repeat(100_000), b"", |_| {}) {
+    match statics::noted::<&'static str>(&"x".repeat(100_000), b"", |_| {}) {
         Err(Failure::Invalid(reason)) => assert_eq!(reason.len(), 256, "{reason}"),
         other => panic!("{other:?}"),
     }
