@@ -29,7 +29,7 @@ const XSTATE_BV_WORD: usize = 128;
 /// All SIMD exceptions masked: MXCSR's value after reset.
 pub(crate) const INITIAL_MXCSR: u32 = 0x1f80;
 
-/// Where each state ends in an area of the standard form; 0 where the processor has no such state.
+/// Where each state ends in an area of the standard form; 0 where XCR0 does not have it.
 pub(crate) type Ends = [u32; 63];
 
 /// The processor under host and guests, as it tells the host.
@@ -51,12 +51,13 @@ impl Processor {
     pub(crate) fn of_host() -> Self {
         let leaves = __cpuid(0).eax;
         let has_xsave = __cpuid(1).ecx & 1 << 27 != 0;
+        let xcr0 = if has_xsave { xcr0() } else { 0 };
         let (eax, ends) = match leaves >= 0xd {
-            true => (__cpuid_count(0xd, 1).eax, ends()),
+            true => (__cpuid_count(0xd, 1).eax, ends(xcr0)),
             false => (0, [0; 63]),
         };
         Self {
-            xcr0: if has_xsave { xcr0() } else { 0 },
+            xcr0,
             xsavec: eax & 1 << 1 != 0,
             tells_in_use: eax & 1 << 2 != 0,
             ospke: leaves >= 7 && __cpuid_count(7, 0).ecx & 1 << 4 != 0,
@@ -65,11 +66,14 @@ impl Processor {
     }
 }
 
-fn ends() -> Ends {
+/// Asks for the states of `xcr0` alone: where the host is a guest itself, each CPUID takes microseconds.
+fn ends(xcr0: u64) -> Ends {
     let mut ends = [0; 63];
     for (number, end) in (0_u32..).zip(&mut ends).skip(2) {
-        let leaf = __cpuid_count(0xd, number);
-        *end = leaf.eax + leaf.ebx;
+        if xcr0 & 1 << number != 0 {
+            let leaf = __cpuid_count(0xd, number);
+            *end = leaf.eax + leaf.ebx;
+        }
     }
     ends
 }
