@@ -67,7 +67,7 @@ impl MemoryFile {
         Contents {
             file: self.file.as_fd(),
             size: self.size,
-            runs: joined(&merged(self.written.clone())),
+            runs: joined(&self.written()),
         }
     }
 

@@ -84,20 +84,21 @@ impl Ring3 {
         deadline: &Deadline,
     ) -> Result<Stop, Error> {
         let gate = self.gate();
-        let registers = &kvm_regs {
+        let (address, start) = gate.start(registers);
+        let _ = machine.memory_mut().put(address, &start);
+        let entry = kvm_regs {
+            rip: gate.base,
             rflags: registers.rflags | registers::INTERRUPT_FLAG,
             ..*registers
         };
-        let (address, start) = gate.start(registers);
-        let _ = machine.memory_mut().put(address, &start);
-        machine.set_general(kvm_regs {
-            rip: gate.base,
-            ..*registers
-        });
+        machine.set_general(entry);
         match self.run(machine, deadline)? {
             Stop::Fault(Fault::Exception(exception)) if gate.is_refused(&exception) => {
                 clean.apply(machine)?;
-                machine.set_general(*registers);
+                machine.set_general(kvm_regs {
+                    rip: registers.rip,
+                    ..entry
+                });
                 self.run(machine, deadline)
             }
             stop => Ok(stop),

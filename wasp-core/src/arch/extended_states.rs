@@ -134,13 +134,13 @@ pub(crate) fn name_sse(area: &mut kvm_xsave) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     const ROOM: u32 = 3712;
 
     /// Where the states end on Intel's processors.
-    fn intel() -> Ends {
+    pub(in crate::arch) fn intel() -> Ends {
         let mut ends = [0; 63];
         for (number, end) in [
             (2, 832),

@@ -272,6 +272,7 @@ fn put_form(page: &mut [u8], form: GateForm) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::extended_states::tests::intel;
     use super::*;
 
     const HEADER_END: usize = XSAVE + 576;
@@ -282,26 +283,12 @@ mod tests {
 
     /// A processor with Intel's layout, as far as AMX.
     fn processor(xcr0: u64, xsavec: bool, ospke: bool) -> Processor {
-        let mut ends = [0; 63];
-        for (number, end) in [
-            (2, 832),
-            (3, 1024),
-            (4, 1088),
-            (5, 1152),
-            (6, 1664),
-            (7, 2688),
-            (9, 2696),
-            (17, 2816),
-            (18, 11_008),
-        ] {
-            ends[number] = end;
-        }
         Processor {
             xcr0,
             xsavec,
             tells_in_use: true,
             ospke,
-            ends,
+            ends: intel(),
         }
     }
 

@@ -236,8 +236,7 @@ impl Session {
             false => {
                 let open = files::open(&self.policy, path, wanted, mode)?;
                 if wanted.empties() && open.rights.include(Rights::TRUNCATE) {
-                    let now = u64::try_from(fstat(open.descriptor())?.st_size).unwrap_or(0);
-                    self.resize(&open, now, 0)?;
+                    self.resize(&open, open.length()?, 0)?;
                 }
                 Handle::Open(open)
             }

@@ -101,6 +101,11 @@ impl Open {
         self.descriptor.borrow()
     }
 
+    /// Bytes that a file has.
+    pub(super) fn length(&self) -> Result<u64, Errno> {
+        Ok(u64::try_from(fstat(self.descriptor())?.st_size).unwrap_or(0))
+    }
+
     /// How its transfers are kept from waiting.
     pub(super) fn means(&self) -> &Means {
         &self.means

@@ -215,7 +215,7 @@ impl Session {
     /// Gives a file another length. What is added takes no room, and counts as written all the same.
     pub(crate) fn set_length(&mut self, handle: u64, length: u64) -> Answer {
         let open = self.opened(handle, Rights::TRUNCATE)?;
-        let now = u64::try_from(fstat(open.descriptor())?.st_size).unwrap_or(0);
+        let now = open.length()?;
         let more = length.saturating_sub(now);
         self.meter.whole(Quota::BytesWritten, more)?;
         self.resize(&open, now, length)?;
