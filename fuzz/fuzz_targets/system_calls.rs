@@ -49,7 +49,12 @@ fuzz_target!(|input: Input| {
     let calls: Vec<(u64, [u64; 6])> = input
         .calls
         .iter()
-        .map(|call| (u64::from(call.number % 470), call.arguments.each_ref().map(Argument::value)))
+        .map(|call| {
+            (
+                u64::from(call.number % 470),
+                call.arguments.each_ref().map(Argument::value),
+            )
+        })
         .collect();
     let policy = Policy::new().random().limit(Quota::Hypercalls, 200);
     system_calls(policy, &calls, &input.memory);

@@ -1,6 +1,6 @@
 //! The other commands that run build scripts: check, clippy, doc, and the builds of docs.rs.
 
-use crate::support::Package;
+use packages::support::Package;
 
 const ANSWER: &str = "answer: 41\n";
 

@@ -1,6 +1,6 @@
 //! What surrounds a build must neither hang it nor change the guest.
 
-use crate::support::{Package, shared_target_dir};
+use packages::support::{Package, shared_target_dir};
 
 const ANSWER: &str = "answer: 41\n";
 

@@ -1,6 +1,6 @@
 //! Mistakes, and where and how cargo tells them.
 
-use crate::support::Package;
+use packages::support::Package;
 
 #[test]
 fn missing_build_script_is_named() {
@@ -44,7 +44,10 @@ fn guest_error_names_the_users_line_once_and_goes_with_its_cause() {
     assert!(errors.contains("does not compile as a virtine"), "{errors}");
     let path = "reached by: `answer` -> `read_dir` -> `std::fs::read_dir`";
     assert!(errors.contains(path), "{errors}");
-    assert!(errors.contains("#[virtine(std)] lists folders"), "{errors}");
+    assert!(
+        errors.contains("#[virtine(std)], which lists folders"),
+        "{errors}"
+    );
     // As before: the error does not go by itself, and is not forgotten.
     assert_eq!(
         package
@@ -79,7 +82,7 @@ fn virtine_in_an_impossible_place_is_told_where_it_may_stand() {
 
     for name in ["in_modules_body", "associated", "from_macro"] {
         let message =
-            format!("no function `{name}` here: #[virtine] may stand on functions in modules and");
+            format!("no function `{name}` here: #[virtine] supports functions in modules and");
         assert_eq!(errors.matches(&message).count(), 1, "{name} in {errors}");
     }
 }

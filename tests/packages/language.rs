@@ -1,6 +1,6 @@
 //! What of a package changes the meaning of its code: features, profile, edition, workspace, serde.
 
-use crate::support::Package;
+use packages::support::Package;
 
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::Package;
+use packages::support::Package;
 
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]

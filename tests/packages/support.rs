@@ -42,34 +42,37 @@ const FAST: [(&str, &str); 3] = [
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Where all packages are built, so that what they depend on is compiled once.
-pub(crate) fn shared_target_dir() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages")
+pub fn shared_target_dir() -> PathBuf {
+    // target/debug/deps/test
+    let test = env::current_exe().expect("a test is a file");
+    let target = test.ancestors().nth(3).expect("it is cargo's");
+    target.join("tmp/packages")
 }
 
 /// A copy of one of the packages beside this file. The folder goes with it.
-pub(crate) struct Package {
+pub struct Package {
     folder: PathBuf,
 }
 
 impl Package {
     /// The package in the folder `case`.
-    pub(crate) fn copy(case: &str) -> Self {
+    pub fn copy(case: &str) -> Self {
         Self::copy_to(case, case)
     }
 
     /// The package in the folder `case`, in a folder of another name, for a test beside others of it.
-    pub(crate) fn copy_as(case: &str, folder: &str) -> Self {
+    pub fn copy_as(case: &str, folder: &str) -> Self {
         Self::copy_to(case, folder)
     }
 
     /// The package `plain` under another name. Cargo tells packages of different folders apart by
     /// nothing else, and would mix up their files in the shared target directory.
-    pub(crate) fn plain(name: &str) -> Self {
+    pub fn plain(name: &str) -> Self {
         Self::plain_in(name, name)
     }
 
     /// [`Package::plain`] in a folder of a given name.
-    pub(crate) fn plain_in(folder: &str, name: &str) -> Self {
+    pub fn plain_in(folder: &str, name: &str) -> Self {
         let package = Self::copy_to("plain", folder);
         package.edit("Cargo.toml", "\"plain\"", &format!("\"{name}\""));
         package
@@ -90,13 +93,13 @@ impl Package {
     }
 
     /// A file of the package.
-    pub(crate) fn path(&self, file: &str) -> PathBuf {
+    pub fn path(&self, file: &str) -> PathBuf {
         self.folder.join(file)
     }
 
     /// All files of the package, relative to its folder and sorted; of the folder `target`, only
     /// its name.
-    pub(crate) fn files(&self) -> Vec<String> {
+    pub fn files(&self) -> Vec<String> {
         let mut files = Vec::new();
         list(&self.folder, &self.folder, &mut files).expect("the folder is read");
         files.sort();
@@ -104,14 +107,14 @@ impl Package {
     }
 
     /// Replaces the one place of `file` where `old` stands.
-    pub(crate) fn edit(&self, file: &str, old: &str, new: &str) {
+    pub fn edit(&self, file: &str, old: &str, new: &str) {
         let text = fs::read_to_string(self.path(file)).expect("the file is read");
         assert_eq!(text.matches(old).count(), 1, "{old:?} in {file}");
         self.write(file, &text.replace(old, new));
     }
 
     /// Writes a whole file.
-    pub(crate) fn write(&self, file: &str, text: &str) {
+    pub fn write(&self, file: &str, text: &str) {
         let path = self.path(file);
         let folder = path.parent().expect("a file lies in a folder");
         fs::create_dir_all(folder).expect("the folder is made");
@@ -119,12 +122,12 @@ impl Package {
     }
 
     /// Removes a file.
-    pub(crate) fn remove(&self, file: &str) {
+    pub fn remove(&self, file: &str) {
         fs::remove_file(self.path(file)).expect("the file is removed");
     }
 
     /// The number, from 1, of the one line of `file` that holds `text`.
-    pub(crate) fn line_of(&self, file: &str, text: &str) -> usize {
+    pub fn line_of(&self, file: &str, text: &str) -> usize {
         let source = fs::read_to_string(self.path(file)).expect("the file is read");
         let mut lines = source
             .lines()
@@ -136,7 +139,7 @@ impl Package {
     }
 
     /// A run of cargo on the package: a subcommand and its arguments, which hold no spaces.
-    pub(crate) fn cargo(&self, arguments: &str) -> Cargo {
+    pub fn cargo(&self, arguments: &str) -> Cargo {
         let mut words = arguments.split_whitespace();
         let mut command = Command::new("timeout");
         command
@@ -159,7 +162,7 @@ impl Package {
     }
 
     /// What the package's program prints.
-    pub(crate) fn run(&self) -> String {
+    pub fn run(&self) -> String {
         self.cargo("run").succeeds().stdout
     }
 }
@@ -181,8 +184,11 @@ fn from_repository(name: &str) -> [String; 2] {
 }
 
 fn repository() -> &'static Path {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tests.parent().expect("the repository holds this package")
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let holds_all = |folder: &&Path| folder.join("Cargo.lock").exists();
+    own.ancestors()
+        .find(holds_all)
+        .expect("the repository holds this package")
 }
 
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
@@ -213,32 +219,34 @@ fn list(folder: &Path, root: &Path, files: &mut Vec<String>) -> io::Result<()> {
 }
 
 /// A run of cargo that is about to start.
-pub(crate) struct Cargo {
+pub struct Cargo {
     command: Command,
 }
 
 /// What a run of cargo printed.
-pub(crate) struct Output {
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+pub struct Output {
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// What it wrote to standard error.
+    pub stderr: String,
 }
 
 impl Cargo {
     /// Sets a variable of cargo's environment.
-    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+    pub fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self
     }
 
     /// Has cargo find out by itself where to build.
-    pub(crate) fn without_target_dir(mut self) -> Self {
+    pub fn without_target_dir(mut self) -> Self {
         self.command.env_remove("CARGO_TARGET_DIR");
         self
     }
 
     /// Runs it to its end, which must be a good one.
     #[track_caller]
-    pub(crate) fn succeeds(self) -> Output {
+    pub fn succeeds(self) -> Output {
         let (success, output) = self.finish();
         assert!(success, "failed\n{}{}", output.stdout, output.stderr);
         output
@@ -246,7 +254,7 @@ impl Cargo {
 
     /// Runs it to its end, which must be a bad one.
     #[track_caller]
-    pub(crate) fn fails(self) -> Output {
+    pub fn fails(self) -> Output {
         let (success, output) = self.finish();
         assert!(!success, "succeeded\n{}{}", output.stdout, output.stderr);
         output

@@ -1,6 +1,6 @@
 //! Virtines in every kind of target, with the same names in all of them.
 
-use crate::support::Package;
+use packages::support::Package;
 
 const BINARY: &str = "library [100, 101, 102, 103, 100], binary [200, 201, 202, 200]\n";
 

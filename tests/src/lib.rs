@@ -5,6 +5,8 @@ use std::sync::Barrier;
 
 use wasp_core::virtine;
 
+pub mod data;
+
 /// Does nothing.
 #[virtine]
 pub fn empty() {}
@@ -96,4 +98,14 @@ pub fn meets(others: bool) {
     if others {
         wait_for_others();
     }
+}
+
+/// Writes to so many pages, one byte each; returns how many they are.
+#[virtine(memory = "160MiB")]
+pub fn touch(pages: usize) -> usize {
+    let mut memory = Vec::<u8>::with_capacity(pages << 12);
+    for page in memory.spare_capacity_mut().chunks_mut(1 << 12) {
+        black_box(page[0].write(1));
+    }
+    black_box(&memory).capacity() >> 12
 }

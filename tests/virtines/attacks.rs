@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use wasp_core::{Cache, Exit, Fault, Lease, Mode};
 
+mod capabilities;
 mod code;
-mod doors;
 mod faults;
 mod memory;
 mod msrs;

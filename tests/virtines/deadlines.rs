@@ -74,7 +74,7 @@ fn sleeps(milliseconds: u64) {
     thread::sleep(Duration::from_millis(milliseconds));
 }
 
-/// How late calls come back, each from its own door.
+/// How late calls come back, each from its own capability.
 #[derive(Default)]
 pub(crate) struct Lateness(Vec<(Duration, &'static str)>);
 
@@ -82,7 +82,7 @@ impl Lateness {
     /// Measures a call that is to end at its deadline.
     pub(crate) fn measure<R: std::fmt::Debug>(
         &mut self,
-        door: &'static str,
+        capability: &'static str,
         call: impl FnOnce() -> Result<R, Error>,
     ) {
         let start = Instant::now();
@@ -91,10 +91,10 @@ impl Lateness {
         let is_timed_out = matches!(result, Err(Error::TimedOut { limit: LIMIT }));
         assert!(
             is_timed_out,
-            "{door}: {result:?} after {LIMIT:?} and {late:?}"
+            "{capability}: {result:?} after {LIMIT:?} and {late:?}"
         );
-        assert!(late < LATE, "{door}: {late:?} late");
-        self.0.push((late, door));
+        assert!(late < LATE, "{capability}: {late:?} late");
+        self.0.push((late, capability));
     }
 
     #[expect(clippy::print_stdout, reason = "the figure is what documents say")]

@@ -13,12 +13,11 @@ use wasp_core::{Error, Policy, virtine};
 const DONE: u64 = 0x101;
 const HOST: u64 = 0x115;
 
-/// Ends the call with these bytes, and these behind them as notes of static texts.
-fn done(bytes: &[u8], notes: usize) {
-    let length = bytes.len() - notes;
+/// Ends the call with these bytes.
+fn done(bytes: &[u8]) {
     // SAFETY: not safe; it runs in a virtine.
     unsafe {
-        asm!("out 0xff, al", in("rdi") DONE, in("rsi") bytes.as_ptr(), in("rdx") length, in("rcx") notes)
+        asm!("out 0xff, al", in("rdi") DONE, in("rsi") bytes.as_ptr(), in("rdx") bytes.len(), in("rcx") 0)
     };
 }
 
@@ -90,7 +89,7 @@ fn markup(elements: u32) -> Markup {
 
 #[virtine(depth = 100_000, memory = "64MiB")]
 fn forged_list(bytes: &[u8]) -> List {
-    done(bytes, 0);
+    done(bytes);
     List::of(1)
 }
 
@@ -147,7 +146,7 @@ fn depth_is_raised_by_the_attribute_whatever_stack_the_caller_has() {
 fn forged_options(zeros: usize) -> Vec<Option<[u64; 20]>> {
     let mut bytes = (zeros as u64).to_le_bytes().to_vec();
     bytes.resize(8 + zeros, 0);
-    done(&bytes, 0);
+    done(&bytes);
     Vec::new()
 }
 
@@ -165,13 +164,13 @@ struct Pad {
 
 #[virtine]
 fn forged_paddings(claimed: u64) -> Vec<Padding> {
-    done(&claimed.to_le_bytes(), 0);
+    done(&claimed.to_le_bytes());
     Vec::new()
 }
 
 #[virtine(memory = "4GiB", timeout = "200ms")]
 fn forged_pads(claimed: u64) -> Vec<Pad> {
-    done(&claimed.to_le_bytes(), 0);
+    done(&claimed.to_le_bytes());
     Vec::new()
 }
 
@@ -233,7 +232,7 @@ impl Ord for Ordered {
 
 #[virtine]
 fn forged_set(bytes: &[u8]) -> BTreeSet<Ordered> {
-    done(bytes, 0);
+    done(bytes);
     BTreeSet::new()
 }
 
@@ -254,7 +253,7 @@ impl TryFrom<String> for Refusing {
 
 #[virtine]
 fn forged_refusing(bytes: &[u8]) -> Refusing {
-    done(bytes, 0);
+    done(bytes);
     Refusing(String::new())
 }
 
@@ -314,20 +313,28 @@ fn labelled_by_the_real_std(count: u32) -> Vec<Labelled> {
         .collect()
 }
 
-#[virtine(timeout = "2s", memory = "64MiB")]
+#[virtine(timeout = "10s", memory = "64MiB")]
 fn many_labels(count: usize) -> Vec<&'static str> {
     vec![LABELS[1]; count]
 }
 
-/// Says `text`, and that it lies at `address`.
+/// Says that a text of so many bytes lies at `address`, or so much behind the image's own, and is `bytes` long.
 #[virtine]
-fn forged_label(text: &[u8], position: u64, address: u64) -> &'static str {
+fn forged_label(length: u64, behind: u64, address: u64, bytes: u64) -> &'static str {
+    let honest = LABELS[1].as_ptr() as u64 + behind;
+    let address = if address == 0 { honest } else { address };
+    let words = [length | 1 << 63, address, bytes].map(u64::to_le_bytes);
+    done(words.as_flattened());
+    ""
+}
+
+/// A text that is in no image.
+#[virtine]
+fn made_up_label(text: &[u8]) -> &'static str {
     let mut bytes = text.to_vec();
-    let honest = LABELS[1].as_ptr() as u64;
-    for word in [position, if address == 0 { honest } else { address }] {
-        bytes.extend(word.to_le_bytes());
-    }
-    done(&bytes, 16);
+    let place = bytes.as_mut_ptr() as u64;
+    let words = [bytes.len() as u64 | 1 << 63, place, bytes.len() as u64].map(u64::to_le_bytes);
+    done(words.as_flattened());
     ""
 }
 
@@ -354,22 +361,31 @@ fn static_texts_take_time_in_proportion() {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn static_text_that_lies_elsewhere_is_refused() {
-    let forged =
-        |bytes: &str, position, address| forged_label::try_call(&text(bytes), position, address);
-    assert_eq!(forged("first", 8, 0).expect("where it says"), "first");
-    for (bytes, position, address) in [
-        ("fisrt", 8, 0),
-        ("first", 7, 0),
-        ("first", 9, 0),
-        ("first", 8, 1),
-        ("first", 8, 0x20_0000),
-        ("first", 8, u64::MAX),
-        ("first", u64::MAX, 0),
+    let forged = forged_label::try_call;
+    assert_eq!(forged(5, 0, 0, 5).expect("where it says"), "first");
+    // Texts that the image has as well, and none that it has not.
+    assert_eq!(forged(4, 1, 0, 4).expect("a part"), "irst");
+    assert_eq!(forged(0, 0, 0, 0).expect("nothing"), "");
+    for (length, behind, address, bytes) in [
+        (5, 0, 0, 4),
+        (4, 0, 0, 5),
+        (5, 0, 1, 5),
+        (5, 0, u64::MAX, 5),
+        (5, 0, u64::MAX - 4, 5),
+        ((1 << 63) - 1, 0, 0, (1 << 63) - 1),
+        ((1 << 63) - 1, 0, 0, u64::MAX),
     ] {
-        let result = forged(bytes, position, address);
+        let result = forged(length, behind, address, bytes);
         assert!(
             matches!(result, Err(Error::CorruptResult { .. })),
-            "{bytes} {position} {address:#x}: {result:?}"
+            "{length} {behind} {address:#x} {bytes}: {result:?}"
+        );
+    }
+    for text in [&b"made up"[..], b"\xff\xff"] {
+        let result = made_up_label::try_call(text);
+        assert!(
+            matches!(result, Err(Error::CorruptResult { .. })),
+            "{result:?}"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! A guest that abuses its one door: wrong ports, wrong widths, wrong numbers, wrong pointers.
+//! A guest that abuses its one way out: wrong ports, wrong widths, wrong numbers, wrong pointers.
 
 use std::arch::asm;
 

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use wasp_core::{Door, Error, Policy, Quota, virtine};
+use wasp_core::{Capability, Error, Policy, Quota, virtine};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Row {
@@ -67,7 +67,7 @@ fn function_that_is_not_listed_is_denied() {
         other => panic!("{other:?}"),
     }
     let strict = unlisted::with(Policy::new().strict()).try_call(1);
-    let named = matches!(&strict, Err(Error::Denied { door: Door::Host, argument }) if argument == "lookup");
+    let named = matches!(&strict, Err(Error::Denied { capability: Capability::Host, argument }) if argument == "lookup");
     assert!(named, "{strict:?}");
 }
 

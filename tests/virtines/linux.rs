@@ -91,7 +91,7 @@ fn streams_are_what_the_host_gives() {
     assert_eq!(text(&output.stdout), "<one\n<two\n");
     assert_eq!(text(&output.stderr), "to standard error\n");
     let output = ran(&ordinary("streams"));
-    assert_eq!(text(&output.stdout), "", "no input, no door");
+    assert_eq!(text(&output.stdout), "", "no input, nothing granted");
 }
 
 #[test]

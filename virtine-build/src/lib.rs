@@ -1,6 +1,6 @@
 //! Compiles every `#[virtine]` function of a package into a guest image.
 //!
-//! The whole of a user's `build.rs`:
+//! The complete `build.rs` of a user:
 //!
 //! ```ignore
 //! fn main() {
@@ -8,64 +8,56 @@
 //! }
 //! ```
 //!
-//! [`build`] is a straight line of steps, one module each:
+//! # Rooms
 //!
-//! | step | module | from -> to |
-//! |---|---|---|
-//! | 1 | `environment` | what cargo tells a build script |
-//! | 2 | `package`, `patch` | `cargo metadata` -> the package's targets |
-//! | 3 | `source` | a target's root file -> all its source files, by following `mod` |
-//! | 4 | `index` | source files -> modules, items, imports |
-//! | 5 | `slice` | a `#[virtine]` function -> all items that it may reach |
-//! | 6 | `mask`, `emit` | the user's files with everything else blanked, and a manifest |
-//! | 7 | `compile`, `prune` | cargo -> a static library, without what does not compile |
-//! | 8 | `link`, `program` | one ELF file per target; refused where it needs what was taken out |
-//! | 9 | `image` | ELF -> flat image, and each function's entries into it |
-//! | 10 | `report`, `failure`, `watch` | what the macro needs to know, errors included |
+//! A room imports only from rooms above it in this table. Within a room, imports form no cycle.
 //!
-//! All that is written lies under OUT_DIR. A guest that does not compile is no failure of the build
-//! script: the error goes into the report, and `#[virtine]` shows it on the function itself.
+//! | room | contents |
+//! |---|---|
+//! | `base` | errors, commands, files, TOML |
+//! | `report` | what the build script tells the macro |
+//! | `syntax` | what the macro and the build script agree on: the attribute, and how parameters are passed |
+//! | `cargo` | the environment, the package, its targets and patches; the files that cargo watches |
+//! | `source` | a target's root file -> all its source files, by following `mod` |
+//! | `index` | source files -> modules, items, imports |
+//! | `slice` | a `#[virtine]` function -> all items that it may reach |
+//! | `emit` | the guest crates on disk: the user's files with everything else blanked, and manifests |
+//! | `compile` | the nested cargo -> static libraries, without what does not compile |
+//! | `model` | the data of a build: crates, guests, virtines |
+//! | `link` | a static library -> an ELF file -> the image, and the entry points of each function |
+//! | `explain` | the error messages of functions that do not compile as virtines |
+//! | `guests` | crates -> guests: compiled in rounds, linked, reported |
+//! | `pipeline` | all steps in their order |
+//!
+//! All files are written under OUT_DIR. A guest that does not compile does not fail the build script. Its error
+//! goes into the report, and `#[virtine]` shows it at the function.
 //!
 //! # Environment
 //!
 //! * `DOCS_RS`: no guests are built; their calls fail with `Error::NotBuilt`.
 #![deny(unsafe_code)]
 
-mod absent;
-mod cfg;
+mod base;
+mod cargo;
 mod compile;
 mod emit;
-mod environment;
-mod error;
-mod failure;
+mod explain;
 mod guests;
-mod hosts;
-mod image;
 mod index;
-mod left_out;
 mod link;
-mod manifest;
-mod mask;
-mod mentions;
-mod package;
-mod parts;
-mod patch;
+mod model;
 mod pipeline;
-mod program;
-mod prune;
 pub mod report;
 mod slice;
 mod source;
 pub mod syntax;
-mod watch;
-mod write;
 
 use std::process;
 
 /// Builds the guest images of the package whose build script calls it.
 ///
-/// Prints what cargo wants to know on standard output. Where not the user's code but the toolchain
-/// or the file system fails, prints a `cargo::error` and ends the build script.
+/// Prints cargo's instructions to standard output. If the toolchain or the file system fails, prints a
+/// `cargo::error` and exits. Errors in the user's code are reported by the macro.
 pub fn build() {
     if let Err(error) = pipeline::run() {
         for line in error.to_string().lines() {
@@ -78,7 +70,7 @@ pub fn build() {
 #[expect(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "cargo reads a build script's standard output, and shows what else a failed one said"
+    reason = "cargo reads the standard output of a build script, and shows the standard error of a failed one"
 )]
 fn report_to_cargo(line: &str) {
     if package_predates_errors() {
@@ -88,8 +80,8 @@ fn report_to_cargo(line: &str) {
     }
 }
 
-/// Whether the package promises to build with a cargo older than 1.77: `cargo::error` would then itself be
-/// refused, and the reason with it.
+/// Whether the package declares a rust-version below 1.77. Cargo then rejects `cargo::error`, and would not
+/// show the message.
 fn package_predates_errors() -> bool {
     let promised = std::env::var("CARGO_PKG_RUST_VERSION").unwrap_or_default();
     let mut numbers = promised.split('.').map(|number| number.parse::<u32>());

@@ -1,35 +1,34 @@
-//! The steps in their order, from the package to its report.
+//! The steps of a build, from the package to its report.
 
-use syn::{ItemFn, Meta};
+use syn::Meta;
 
-use crate::cfg::Cfg;
-use crate::environment::Environment;
-use crate::error::Error;
+use crate::base::error::Error;
+use crate::cargo::environment::Environment;
+use crate::cargo::package::Package;
+use crate::cargo::target::TargetRoot;
+use crate::cargo::watch;
 use crate::guests;
-use crate::hosts;
-use crate::index::{Index, Item};
-use crate::package::{Library, Package, TargetRoot};
-use crate::report::{self, Outcome, Report, Standing};
-use crate::source::Sources;
-use crate::syntax::{self, Settings};
-use crate::watch;
+use crate::index::walk;
+use crate::model::Crate;
+use crate::report::{self, Outcome, Report};
+use crate::slice::mark_host_functions;
+use crate::source::cfg::Cfg;
+use crate::source::files::Sources;
+use crate::syntax::{Library, Settings, arguments};
 
-/// Builds all guests of the package that the build script belongs to.
+/// Builds all guests of the package of the build script.
 pub(crate) fn run() -> Result<(), Error> {
     let environment = Environment::load()?;
     let package = Package::load(&environment)?;
     let cfg = Cfg::new(environment.cfg.clone());
     let crates = load_crates(&package, &cfg)?;
-    watch::what_was_read(&package, &environment, &crates);
+    let sources = crates.iter().flat_map(|one| one.sources.paths().cloned());
+    watch::sources(&package, &environment, sources);
     let functions = match environment.docs_rs {
-        true => crates
-            .iter()
-            .filter(|one| one.root.library == Library::Facade)
-            .flat_map(left_out)
-            .collect(),
+        true => crates.iter().flat_map(left_out).collect(),
         false => guests::build(&crates, &package, &environment)?,
     };
-    watch::what_was_compiled(&environment);
+    watch::compiled(&environment);
     let report = Report {
         host: host(&package),
         functions,
@@ -37,42 +36,27 @@ pub(crate) fn run() -> Result<(), Error> {
     report.write(&environment.out_dir)
 }
 
-/// One of the package's targets that has virtines.
-pub(crate) struct Crate<'a> {
-    pub(crate) root: &'a TargetRoot,
-    pub(crate) sources: Sources,
-    pub(crate) index: Index,
-}
-
+/// Loads the targets of the package. Virtines with the real std get crates of their own, because what is
+/// written for them differs.
 fn load_crates<'a>(package: &'a Package, cfg: &Cfg) -> Result<Vec<Crate<'a>>, Error> {
     let crates = package.targets.iter().map(|root| load(root, cfg));
     let mut crates: Vec<Crate<'a>> = crates.collect::<Result<_, _>>()?;
-    // What is emitted differs, so those with the real std are crates of their own.
-    let with_std: Vec<usize> = (0..crates.len())
-        .filter(|&at| {
-            crates[at]
-                .index
-                .virtines()
-                .any(|(_, _, one)| wants_std(one))
-        })
-        .collect();
-    for at in with_std {
-        let twin = package.with_std.iter().find(|twin| {
-            twin.target.crate_name == crates[at].root.target.crate_name
-                && twin.file == crates[at].root.file
-                && twin.target.bin_name == crates[at].root.target.bin_name
-        });
-        if let Some(root) = twin {
-            crates.push(load(root, cfg)?);
-        }
-    }
+    let with_std = crates.iter().filter(|one| wants_std(one));
+    let twins = with_std.filter_map(|one| {
+        let mut twins = package.with_std.iter();
+        twins.find(|twin| twin.is_twin_of(one.root))
+    });
+    let twins: Vec<Crate<'a>> = twins
+        .map(|root| load(root, cfg))
+        .collect::<Result<_, _>>()?;
+    crates.extend(twins);
     Ok(crates)
 }
 
 fn load<'a>(root: &'a TargetRoot, cfg: &Cfg) -> Result<Crate<'a>, Error> {
     let sources = Sources::load(&root.file, cfg)?;
-    let mut index = Index::new(&sources, cfg, root.units);
-    hosts::mark(&mut index, root.library.runtime());
+    let mut index = walk::index(&sources, cfg, root.unit_tests);
+    mark_host_functions(&mut index, root.library.runtime());
     Ok(Crate {
         root,
         sources,
@@ -80,51 +64,30 @@ fn load<'a>(root: &'a TargetRoot, cfg: &Cfg) -> Result<Crate<'a>, Error> {
     })
 }
 
-fn wants_std(attribute: &Meta) -> bool {
-    let settings = syntax::arguments(attribute).and_then(Settings::parse);
-    settings.is_ok_and(|settings| settings.std)
+/// Whether any virtine of the crate has the real std.
+fn wants_std(one: &Crate<'_>) -> bool {
+    let is_std = |attribute: &Meta| {
+        let settings = arguments(attribute).and_then(Settings::parse);
+        settings.is_ok_and(|settings| settings.std)
+    };
+    let mut virtines = one.index.virtines();
+    virtines.any(|(_, _, attribute)| is_std(attribute))
 }
 
-/// What the macro's expansion refers to, which `package =` may have renamed.
+/// The name of the host's crate, which `package =` may have changed.
 fn host(package: &Package) -> String {
     let mut dependencies = package.dependencies.iter();
     let host = dependencies.find(|one| one.package == "wasp-core");
     host.map_or("wasp_core".to_owned(), |one| one.name.clone())
 }
 
+/// The entries of a crate whose guests are not built.
 fn left_out(one: &Crate<'_>) -> Vec<report::Entry> {
+    if one.root.library != Library::Facade {
+        return Vec::new();
+    }
     let virtines = one.index.virtines();
     virtines
-        .map(|(item, function, _)| entry(one, item, function, Outcome::LeftOut))
+        .map(|(item, function, _)| one.entry(item, function, Outcome::LeftOut))
         .collect()
-}
-
-/// What the report says of a function.
-pub(crate) fn entry(
-    one: &Crate<'_>,
-    item: usize,
-    function: &ItemFn,
-    outcome: Outcome,
-) -> report::Entry {
-    let Item { place, module, .. } = &one.index.items[item];
-    let file = &one.sources.files[place.file];
-    let name = function.sig.ident.to_string();
-    report::Entry {
-        file: file.path.clone(),
-        line: function.sig.ident.span().start().line,
-        standing: standing(&one.index, *module, &name),
-        name,
-        target: one.root.target.clone(),
-        outcome,
-    }
-}
-
-fn standing(index: &Index, module: usize, name: &str) -> Standing {
-    if index.modules[module].block.is_some() {
-        Standing::Body
-    } else if index.imports_beside_namesake(name) {
-        Standing::ModuleOfNamesake
-    } else {
-        Standing::Module
-    }
 }

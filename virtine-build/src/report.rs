@@ -1,20 +1,20 @@
-//! What the build script tells the macro: which functions it found, and what became of each.
+//! What the build script tells the macro: which functions it found, and the outcome for each.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
-use crate::write::write_if_changed;
+use crate::base::error::Error;
+use crate::base::files::write_if_changed;
 
-/// The folder under OUT_DIR that all of virtine-build's files lie in.
+/// The folder under OUT_DIR that holds all files of virtine-build.
 pub const FOLDER: &str = "virtine";
 
-/// The folder under [`FOLDER`] that holds one folder of images per target.
+/// The folder under [`FOLDER`] that holds one folder of images for each target.
 pub const IMAGES: &str = "image";
 
-/// The file in it that holds the image which all functions of the target share.
+/// The image that all functions of a target share: a file in the target's folder.
 pub const IMAGE: &str = "guest.img";
 
 const FILE: &str = "report.json";
@@ -24,7 +24,7 @@ const FILE: &str = "report.json";
 pub struct Report {
     /// The name by which the package's source knows `wasp-core`.
     pub host: String,
-    /// In order of targets and source files.
+    /// In the order of targets and source files.
     pub functions: Vec<Entry>,
 }
 
@@ -37,61 +37,61 @@ pub struct Entry {
     pub line: usize,
     /// The function's name.
     pub name: String,
-    /// What it stands in, which says how its public names can be made.
+    /// What encloses it. This decides how its public names are generated.
     pub standing: Standing,
-    /// The target that it was found in.
+    /// The target that contains it.
     pub target: Target,
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
-/// What a function stands in.
+/// What encloses a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Standing {
     /// A module.
     Module,
-    /// A module, and it is imported to where a module has its name: `mod parse; pub use parse::parse;`. A
-    /// module of that name beside the function would be imported with it.
+    /// A module, and some `use` imports the function next to a module of the same name:
+    /// `mod parse; pub use parse::parse;`. A generated module of that name would be imported too.
     ModuleOfNamesake,
-    /// A body, where there is no module to see beside it.
+    /// A body. Modules do not see the items of a body.
     Body,
 }
 
-/// A target of a package, as the build script and the macro both know it.
+/// A target of a package, as both the build script and the macro know it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// The name of its folder under [`IMAGES`], unique in the package.
     pub folder: String,
-    /// CARGO_CRATE_NAME while it is compiled.
+    /// CARGO_CRATE_NAME during its compilation.
     pub crate_name: String,
-    /// CARGO_BIN_NAME while it is compiled, which cargo sets for binaries and examples.
+    /// CARGO_BIN_NAME during its compilation. Cargo sets it for binaries and examples.
     pub bin_name: Option<String>,
 }
 
-/// What became of a function.
+/// The outcome for a function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
-    /// Its image is there.
+    /// Its image exists.
     Built {
-        /// The target's other functions use the image that this one's expansion includes.
+        /// Whether this function's expansion includes the image for all functions of the target.
         carries: bool,
     },
-    /// Its guest does not compile; the compiler's or virtine-build's words.
+    /// Its guest does not compile. Holds the message of the compiler or of virtine-build.
     Failed(String),
-    /// Another function's error kept it from being built.
+    /// It was not built because of another function's error.
     Blocked,
-    /// DOCS_RS was set: no guest was to be built.
+    /// It was not built because DOCS_RS is set.
     LeftOut,
 }
 
-/// The file beside [`IMAGE`] that holds the entries of the function `name`, which stands in the module that
-/// `module_path!()` calls `module`, at `line`.
+/// The file beside [`IMAGE`] that holds the entry points of the function `name` at `line` of the module
+/// that `module_path!()` calls `module`.
 #[must_use]
 pub fn entries_file(module: &str, name: &str, line: usize) -> String {
     format!("{module}{}", entries_suffix(name, line))
 }
 
-/// What of [`entries_file`] follows the module.
+/// The part of [`entries_file`] that follows the module.
 #[must_use]
 pub fn entries_suffix(name: &str, line: usize) -> String {
     format!("::{name}.{line}.entries")
@@ -104,7 +104,7 @@ impl Report {
         out_dir.join(FOLDER).join(FILE)
     }
 
-    /// Reads the report of the build script whose OUT_DIR is given; `None` where it wrote none.
+    /// Reads the report in the OUT_DIR of a build script; `None` if there is none.
     #[must_use]
     pub fn read(out_dir: &Path) -> Option<Self> {
         let text = fs::read_to_string(Self::file(out_dir)).ok()?;

@@ -1,18 +1,24 @@
-//! What the macro and the build script must agree on: the attribute's grammar, which functions it
-//! can stand on, and how the guest takes each parameter.
+//! What the macro and the build script agree on: the attribute's grammar, the functions that may have
+//! the attribute, and how the guest takes each parameter.
 
 mod allow;
 mod attribute;
 mod form;
 mod function;
+mod library;
+mod pair;
+mod parse;
+mod path;
 
 pub use allow::{Grant, Limit};
-pub use attribute::{FunctionPath, Settings};
+pub use attribute::Settings;
 pub use form::Form;
 pub use function::{Function, Parameter, Passing};
+pub(crate) use library::Library;
+pub use path::FunctionPath;
 pub use virtine_rt::abi::image::Sizes;
 
-/// Whether an attribute of that path is `#[virtine]`.
+/// Whether an attribute with this path is `#[virtine]`.
 #[must_use]
 pub fn is_virtine(path: &syn::Path) -> bool {
     path.segments
@@ -24,7 +30,7 @@ pub fn is_virtine(path: &syn::Path) -> bool {
 ///
 /// # Errors
 ///
-/// Where the attribute has another form, `#[virtine = ..]`.
+/// If the attribute has another form: `#[virtine = ..]`.
 pub fn arguments(attribute: &syn::Meta) -> syn::Result<proc_macro2::TokenStream> {
     match attribute {
         syn::Meta::Path(_) => Ok(proc_macro2::TokenStream::new()),

@@ -15,9 +15,9 @@
 //!              page tables, mapped nowhere
 //! ```
 
-pub mod doors;
 mod error_kinds;
 pub mod image;
+pub mod requests;
 
 /// Bytes in a page; the guest is mapped with 4 KiB pages only.
 pub const PAGE_SIZE: u64 = 4096;
@@ -44,15 +44,19 @@ pub const SYSTEM_CALL_PORT: u16 = 0xFD;
 
 /// Hypercall numbers, passed in RDI; arguments in RSI, RDX and RCX, the answer in RAX.
 ///
-/// Numbers below 0x100 are Wasp's; those and all others that a guest returns from: [`doors`].
+/// Numbers below 0x100 are Wasp's; those and all others that a guest returns from: [`requests`].
 pub mod hypercall {
     /// Initialisation is over. RSI: the first address of the heap that is still unused.
     pub const READY: u64 = 0x100;
-    /// The call returned. RSI: address of the encoded result; RDX: its length in bytes; RCX: bytes of the
-    /// [notes](crate::codec::Note) of its static texts, which follow it.
+    /// The call returned. RSI: address of the encoded result; RDX: its length in bytes. What it names
+    /// [elsewhere](crate::codec::ELSEWHERE) lies there unchanged. RCX: 1 where it is
+    /// [described](crate::codec::Encoding). Where it is not, the host may answer, and the guest does so once more,
+    /// described.
     pub const DONE: u64 = 0x101;
     /// The guest panicked. RSI: address of a [`PanicReport`](super::PanicReport).
     pub const PANIC: u64 = 0x102;
+    /// The arguments must be [described](crate::codec::Encoding): the host is to start the call again.
+    pub const UNDESCRIBED: u64 = 0x104;
     /// The heap is exhausted. RSI: bytes of the allocation that failed.
     pub const OUT_OF_MEMORY: u64 = 0x103;
 }

@@ -1,7 +1,7 @@
 //! `std` for a guest: what `core` and `alloc` have, under the paths that `std` gives it, and what
 //! `std` adds to them that needs no operating system.
 //!
-//! What needs the host (`fs`, clocks, the standard streams) goes through its doors, which a policy opens.
+//! What needs the host (`fs`, clocks, the standard streams) is asked of it, under a policy.
 //! What no host grants is absent, or there and not to be called (`thread::spawn`): its use is an error of
 //! the compiler at the user's own line.
 

@@ -18,6 +18,7 @@
 extern crate alloc as alloc_crate;
 
 pub mod abi;
+mod assembly;
 pub mod codec;
 
 #[cfg(any(feature = "guest", feature = "std"))]

@@ -12,7 +12,7 @@
 ///
 /// * `value`: decoded by value (also `&str` and `&[u8]`, which borrow from the argument area);
 /// * `reference`, `mutable`: decoded by value, passed by reference;
-/// * `slice`, `mutable_slice`: decoded as a `Vec`, passed as a slice;
+/// * `slice`, `mutable_slice`: passed as a slice of what lies among the arguments, or of a `Vec` that was decoded;
 /// * `handle`, `mutable_handle`: a file or stream of the host's;
 /// * `io_result`, of the result alone: `std::io::Result`.
 #[doc(hidden)]
@@ -36,12 +36,16 @@ macro_rules! __virtine_entry {
                         #[allow(unused_mut, reason = "few are changed")]
                         let mut $name = $crate::__virtine_argument!(arguments $kind $($form)?);
                     )*
+                    arguments.finish();
                     let result = $function($($crate::__virtine_passed!($name $kind)),*);
+                    let may_refer = $crate::guest::exit::may_refer(&result)
+                        $(|| $crate::__virtine_comes_back!($kind))*;
                     // Serde's tuples end at 16 elements.
-                    $crate::guest::exit::done(&(
+                    let ending = (
                         $crate::__virtine_result!(result $result $($result_form)?),
                         $crate::__virtine_nested!($(($name $kind $($form)?))*),
-                    ))
+                    );
+                    $crate::guest::exit::done(&ending, may_refer)
                 })
             }
         };
@@ -53,10 +57,10 @@ macro_rules! __virtine_entry {
 #[macro_export]
 macro_rules! __virtine_argument {
     ($arguments:ident slice) => {
-        $arguments.next::<$crate::vec::Vec<_>>()
+        $arguments.next_elements()
     };
     ($arguments:ident mutable_slice) => {
-        $arguments.next::<$crate::vec::Vec<_>>()
+        $arguments.next_elements()
     };
     ($arguments:ident slice $form:ty) => {
         $arguments
@@ -103,6 +107,21 @@ macro_rules! __virtine_passed {
     };
     ($name:ident $mutable:ident) => {
         &mut $name
+    };
+}
+
+/// Whether an argument goes back behind the result.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __virtine_comes_back {
+    (mutable) => {
+        true
+    };
+    (mutable_slice) => {
+        true
+    };
+    ($unchanged:ident) => {
+        false
     };
 }
 

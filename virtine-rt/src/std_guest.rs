@@ -6,16 +6,20 @@
 //!                                      call: arguments, function, DONE     each call, on the same stack
 //! ```
 
-#[path = "guest/door.rs"]
-pub(crate) mod door;
+#[path = "std_guest/describe.rs"]
+mod describe;
+#[path = "guest/done.rs"]
+mod done;
 #[path = "guest/host.rs"]
 pub mod host;
-#[path = "guest/hypercall.rs"]
-mod hypercall;
 #[path = "guest/image.rs"]
 mod image;
+#[path = "guest/never.rs"]
+mod never;
 #[path = "std_guest/panic.rs"]
 mod panic;
+#[path = "guest/request.rs"]
+pub(crate) mod request;
 #[path = "std_guest/result.rs"]
 mod result;
 
@@ -28,13 +32,15 @@ use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::string::{String, ToString as _};
-use std::{slice, vec};
+use std::{ptr, slice, vec};
 
 use serde::Deserialize;
 
-use crate::abi::doors::grant;
+use crate::abi::requests::grant;
 use crate::abi::{AT_VIRTINE, hypercall as number};
-use crate::codec::Decoder;
+use crate::assembly::hypercall;
+use crate::codec::{CodecError, Decoder, Elements};
+use never::Never;
 
 type Start = extern "C" fn(usize, usize, u64) -> !;
 
@@ -85,9 +91,6 @@ pub fn protect(call: impl FnOnce() -> Never) -> ! {
     }
 }
 
-/// What a call that has ended returns: nothing, ever.
-pub enum Never {}
-
 /// The arguments of this call, which the host has laid into memory that is the call's own.
 #[must_use]
 pub fn arguments(address: *const u8, length: usize, grants: u64) -> Arguments {
@@ -97,20 +100,22 @@ pub fn arguments(address: *const u8, length: usize, grants: u64) -> Arguments {
     // SAFETY: the host wrote `length` bytes at `address` before it started the call, in pages that it had
     // mapped for them, and that nothing else is placed in until the machine is reset.
     let bytes = unsafe { slice::from_raw_parts(address, length) };
-    Arguments(Decoder::new(bytes))
+    request::set_grants(grants);
+    let encoding = request::encoding(grants & grant::DESCRIBED_ARGUMENTS);
+    Arguments(Decoder::aligned(bytes).in_encoding(encoding))
 }
 
 /// Has std's environment hold the variables that the call is granted.
 fn take_variables() {
     let mut buffer = vec![0; 4096];
     for index in 0.. {
-        let Ok(length) = door::variable_at(index, &mut buffer) else {
+        let Ok(length) = request::variable_at(index, &mut buffer) else {
             return;
         };
         let length = length as usize;
         if length > buffer.len() {
             buffer.resize(length, 0);
-            if door::variable_at(index, &mut buffer).is_err() {
+            if request::variable_at(index, &mut buffer).is_err() {
                 return;
             }
         }
@@ -146,15 +151,32 @@ macro_rules! kinds {
 
 crate::error_kinds!(kinds);
 
-/// What std would say of an error of the host's.
-fn describe(errno: door::Errno) -> io::Error {
-    io::Error::from_raw_os_error(errno.0)
+/// An argument that the guest cannot decode as it is.
+#[cold]
+fn undecoded(error: &CodecError) -> ! {
+    match error {
+        CodecError::Undescribed => hypercall::leave(number::UNDESCRIBED, [0; 3]),
+        error => panic!("argument cannot be decoded: {error}"),
+    }
 }
 
 /// Hands out a call's arguments in order.
 pub struct Arguments(Decoder<'static>);
 
 impl Arguments {
+    /// Checks that all of them have been taken.
+    ///
+    /// # Panics
+    ///
+    /// If some are left: a type is encoded by one form and decoded by another.
+    pub fn finish(&self) {
+        assert!(
+            self.0.is_at_end(),
+            "argument cannot be decoded: the `Deserialize` of its type takes less than its `Serialize` gives; \
+             use `serde(skip)` for both"
+        );
+    }
+
     /// The next argument, a file or stream.
     #[must_use]
     pub fn next_handle<T: From<OwnedFd>>(&mut self) -> T {
@@ -162,6 +184,24 @@ impl Arguments {
         // SAFETY: the host has opened this handle for the argument, and nobody else knows of it.
         let own = unsafe { OwnedFd::from_raw_fd(handle as i32) };
         T::from(own)
+    }
+
+    /// The elements of the next argument, a slice.
+    ///
+    /// # Panics
+    ///
+    /// As [`Arguments::next`].
+    #[must_use]
+    pub fn next_elements<T: Deserialize<'static>>(&mut self) -> &'static mut [T] {
+        match self.0.take_elements() {
+            Ok(Elements::Copied(elements)) => elements.leak(),
+            // SAFETY: these bytes of the arguments are this argument's alone, and the decoder has passed over them.
+            Ok(Elements::InPlace(elements)) => unsafe {
+                let first = ptr::with_exposed_provenance_mut(elements.as_ptr().expose_provenance());
+                slice::from_raw_parts_mut(first, elements.len())
+            },
+            Err(error) => undecoded(&error),
+        }
     }
 
     /// The next argument.
@@ -176,7 +216,7 @@ impl Arguments {
     pub fn next<T: Deserialize<'static>>(&mut self) -> T {
         match self.0.take() {
             Ok(argument) => argument,
-            Err(error) => panic!("argument cannot be decoded: {error}"),
+            Err(error) => undecoded(&error),
         }
     }
 }
@@ -187,28 +227,23 @@ pub mod exit {
 
     use serde::Serialize;
 
-    use super::image::image;
-    use super::result::Encoded;
-    use super::{Never, hypercall};
-    use crate::abi::hypercall as number;
-    use crate::codec;
+    use super::never::Never;
+
+    /// Whether the heap is to be sealed for a result of this type: never, it is not ours.
+    #[must_use]
+    pub const fn may_refer<T>(_: &T) -> bool {
+        false
+    }
 
     /// Ends the call with its result.
     ///
     /// # Panics
     ///
-    /// Where the result's own `Serialize` fails.
-    pub fn done<T: Serialize + ?Sized>(result: &T) -> Never {
-        let mut encoded = Encoded::new();
-        let notes = match codec::encode_noting(result, &mut encoded, image()) {
-            Ok(notes) => notes,
-            Err(error) => panic!("result cannot be encoded: {error}"),
-        };
-        let length = encoded.bytes().len();
-        codec::Sink::write(&mut encoded, &notes);
-        // What is held back; where the door is closed, nobody wants it.
-        let _ = std::io::stdout().flush();
-        let place = encoded.bytes().as_ptr() as usize;
-        hypercall::leave(number::DONE, [place, length, notes.len()])
+    /// If the result's own `Serialize` fails.
+    pub fn done<T: Serialize + ?Sized>(result: &T, _may_refer: bool) -> Never {
+        super::done::done(result, || {
+            // What is held back; if it is not granted, it is dropped.
+            let _ = std::io::stdout().flush();
+        })
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use virtine_rt::abi::image::{Access, Image, Segment};
-use virtine_rt::codec::{self, Decoder};
+use virtine_rt::codec::{self, Decoder, Elements, Encoding, Sink};
 
 /// A value of every shape that the codec knows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,10 +34,45 @@ fn shape() -> impl Strategy<Value = Shape> {
     })
 }
 
-fn encoded(value: &Shape) -> Vec<u8> {
+fn encoded(encoding: Encoding, value: &Shape) -> Vec<u8> {
     let mut bytes = Vec::new();
-    codec::encode(value, &mut bytes).expect("a Vec takes all");
+    codec::encode_in(encoding, value, &mut bytes).expect("a Vec takes all");
     bytes
+}
+
+/// Memory as a guest finds its arguments in.
+#[derive(Default)]
+struct Aligned(Vec<u128>, usize);
+
+impl Aligned {
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: initialised, and without padding.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.1) }
+    }
+}
+
+impl Sink for Aligned {
+    const ALIGNED: bool = true;
+
+    fn position(&self) -> usize {
+        self.1
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> bool {
+        let start = self.1;
+        self.1 += bytes.len();
+        self.0.resize(self.1.div_ceil(16), 0);
+        self.patch(start, bytes);
+        true
+    }
+
+    fn patch(&mut self, position: usize, bytes: &[u8]) {
+        for (at, byte) in (position..).zip(bytes) {
+            let shift = at % 16 * 8;
+            self.0[at / 16] &= !(0xff << shift);
+            self.0[at / 16] |= u128::from(*byte) << shift;
+        }
+    }
 }
 
 /// An image's bytes, of which the fields that are checked are mostly right.
@@ -67,9 +102,46 @@ fn image_like() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn values_come_back(value in shape()) {
-        let bytes = encoded(&value);
-        let trusted = Decoder::new(&bytes).take::<Shape>().expect("well formed");
-        prop_assert_eq!(trusted, value);
+        for encoding in [Encoding::Bare, Encoding::Described] {
+            let bytes = encoded(encoding, &value);
+            let decoder = Decoder::new(&bytes).in_encoding(encoding);
+            let trusted = { decoder }.take::<Shape>().expect("well formed");
+            prop_assert_eq!(&trusted, &value);
+        }
+    }
+
+    #[test]
+    fn elements_are_used_where_they_lie(
+        text in any::<String>(),
+        words in any::<Vec<u16>>(),
+        wide in any::<Vec<u128>>(),
+        pairs in any::<Vec<(u32, f32)>>(),
+        padded in any::<Vec<(u8, u32)>>(),
+    ) {
+        let mut memory = Aligned::default();
+        codec::encode(&text, &mut memory).expect("it takes all");
+        codec::encode(&words[..], &mut memory).expect("it takes all");
+        codec::encode(&wide[..], &mut memory).expect("it takes all");
+        codec::encode(&pairs[..], &mut memory).expect("it takes all");
+        codec::encode(&padded[..], &mut memory).expect("it takes all");
+        let mut decoder = Decoder::aligned(memory.bytes());
+        prop_assert_eq!(decoder.take::<String>(), Ok(text));
+        fn elements<T: PartialEq + std::fmt::Debug>(found: Elements<'_, T>, expected: &[T], in_place: bool) {
+            match found {
+                Elements::InPlace(found) => assert!(in_place && found == expected),
+                Elements::Copied(found) => assert!(!in_place && found == expected),
+            }
+        }
+        elements(decoder.take_elements().expect("words"), &words, true);
+        elements(decoder.take_elements().expect("wide ones"), &wide, true);
+        let same_bits = |pairs: &[(u32, f32)]| -> Vec<(u32, u32)> {
+            pairs.iter().map(|(a, b)| (*a, b.to_bits())).collect()
+        };
+        match decoder.take_elements::<(u32, f32)>().expect("pairs") {
+            Elements::InPlace(found) => prop_assert_eq!(same_bits(found), same_bits(&pairs)),
+            Elements::Copied(found) => prop_assert_eq!(same_bits(&found), same_bits(&pairs)),
+        }
+        elements(decoder.take_elements().expect("padded ones"), &padded, padded.is_empty());
     }
 
     #[test]

@@ -6,115 +6,35 @@
 //! * levels, by the attribute's `depth`; the stack for them is this module's own (`stack`);
 //! * memory, by the size of each element, before it is made (`reader`, `elements`);
 //! * time, by asking the [`Budget`] every now and then;
+//! * what is named elsewhere is the guest's own memory, and is charged each time that it is named (`elsewhere`);
 //! * a text that lies in the image is found where the guest says, and only if it is there (`statics`).
 //!
-//! The wire form is that of `virtine_rt::codec`, which writes it by bincode. Its own reader cannot serve here: it
-//! reserves what a length claims, counts to 2^64 over elements that take no bytes, and recurses as deep as the bytes
-//! say.
+//! The wire form is that of `virtine_rt::codec`. Its own reader cannot serve here: it counts to 2^64 over elements that
+//! take no bytes, and recurses as deep as the bytes say.
 
-use std::io;
 use std::mem::ManuallyDrop;
 
 use serde::Deserialize;
 
-use crate::caught::caught;
-use crate::excerpt::excerpt;
-use crate::meter::Allowance;
-use crate::watchdog::Ended;
-use reader::Reader;
-pub(crate) use statics::Statics;
+use crate::base::caught::caught;
+use crate::decode::budget::Budget;
+use crate::decode::failure::Failure;
+use crate::decode::reader::Reader;
+use crate::decode::source::Source;
 
+pub(crate) mod budget;
 mod deserializer;
 mod elements;
+pub(crate) mod elsewhere;
+pub(crate) mod failure;
+mod leaves;
 mod reader;
+pub(crate) mod source;
 mod stack;
-mod statics;
+pub(crate) mod statics;
 #[cfg(test)]
 mod tests;
-
-/// How many elements of one value's sequences and maps may take neither bytes nor memory, such as those of a
-/// `Vec<()>`.
-const MAX_EMPTY_ELEMENTS: u32 = 1 << 16;
-
-/// What decoding may take of the host.
-pub(crate) trait Budget {
-    /// Takes so many bytes of memory.
-    ///
-    /// # Errors
-    ///
-    /// How many bytes there are, where these are fewer.
-    fn take(&mut self, bytes: u64) -> Result<(), u64>;
-
-    /// Whether there is time left.
-    ///
-    /// # Errors
-    ///
-    /// Why there is not.
-    fn check(&mut self) -> Result<(), Ended>;
-}
-
-impl Budget for Allowance<'_> {
-    fn take(&mut self, bytes: u64) -> Result<(), u64> {
-        Allowance::take(self, bytes)
-    }
-
-    fn check(&mut self) -> Result<(), Ended> {
-        Allowance::check(self)
-    }
-}
-
-/// Why bytes gave no value.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    /// They are no value of the type; in this module's words, serde's or the type's.
-    #[error("{0}")]
-    Invalid(String),
-    /// The code of the type panicked over them.
-    #[error("its type's own code panicked: {0}")]
-    Panicked(String),
-    /// They nest too deep.
-    #[error(
-        "values nest deeper than {levels} levels; raise it: #[virtine(depth = ...)], or `Policy::depth` \
-         for arguments of host functions"
-    )]
-    TooDeep {
-        /// How deep they may.
-        levels: u32,
-    },
-    /// What they stand for is larger than the guest's memory.
-    #[error(
-        "its values take {needed} bytes of memory or more, but the virtine has {available} left for them; \
-         raise it: #[virtine(memory = \"...\")]"
-    )]
-    TooLarge {
-        /// Bytes that are needed so far.
-        needed: u64,
-        /// Bytes that are granted.
-        available: u64,
-    },
-    /// There was no time for all of them.
-    #[error("there is no time left to decode it")]
-    Ended(Ended),
-    /// There is no address space for a stack.
-    #[error("no stack to decode it on: {0}")]
-    NoStack(#[from] io::Error),
-}
-
-impl serde::de::Error for Failure {
-    fn custom<T: std::fmt::Display>(reason: T) -> Self {
-        Self::Invalid(excerpt(reason))
-    }
-}
-
-/// Bytes that claim to be one value.
-pub(crate) struct Source<'b, 's> {
-    /// The bytes, all of them.
-    pub(crate) bytes: &'b [u8],
-    /// How many levels they may nest.
-    pub(crate) depth: u32,
-    /// The texts that the value may borrow.
-    pub(crate) statics: Statics<'b, 's>,
-}
+mod text;
 
 /// Decodes exactly one value, which `accept` must agree to. A value that is refused in the end, or left half made, is
 /// dropped where there is stack for it; panics of its type's code are errors.
@@ -132,7 +52,7 @@ pub(crate) fn decode<'s, T: Deserialize<'s>>(
     let decoded = stack::run::<T, _>(depth, |room| {
         caught(|| {
             let mut reader = Reader::new(source, budget, room);
-            let value = reader.whole::<T>()?;
+            let value = reader.whole::<T>().map_err(|failure| *failure)?;
             accept(&value)?;
             Ok(value)
         })

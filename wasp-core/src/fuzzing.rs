@@ -1,5 +1,6 @@
-//! The doors and the decoder without a virtual machine, for the fuzzer.
+//! Capabilities and the decoder without a virtual machine, for the fuzzer.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -7,23 +8,55 @@ use std::time::Duration;
 use serde::Deserialize;
 use virtine_rt::abi::image::{Access, Segment};
 use virtine_rt::abi::{PAGE_SIZE, USER_BASE};
-use virtine_rt::codec::DEPTH;
+use virtine_rt::codec::{DEPTH, Encoding};
 
 use crate::Policy;
-use crate::arch::paging::{PageTables, Rights};
-use crate::deadline::Deadline;
-use crate::decode::{self, Source, Statics};
-use crate::doors::{GuestSpace, HeapEnd, Reply, Session, Stop};
-use crate::hypercalls::Hypercall;
-use crate::linux::{AddressSpace, Given, Next, Outcome, Process, Protection, SystemCall};
-use crate::memory::GuestMemory;
-use crate::meter::Meter;
+use crate::base::hypercall::Hypercall;
+use crate::decode;
+use crate::decode::elsewhere::{Copies, Elsewhere, Memory};
+use crate::decode::source::Source;
+use crate::decode::statics::Statics;
+use crate::host::dispatch::{Reply, Session};
+use crate::host::guest_memory::GuestSpace;
+use crate::host::heap_end::HeapEnd;
+use crate::limits::deadline::Deadline;
+use crate::limits::meter::Meter;
+use crate::linux::initial_pages::InitialPages;
+use crate::linux::process::Process;
+use crate::linux::reply::SystemCallReply;
+use crate::machine::kvm;
+use crate::machine::kvm::x86_64::paging::{PageTables, Rights};
+use crate::machine::mapped_memory::MappedMemory;
+use crate::machine::stop::SystemCall;
+use crate::memory::address_space::{AddressSpace, Protection};
+use crate::memory::guest_memory::GuestMemory;
 
-/// Decodes a result that its guest has noted the static texts of; `image` lies at [`USER_BASE`].
+/// Guest memory, from [`USER_BASE`] on, that results name runs of.
+struct GuestBytes<'a>(&'a [u8]);
+
+impl GuestBytes<'_> {
+    fn find(&self, address: u64, length: usize) -> Option<&[u8]> {
+        let start = usize::try_from(address.checked_sub(USER_BASE)?).ok()?;
+        self.0.get(start..start.checked_add(length)?)
+    }
+}
+
+impl Memory for GuestBytes<'_> {
+    fn owns(&self, address: u64, length: u64) -> bool {
+        usize::try_from(length).is_ok_and(|length| self.find(address, length).is_some())
+    }
+
+    fn copy<'t>(&self, address: u64, to: &'t mut [MaybeUninit<u8>]) -> Option<&'t mut [u8]> {
+        Some(to.write_copy_of_slice(self.find(address, to.len())?))
+    }
+}
+
+/// Decodes a result, encoded in some encoding, that names runs of `memory`, which lies at [`USER_BASE`], as `image` does.
 #[must_use]
 pub fn decode<T: Deserialize<'static>>(
+    encoding: Encoding,
     bytes: &[u8],
-    notes: &[u8],
+    memory: &[u8],
     image: &'static [u8],
 ) -> Option<T> {
     let segments = [Segment {
@@ -32,10 +65,14 @@ pub fn decode<T: Deserialize<'static>>(
         access: Access::Read,
         bytes: image,
     }];
+    let own = GuestBytes(memory);
+    let copies = Copies::new();
     let source = Source {
         bytes,
+        encoding,
         depth: DEPTH,
-        statics: Statics::new(&segments, notes),
+        elsewhere: Elsewhere::of(&own, &copies, u64::MAX),
+        statics: Statics::new(&segments),
     };
     let deadline = Deadline::after(Duration::MAX);
     let meter = Meter::new(deadline, Policy::new().limits(), 16 << 20);
@@ -62,7 +99,7 @@ pub fn serve(policy: Policy, calls: &[(u64, [u64; 3])], memory: &mut [u8]) {
         match session.answer(call, &mut Flat(memory)) {
             Reply::Answer(answer) => check(answer),
             Reply::Unknown => {}
-            Reply::Exit | Reply::Ended(_) | Reply::Refused(_) | Reply::HostFunction { .. } => break,
+            Reply::Exit | Reply::Failed(_) => break,
         }
     }
     let after = memory.get(..WRITABLE as usize).map(<[u8]>::to_vec);
@@ -85,27 +122,28 @@ fn check(answer: u64) {
 }
 
 impl GuestSpace for Flat<'_> {
-    fn readable(&self, address: u64, length: u64) -> Option<&[u8]> {
-        let end = address.checked_add(length)?;
-        self.0
-            .get(usize::try_from(address).ok()?..usize::try_from(end).ok()?)
-    }
-
     fn readable_from(&self, address: u64) -> u64 {
         (self.0.len() as u64).saturating_sub(address)
     }
 
-    fn fill(
-        &mut self,
-        address: u64,
-        length: u64,
-        fill: &mut dyn FnMut(&mut [u8]) -> Result<u64, Stop>,
-    ) -> Option<Result<u64, Stop>> {
-        let end = address.checked_add(length)?;
-        let place = self
-            .0
-            .get_mut(usize::try_from(address).ok()?..usize::try_from(end).ok()?)?;
-        (address >= WRITABLE).then(|| fill(place))
+    fn writable_from(&self, address: u64) -> u64 {
+        match address >= WRITABLE {
+            true => self.readable_from(address),
+            false => 0,
+        }
+    }
+
+    fn read(&self, address: u64, to: &mut [u8]) -> Option<()> {
+        let start = usize::try_from(address).ok()?;
+        to.copy_from_slice(self.0.get(start..start.checked_add(to.len())?)?);
+        Some(())
+    }
+
+    fn write(&mut self, address: u64, bytes: &[u8]) -> Option<()> {
+        let start = usize::try_from(address).ok()?;
+        let place = self.0.get_mut(start..start.checked_add(bytes.len())?)?;
+        place.copy_from_slice(bytes);
+        Some(())
     }
 }
 
@@ -127,15 +165,8 @@ pub fn system_calls(policy: Policy, calls: &[(u64, [u64; 6])], contents: &[u8]) 
         .expect("the first of few");
     let mut tables = PageTables::new(end, end);
     tables.scan_from(start);
-    tables.map(
-        start,
-        mapped,
-        Rights {
-            user: true,
-            write: true,
-            execute: false,
-        },
-    );
+    let rights = Rights::of(Protection::DATA).expect("some");
+    tables.map(start, mapped, rights);
     let mut memory = GuestMemory::anonymous(tables.end()).expect("memory");
     for (address, bytes) in tables.initial() {
         memory.put(address, &bytes).expect("inside");
@@ -146,17 +177,19 @@ pub fn system_calls(policy: Policy, calls: &[(u64, [u64; 6])], contents: &[u8]) 
     let mut session = Session::new(policy, HeapEnd::new(0, 0), meter);
     let (near, _far) = UnixStream::pair().expect("a pair");
     session.adopt(vec![near.into()]).expect("a stream");
-    let given = Given([start..mapped].into());
+    let given = InitialPages([start..mapped].into());
     let mut process = Process::new(space, given, mapped, PAGE_SIZE, end - start);
     for &(number, arguments) in calls {
         let call = SystemCall { number, arguments };
-        let outcome = process.answer(call, &mut session, &mut memory, &tables);
-        match outcome.expect("the host's own memory is there") {
-            Outcome::Next(Next::Answer(answer)) => check(answer),
-            Outcome::Next(Next::SetFsBase(_) | Next::GetFsBase(_)) => {}
-            Outcome::Next(Next::Exited(_) | Next::Killed(_)) | Outcome::Ended(_) => break,
+        let mut mapped =
+            MappedMemory::Kvm(kvm::mapped_memory::MappedMemory::new(&mut memory, &tables));
+        let reply = process.answer(call, &mut session, &mut mapped);
+        match reply.expect("the host's own memory is there") {
+            SystemCallReply::Answer(answer) => check(answer),
+            SystemCallReply::SetThreadPointer(_) | SystemCallReply::StoreThreadPointer(_) => {}
+            SystemCallReply::Exit(_) | SystemCallReply::Failed(_) => break,
         }
-        let below = memory.bytes(0, start).expect("inside");
+        let below = memory.in_place(0, start).expect("inside");
         assert!(
             below.iter().all(|byte| *byte == 0),
             "the supervisor's memory was changed"

@@ -1,4 +1,4 @@
-//! What the build script made of a function, found by the function's place in its file.
+//! Finds what the build script built for a function, by the function's location in its file.
 
 use std::env;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -8,37 +8,38 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 use virtine_build::report::{self, Entry, FOLDER, IMAGE, IMAGES, Outcome, Report, Standing};
 
-use crate::reading;
+use crate::report_cache;
 
-/// Said by rustc itself where OUT_DIR is not set, so that an editor without it stays quiet.
+/// rustc reports this if OUT_DIR is not set. An editor without OUT_DIR does not.
 const NO_BUILD_SCRIPT: &str = "#[virtine] needs a build script: add `virtine-build` to \
      [build-dependencies] and write `fn main() { virtine_build::build() }` into build.rs";
 
 const NOT_CALLED: &str = "#[virtine] found no guest images: call `virtine_build::build()` in the \
      `main` of build.rs, and list `virtine-build` in [build-dependencies]";
 
-/// The path by which the package's source knows `wasp-core`.
+/// The path of `wasp-core` in the package's source.
 pub(crate) fn host() -> TokenStream {
-    let report = env::var_os("OUT_DIR").and_then(|folder| reading::report(Path::new(&folder)));
+    let report = env::var_os("OUT_DIR").and_then(|folder| report_cache::report(Path::new(&folder)));
     let name = report.map_or("wasp_core".to_owned(), |report| report.host.clone());
     let name = Ident::new(&name, Span::call_site());
     quote!(::#name)
 }
 
-/// What a function's handle is made with.
+/// Expressions for the definition of a function.
 pub(crate) struct Guest {
-    /// Expressions of the types `&'static &'static [u8]` and `&'static [u8]`.
+    /// `&'static &'static [u8]`: the image.
     pub(crate) image: TokenStream,
+    /// `&'static [u8]`: the entry points.
     pub(crate) entries: TokenStream,
-    /// Of type `&'static str`: the program's file, but for what the image's identity adds.
+    /// `&'static str`: the program's file, without the suffix for the image's identity.
     pub(crate) program: TokenStream,
-    /// What includes the image, where this function does so for all.
+    /// If this function includes the image for all functions: the item that does.
     pub(crate) carrier: TokenStream,
     pub(crate) standing: Standing,
 }
 
 impl Guest {
-    /// Of a function that fails when it is called.
+    /// For a function whose calls fail.
     fn none(entries: TokenStream, standing: Standing) -> Self {
         Self {
             image: quote! { &(&[] as &[u8]) },
@@ -53,9 +54,9 @@ impl Guest {
         let folder = format!("/{FOLDER}/{IMAGES}/{}/", entry.target.folder);
         let program = format!("/{FOLDER}/{}", entry.target.folder);
         let key = key(&entry.target.folder);
-        // A test of a library may depend, by way of others, on the library as it is.
+        // A test of a library may depend on the library itself through other crates.
         let guest = quote! { #host::expansion::Guest<#key, { cfg!(test) }> };
-        // The macro cannot know the module it stands in, but `module_path!` is expanded inside `concat!`.
+        // The macro does not know its module, but `concat!` expands `module_path!`.
         let entries = report::entries_suffix(&name.to_string(), entry.line);
         let carrier = carries.then(|| carrier(host, &guest, &format!("{folder}{IMAGE}")));
         Self {
@@ -70,9 +71,9 @@ impl Guest {
     }
 }
 
-/// Includes the image once for all functions of the crate. They find it by a trait of which there is one
-/// implementation for their guest, since there is no path that leads from everywhere to a private module;
-/// a type of the crate's own makes the implementation the crate's to write.
+/// Includes the image once for all functions of the crate. They find it through a trait with one implementation
+/// for their guest, because no path leads from everywhere to a private module. A local type as parameter makes
+/// the implementation of a foreign trait legal.
 fn carrier(host: &TokenStream, guest: &TokenStream, file: &str) -> TokenStream {
     quote! {
         #[allow(non_local_definitions)]
@@ -86,7 +87,7 @@ fn carrier(host: &TokenStream, guest: &TokenStream, file: &str) -> TokenStream {
     }
 }
 
-/// Tells the guests of all packages and targets that one program may hold from each other.
+/// Distinguishes the guests of all packages and targets in one program.
 fn key(folder: &str) -> u64 {
     let variable = |name| env::var(name).unwrap_or_default();
     let mut hasher = DefaultHasher::new();
@@ -99,23 +100,25 @@ fn key(folder: &str) -> u64 {
     hasher.finish()
 }
 
-/// What the build script made of the function; or why it made nothing.
+/// What the build script built for the function, or the error that prevented it.
 pub(crate) fn guest(name: &Ident, host: &TokenStream) -> syn::Result<Guest> {
     let error = |message: &str| syn::Error::new(name.span(), message);
     let Some(out_dir) = env::var_os("OUT_DIR").map(PathBuf::from) else {
         let missing = quote! { { const _: &str = env!("OUT_DIR", #NO_BUILD_SCRIPT); &[] } };
         return Ok(Guest::none(missing, Standing::Module));
     };
-    let Some(place) = Place::of(name) else {
-        // An editor's expansion, which has no files.
+    let Some(location) = Location::of(name) else {
+        // The expansion of an editor, which has no files.
         return Ok(Guest::none(quote! { &[] }, Standing::Module));
     };
-    let report = reading::report(&out_dir).ok_or_else(|| error(NOT_CALLED))?;
-    let entry = place.find(&report).ok_or_else(|| error(&not_found(name)))?;
+    let report = report_cache::report(&out_dir).ok_or_else(|| error(NOT_CALLED))?;
+    let entry = location
+        .find(&report)
+        .ok_or_else(|| error(&not_found(name)))?;
     match &entry.outcome {
         Outcome::Built { carries } => Ok(Guest::of(entry, *carries, name, host)),
         Outcome::Failed(reason) => Err(error(&failed(name, reason))),
-        // Of these, the first function's error says why; the second fail when they are called.
+        // If blocked, the error of another function is reported. If left out, calls fail.
         Outcome::Blocked | Outcome::LeftOut => Ok(Guest::none(quote! { &[] }, entry.standing)),
     }
 }
@@ -129,24 +132,24 @@ fn failed(name: &Ident, reason: &str) -> String {
 
 fn not_found(name: &Ident) -> String {
     format!(
-        "virtine-build found no function `{name}` here: #[virtine] may stand on functions in modules and \
-         in bodies, but not on methods, in the output of macros, in documentation examples, in unit \
+        "virtine-build found no function `{name}` here: #[virtine] supports functions in modules and in bodies, \
+         but not methods, nor functions in the output of macros, in documentation examples, in unit \
          tests (`#[cfg(test)]`, `#[test]`), or in modules inside bodies"
     )
 }
 
-/// Where a function stands.
-struct Place {
+/// The location of a function.
+struct Location {
     file: PathBuf,
     line: usize,
     name: String,
 }
 
-impl Place {
+impl Location {
     fn of(name: &Ident) -> Option<Self> {
         let span = name.span().unwrap();
         let file = span.local_file()?;
-        // rustc names files relative to the directory that cargo starts it in.
+        // The path is relative to the directory in which cargo started rustc.
         let file = env::current_dir().ok()?.join(file);
         Some(Self {
             file,
@@ -155,7 +158,7 @@ impl Place {
         })
     }
 
-    /// The entry for the crate that is being compiled, where the file is part of several.
+    /// The entry for this function. If the file is part of several crates, that of the current one.
     fn find<'a>(&'a self, report: &'a Report) -> Option<&'a Entry> {
         let crate_name = env::var("CARGO_CRATE_NAME").ok();
         let bin_name = env::var("CARGO_BIN_NAME").ok();

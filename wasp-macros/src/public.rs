@@ -1,49 +1,52 @@
-//! The public names beside a function: `f::try_call`, `f::with` and `f::cancelled_by`.
+//! The public names of a function's other calls: `f::try_call`, `f::with` and `f::cancelled_by`.
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{ItemFn, Visibility};
-
+use syn::Visibility;
 use virtine_build::report::Standing;
 
-use crate::with::Names;
+use crate::signature::Signature;
 
-/// In a module, a module; in a body, where a module does not see what stands beside it, a type.
-///
-/// `parameters` are the function's, `result` its result's type.
-pub(crate) fn public(
-    function: &ItemFn,
-    names: &Names<'_>,
-    [parameters, arguments, result]: [&TokenStream; 3],
-    host: &TokenStream,
-    standing: Standing,
-) -> TokenStream {
-    let Names {
-        with,
-        cancelled_by,
-        try_call,
-        calls,
-        ..
-    } = names;
-    let (name, vis) = (&function.sig.ident, &function.vis);
-    let about = format!("Calls [`{name}()`] so that a failure is an error.");
-    if standing != Standing::Body {
-        let inner_vis = from_child(vis);
-        // What is private is not imported along with the function.
-        let module_vis = (standing == Standing::Module).then_some(vis);
-        return quote! {
-            #[doc = #about]
-            #[allow(unused_imports, dead_code)]
-            #module_vis mod #name {
-                #[doc(inline)]
-                #inner_vis use super::#try_call as try_call;
-                #[doc(inline)]
-                #inner_vis use super::#with as with;
-                #[doc(inline)]
-                #inner_vis use super::#cancelled_by as cancelled_by;
-            }
-        };
+/// A module with these names. In a body it is a type, because modules do not see the items of a body.
+pub(crate) fn public(signature: &Signature<'_>, standing: Standing) -> TokenStream {
+    let about = format!(
+        "Calls [`{}()`] and returns a failure as an error.",
+        signature.function.sig.ident
+    );
+    match standing {
+        Standing::Module => module(signature, &signature.function.vis, &about),
+        // A private module is not imported together with the function.
+        Standing::ModuleOfNamesake => module(signature, &Visibility::Inherited, &about),
+        Standing::Body => type_with_methods(signature, &about),
     }
+}
+
+fn module(signature: &Signature<'_>, module_vis: &Visibility, about: &str) -> TokenStream {
+    let (with, cancelled_by) = (&signature.names.with, &signature.names.cancelled_by);
+    let try_call = &signature.names.try_call;
+    let name = &signature.function.sig.ident;
+    let inner_vis = from_child(&signature.function.vis);
+    quote! {
+        #[doc = #about]
+        #[allow(unused_imports, dead_code)]
+        #module_vis mod #name {
+            #[doc(inline)]
+            #inner_vis use super::#try_call as try_call;
+            #[doc(inline)]
+            #inner_vis use super::#with as with;
+            #[doc(inline)]
+            #inner_vis use super::#cancelled_by as cancelled_by;
+        }
+    }
+}
+
+fn type_with_methods(signature: &Signature<'_>, about: &str) -> TokenStream {
+    let (function, parameters) = (signature.function, &signature.parameters);
+    let (arguments, result) = (&signature.arguments, &signature.result);
+    let host = signature.host;
+    let (with, cancelled_by) = (&signature.names.with, &signature.names.cancelled_by);
+    let (try_call, calls) = (&signature.names.try_call, &signature.names.calls);
+    let (name, vis) = (&function.sig.ident, &function.vis);
     let generics = &function.sig.generics;
     let where_clause = &generics.where_clause;
     quote! {
@@ -58,12 +61,12 @@ pub(crate) fn public(
                 #try_call(#arguments)
             }
 
-            #[doc = "Calls under a policy of the caller's."]
+            #[doc = "Calls under a given policy."]
             #vis fn with(policy: impl ::core::convert::Into<#host::Policy>) -> #calls {
                 #with(policy)
             }
 
-            #[doc = "Calls that a token can end."]
+            #[doc = "Calls that a token can cancel."]
             #vis fn cancelled_by(token: &#host::CancelToken) -> #calls {
                 #cancelled_by(token)
             }
@@ -71,21 +74,16 @@ pub(crate) fn public(
     }
 }
 
-/// The same visibility, as a child module has to spell it.
+/// The same visibility, as seen from a child module.
 fn from_child(visibility: &Visibility) -> TokenStream {
     match visibility {
         Visibility::Public(_) => quote!(pub),
         Visibility::Inherited => quote!(pub(super)),
         Visibility::Restricted(restricted) => {
             let path = &restricted.path;
-            match path
-                .segments
-                .first()
-                .map(|first| first.ident.to_string())
-                .as_deref()
-            {
-                Some("self") => quote!(pub(super)),
-                Some("super") => quote!(pub(in super::#path)),
+            match path.segments.first() {
+                Some(first) if first.ident == "self" => quote!(pub(super)),
+                Some(first) if first.ident == "super" => quote!(pub(in super::#path)),
                 _ => quote!(#visibility),
             }
         }

@@ -16,6 +16,7 @@ mod fig8;
 #[cfg_attr(feature = "peers", path = "figures/peers.rs")]
 #[cfg_attr(not(feature = "peers"), path = "figures/no_peers.rs")]
 mod peers;
+mod scale;
 mod table1;
 
 /// A figure or table, by the paper's name.
@@ -30,8 +31,8 @@ impl fmt::Display for Name {
 
 type Measure = fn(&Effort) -> Result<Figure, String>;
 
-/// In the paper's order.
-const ALL: [(&str, Measure); 12] = [
+/// In the paper's order, and what goes beyond it last.
+const ALL: [(&str, Measure); 14] = [
     ("fig2", fig8::creation),
     ("fig3", fig3::measure),
     ("table1", table1::measure),
@@ -43,6 +44,8 @@ const ALL: [(&str, Measure); 12] = [
     ("fig13_tput", fig13::throughput),
     ("fig14", fig14::measure),
     ("aes", aes::measure),
+    ("pages", scale::pages),
+    ("bytes", scale::bytes),
     ("peers", peers::measure),
 ];
 

@@ -11,13 +11,13 @@ pub use script::ScriptError;
 use host::{log, lookup};
 
 /// Runs a user's script. It may call `lookup` and `log` on the host, both typed and checked, and nothing else;
-/// it has 50 ms, and at most 1,000 calls of them.
+/// it has one second, and at most 1,000 calls of them.
 ///
 /// # Errors
 ///
 /// What is wrong with the script.
 #[virtine(
-    timeout = "50ms",
+    timeout = "1s",
     memory = "1MiB",
     stack = "64KiB",
     host(lookup, log),

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use wasp_core::{Door, Error, Policy};
+use wasp_core::{Capability, Error, Policy};
 
 use super::{calls, calls_under};
 
@@ -535,10 +535,13 @@ fn strict_policies_end_where_a_name_would_open_a_file_further() {
         tree.path("data/pub/x").display()
     );
     let ended = calls_under(&dropping(&tree).random().strict(), &[&link]);
-    let door = match &ended {
-        Err(Error::Denied { door, argument }) => Some((*door, argument.ends_with("data/pub/x"))),
+    let capability = match &ended {
+        Err(Error::Denied {
+            capability,
+            argument,
+        }) => Some((*capability, argument.ends_with("data/pub/x"))),
         _ => None,
     };
-    assert_eq!(door, Some((Door::Write, true)), "{ended:?}");
+    assert_eq!(capability, Some((Capability::Write, true)), "{ended:?}");
     assert!(!tree.path("data/pub/x").exists());
 }

@@ -1,11 +1,12 @@
-//! What an item is, and what names it brings.
+//! Classifies items: their kind, and the names that they define.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::Attribute;
 
-use crate::index::Kind;
-use crate::mentions;
+use crate::index::item::Kind;
+use crate::index::parts;
+use crate::source::mentions;
 
 pub(super) fn attributes(item: &syn::Item) -> &[Attribute] {
     match item {
@@ -28,78 +29,80 @@ pub(super) fn attributes(item: &syn::Item) -> &[Attribute] {
     }
 }
 
-pub(super) fn classify(item: &syn::Item) -> (Vec<String>, Kind) {
-    let named = |name: &syn::Ident, kind| (vec![name.to_string()], kind);
+/// The names that an item defines in its module.
+pub(super) fn names(item: &syn::Item) -> Vec<String> {
     match item {
-        syn::Item::Fn(item) => named(&item.sig.ident, Kind::Function(Box::new(item.clone()))),
-        syn::Item::Enum(item) => {
-            let variants = item
-                .variants
-                .iter()
-                .map(|variant| variant.ident.to_string())
-                .collect();
-            named(&item.ident, Kind::Enum { variants })
-        }
-        syn::Item::Trait(item) => {
-            let members = item.items.iter().filter_map(|item| match item {
-                syn::TraitItem::Fn(item) => Some(item.sig.ident.to_string()),
-                syn::TraitItem::Const(item) => Some(item.ident.to_string()),
-                _ => None,
-            });
-            let members = members.collect();
-            named(&item.ident, Kind::Trait { members })
-        }
-        syn::Item::Impl(item) => {
-            let subject = mentions::of(item.self_ty.to_token_stream());
-            let of_trait = item
-                .trait_
-                .as_ref()
-                .map(|(path, _)| mentions::of(path.to_token_stream()));
-            (
-                Vec::new(),
-                Kind::Impl {
-                    subject,
-                    of_trait: of_trait.unwrap_or_default(),
-                },
-            )
-        }
-        syn::Item::Macro(item) => match &item.ident {
-            Some(name) => {
-                let defines = defined_in(item.mac.tokens.clone());
-                named(name, Kind::Macro { defines })
-            }
-            None => {
-                let mut names = Vec::new();
-                every_name(item.mac.tokens.clone(), &mut names);
-                let definition = item.mac.path.segments.last();
-                let definition = definition.map(|last| last.ident.to_string());
-                (names, Kind::Invocation { definition })
-            }
-        },
-        syn::Item::Const(item) => named(&item.ident, Kind::Other),
-        syn::Item::Static(item) => named(&item.ident, Kind::Other),
-        syn::Item::Struct(item) => named(&item.ident, Kind::Other),
-        syn::Item::Union(item) => named(&item.ident, Kind::Other),
-        syn::Item::Type(item) => named(&item.ident, Kind::Other),
+        syn::Item::Macro(item) if item.ident.is_none() => identifiers(item.mac.tokens.clone()),
+        syn::Item::Macro(item) => item.ident.iter().map(ToString::to_string).collect(),
         syn::Item::ExternCrate(item) => {
             let name = item.rename.as_ref().map_or(&item.ident, |(_, name)| name);
-            named(name, Kind::Other)
+            vec![name.to_string()]
         }
-        _ => (Vec::new(), Kind::Other),
+        _ => parts::name(item)
+            .map(ToString::to_string)
+            .into_iter()
+            .collect(),
     }
 }
 
-fn every_name(tokens: TokenStream, names: &mut Vec<String>) {
-    for token in tokens {
-        match token {
-            proc_macro2::TokenTree::Ident(name) => names.push(name.to_string()),
-            proc_macro2::TokenTree::Group(group) => every_name(group.stream(), names),
-            _ => {}
-        }
+pub(super) fn kind(item: &syn::Item) -> Kind {
+    match item {
+        syn::Item::Fn(item) => Kind::Function(Box::new(item.clone())),
+        syn::Item::Enum(item) => Kind::Enum {
+            variants: item
+                .variants
+                .iter()
+                .map(|one| one.ident.to_string())
+                .collect(),
+        },
+        syn::Item::Trait(item) => Kind::Trait {
+            members: item.items.iter().filter_map(member).collect(),
+        },
+        syn::Item::Impl(item) => Kind::Impl {
+            subject: mentions::of(item.self_ty.to_token_stream()),
+            of_trait: item
+                .trait_
+                .iter()
+                .flat_map(|(path, _)| mentions::of(path.to_token_stream()))
+                .collect(),
+        },
+        syn::Item::Macro(item) if item.ident.is_some() => Kind::Macro {
+            defines: defined_in(item.mac.tokens.clone()),
+        },
+        syn::Item::Macro(item) => Kind::Invocation {
+            definition: item
+                .mac
+                .path
+                .segments
+                .last()
+                .map(|last| last.ident.to_string()),
+        },
+        _ => Kind::Other,
     }
 }
 
-/// What a macro's definition seems to define: the name behind each item keyword.
+/// The name of a method or a constant of a trait.
+fn member(item: &syn::TraitItem) -> Option<String> {
+    match item {
+        syn::TraitItem::Fn(item) => Some(item.sig.ident.to_string()),
+        syn::TraitItem::Const(item) => Some(item.ident.to_string()),
+        _ => None,
+    }
+}
+
+/// All identifiers in these tokens.
+fn identifiers(tokens: TokenStream) -> Vec<String> {
+    let tokens = tokens.into_iter();
+    tokens
+        .flat_map(|token| match token {
+            TokenTree::Ident(name) => vec![name.to_string()],
+            TokenTree::Group(group) => identifiers(group.stream()),
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
+/// The items that a macro seems to define: the name after each item keyword.
 fn defined_in(tokens: TokenStream) -> Vec<String> {
     const KEYWORDS: [&str; 8] = [
         "fn", "struct", "enum", "static", "const", "type", "trait", "ref",
@@ -108,18 +111,16 @@ fn defined_in(tokens: TokenStream) -> Vec<String> {
     let mut after_keyword = false;
     for token in tokens {
         match token {
-            proc_macro2::TokenTree::Ident(name) => {
+            TokenTree::Ident(name) => {
                 let name = name.to_string();
-                match KEYWORDS.contains(&name.as_str()) {
-                    true => after_keyword = true,
-                    false if after_keyword => {
-                        names.push(name);
-                        after_keyword = false;
-                    }
-                    false => {}
+                let is_keyword = KEYWORDS.contains(&name.as_str());
+                // A keyword may follow another one: `const fn`.
+                if after_keyword && !is_keyword {
+                    names.push(name);
                 }
+                after_keyword = is_keyword;
             }
-            proc_macro2::TokenTree::Group(group) => names.extend(defined_in(group.stream())),
+            TokenTree::Group(group) => names.extend(defined_in(group.stream())),
             _ => after_keyword = false,
         }
     }

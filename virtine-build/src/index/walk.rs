@@ -1,28 +1,21 @@
-//! The walk over a crate's syntax that fills its index.
+//! Walks over the syntax of a crate and builds its index.
 
 use quote::ToTokens as _;
 use syn::UseTree;
 use syn::spanned::Spanned as _;
 
-use crate::cfg::Cfg;
-use crate::index::kind::{attributes, classify};
-use crate::index::nested::{self, Attributes};
-use crate::index::{Block, Import, Index, Item, Module, Place, Use};
-use crate::mentions;
-use crate::parts;
-use crate::source::Sources;
+use crate::cargo::target::UnitTests;
+use crate::index::item::{Block, Import, Item, Module, SourceRange, Use};
+use crate::index::kind::{attributes, kind, names};
+use crate::index::parts;
+use crate::index::table::Index;
+use crate::index::virtines::{self, Attributes};
+use crate::source::cfg::Cfg;
+use crate::source::files::Sources;
+use crate::source::mentions;
 
-/// Whether `#[test]` functions are part of a crate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Units {
-    /// They are compiled into another crate, for the unit tests alone, which has no guests.
-    LeftOut,
-    /// It consists of such.
-    Tests,
-}
-
-/// The index of a crate, but for what takes all of it to tell.
-pub(super) fn index(sources: &Sources, cfg: &Cfg, units: Units) -> Index {
+/// Builds the index of a crate.
+pub(crate) fn index(sources: &Sources, cfg: &Cfg, unit_tests: UnitTests) -> Index {
     let mut index = Index::default();
     let Some(root) = sources.files.first() else {
         return index;
@@ -41,25 +34,26 @@ pub(super) fn index(sources: &Sources, cfg: &Cfg, units: Units) -> Index {
     let mut builder = Builder {
         sources,
         cfg,
-        units,
+        unit_tests,
         index: &mut index,
     };
     builder.items(&root.syntax.items, &mut cursor);
+    index.finish();
     index
 }
 
-/// Where the walk is.
+/// The position of the walk.
 struct Cursor {
     module: usize,
     file: usize,
-    /// Which of the file's out-of-line modules comes next.
+    /// The number of the next out-of-line module in the file.
     next_module: usize,
 }
 
 struct Builder<'a> {
     sources: &'a Sources,
     cfg: &'a Cfg,
-    units: Units,
+    unit_tests: UnitTests,
     index: &'a mut Index,
 }
 
@@ -80,35 +74,21 @@ impl Builder<'_> {
         let excluded = self.cfg.excludes(&module.attrs);
         let mut path = self.index.modules[cursor.module].path.clone();
         path.push(module.ident.to_string());
-        let whole = module.span().byte_range();
-        let place = |bytes| Place {
-            file: cursor.file,
-            bytes,
-        };
-        let frame = match &module.content {
-            None => vec![place(whole)],
-            Some((brace, _)) => vec![
-                place(whole.start..brace.span.open().byte_range().end),
-                place(brace.span.close().byte_range()),
-            ],
-        };
         let number = self.index.modules.len();
         if !excluded {
             self.index.modules.push(Module {
                 path,
                 parent: Some(cursor.module),
                 block: None,
-                frame,
+                frame: frame(module, cursor.file),
             });
         }
         match &module.content {
             None => {
-                let file = self.sources.files[cursor.file]
-                    .modules
-                    .get(cursor.next_module)
-                    .copied();
+                let files = &self.sources.files[cursor.file].modules;
+                let file = files.get(cursor.next_module);
                 cursor.next_module += 1;
-                if let (Some(Some(file)), false) = (file, excluded) {
+                if let (Some(&Some(file)), false) = (file, excluded) {
                     let mut inner = Cursor {
                         module: number,
                         file,
@@ -131,10 +111,10 @@ impl Builder<'_> {
 
     fn import(&mut self, item: &syn::ItemUse, cursor: &Cursor) {
         let first = self.index.imports.len();
-        self.tree(&item.tree, &mut Vec::new(), cursor.module);
+        self.tree(&item.tree, &[], cursor.module);
         self.index.uses.push(Use {
             module: cursor.module,
-            place: Place {
+            range: SourceRange {
                 file: cursor.file,
                 bytes: item.span().byte_range(),
             },
@@ -143,74 +123,69 @@ impl Builder<'_> {
         });
     }
 
-    fn tree(&mut self, tree: &UseTree, prefix: &mut Vec<String>, module: usize) {
-        let mut push = |path: &[String], name: Option<String>, glob| {
-            self.index.imports.push(Import {
-                module,
-                path: path.to_vec(),
-                name,
-                glob,
-            });
+    fn tree(&mut self, tree: &UseTree, prefix: &[String], module: usize) {
+        // `a::{self}` names `a`.
+        let path_to = |name: &syn::Ident| -> Vec<String> {
+            let name = (name != "self").then(|| name.to_string());
+            prefix.iter().cloned().chain(name).collect()
         };
-        match tree {
+        let (path, name) = match tree {
             UseTree::Path(path) => {
-                prefix.push(path.ident.to_string());
-                self.tree(&path.tree, prefix, module);
-                prefix.pop();
+                let prefix = [prefix, &[path.ident.to_string()]].concat();
+                return self.tree(&path.tree, &prefix, module);
             }
-            UseTree::Name(name) if name.ident == "self" => {
-                push(prefix, prefix.last().cloned(), false)
+            UseTree::Group(group) => {
+                let trees = group.items.iter();
+                return trees.for_each(|tree| self.tree(tree, prefix, module));
             }
             UseTree::Name(name) => {
-                prefix.push(name.ident.to_string());
-                push(prefix, Some(name.ident.to_string()), false);
-                prefix.pop();
+                let path = path_to(&name.ident);
+                let last = path.last().cloned();
+                (path, last)
             }
             UseTree::Rename(rename) => {
                 let alias = (rename.rename != "_").then(|| rename.rename.to_string());
-                let own = (rename.ident != "self").then(|| rename.ident.to_string());
-                let path: Vec<String> = prefix.iter().cloned().chain(own).collect();
-                push(&path, alias, false);
+                (path_to(&rename.ident), alias)
             }
-            UseTree::Glob(_) => push(prefix, None, true),
-            UseTree::Group(group) => {
-                for tree in &group.items {
-                    self.tree(tree, prefix, module);
-                }
-            }
-        }
+            UseTree::Glob(_) => (prefix.to_vec(), None),
+        };
+        self.index.imports.push(Import {
+            module,
+            path,
+            name,
+            glob: matches!(tree, UseTree::Glob(_)),
+        });
     }
 
     fn item(&mut self, item: &syn::Item, cursor: &Cursor) {
         let Attributes { excluded, virtine } =
-            Attributes::of(attributes(item), self.cfg, self.units);
+            Attributes::of(attributes(item), self.cfg, self.unit_tests);
         if excluded {
             return;
         }
-        let (names, kind) = classify(item);
-        let own = nested::without_virtine(item, self.cfg);
+        let own = virtines::without_virtine(item, self.cfg);
         let number = self.index.items.len();
         self.index.items.push(Item {
             module: cursor.module,
-            place: Place {
+            range: SourceRange {
                 file: cursor.file,
                 bytes: item.span().byte_range(),
             },
-            names,
-            kind,
+            names: names(item),
+            kind: kind(item),
             parts: parts::of(item),
             stub: None,
             mentions: mentions::of(own.to_token_stream()),
             members: mentions::members(own.to_token_stream()),
             virtine,
-            attributes: nested::virtine_attributes(item, self.cfg),
+            attributes: virtines::virtine_attributes(item, self.cfg),
         });
-        for block in nested::blocks(item, self.cfg, self.units) {
+        for block in virtines::blocks(item, self.cfg, self.unit_tests) {
             self.block(block, number, cursor);
         }
     }
 
-    /// A body that holds virtines is indexed as a module would be.
+    /// Indexes a body that contains virtines as a module.
     fn block(&mut self, block: &syn::Block, owner: usize, cursor: &Cursor) {
         let around = &self.index.modules[cursor.module];
         let number = self.index.modules.len();
@@ -220,7 +195,7 @@ impl Builder<'_> {
             block: Some(Block {
                 scope: cursor.module,
                 owner,
-                place: Place {
+                range: SourceRange {
                     file: cursor.file,
                     bytes: block.span().byte_range(),
                 },
@@ -236,29 +211,38 @@ impl Builder<'_> {
                 syn::Stmt::Item(syn::Item::Use(item)) if !self.cfg.excludes(&item.attrs) => {
                     self.import(item, &inner);
                 }
-                // Modules in bodies hold no virtines.
+                // Modules in bodies cannot contain virtines.
                 syn::Stmt::Item(syn::Item::Mod(_)) => {}
                 syn::Stmt::Item(item) => self.item(item, &inner),
                 _ => {}
             }
         }
-        for inner_block in nested::blocks_below(block, self.cfg, self.units) {
+        for inner_block in virtines::blocks_below(block, self.cfg, self.unit_tests) {
             self.block(inner_block, owner, &inner);
         }
     }
 }
 
-/// How many out-of-line modules stand among these items.
+/// The source that declares a module.
+fn frame(module: &syn::ItemMod, file: usize) -> Vec<SourceRange> {
+    let whole = module.span().byte_range();
+    let range = |bytes| SourceRange { file, bytes };
+    match &module.content {
+        None => vec![range(whole)],
+        Some((brace, _)) => vec![
+            range(whole.start..brace.span.open().byte_range().end),
+            range(brace.span.close().byte_range()),
+        ],
+    }
+}
+
+/// The number of out-of-line modules among these items.
 fn out_of_line(items: &[syn::Item]) -> usize {
-    items
-        .iter()
-        .map(|item| match item {
-            syn::Item::Mod(syn::ItemMod { content: None, .. }) => 1,
-            syn::Item::Mod(syn::ItemMod {
-                content: Some((_, items)),
-                ..
-            }) => out_of_line(items),
-            _ => 0,
-        })
+    let modules = items.iter().filter_map(|item| match item {
+        syn::Item::Mod(module) => Some(&module.content),
+        _ => None,
+    });
+    modules
+        .map(|content| content.as_ref().map_or(1, |(_, items)| out_of_line(items)))
         .sum()
 }

@@ -1,17 +1,18 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::*;
-use crate::cfg::Cfg;
-use crate::index::Units;
-use crate::source::Sources;
+use crate::cargo::target::UnitTests;
+use crate::index::walk;
+use crate::slice::Slice;
+use crate::source::cfg::Cfg;
+use crate::source::files::Sources;
 
 /// The names of all items that `entry` reaches in a crate of these files, impls as `impl`.
 fn reached(files: &[(&str, &str)]) -> Vec<String> {
     let folder = Folder::new(files);
     let cfg = Cfg::new(Vec::new());
     let sources = Sources::load(&folder.0.join("lib.rs"), &cfg).expect("files");
-    let index = Index::new(&sources, &cfg, Units::LeftOut);
+    let index = walk::index(&sources, &cfg, UnitTests::Excluded);
     let entry = index
         .items
         .iter()
@@ -38,7 +39,7 @@ fn imported(source: &str) -> Vec<String> {
     let folder = Folder::new(&[("lib.rs", source)]);
     let cfg = Cfg::new(Vec::new());
     let sources = Sources::load(&folder.0.join("lib.rs"), &cfg).expect("files");
-    let index = Index::new(&sources, &cfg, Units::LeftOut);
+    let index = walk::index(&sources, &cfg, UnitTests::Excluded);
     let name = |import: &usize| {
         index.imports[*import]
             .name

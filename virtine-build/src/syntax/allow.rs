@@ -1,49 +1,64 @@
-//! The grammar of `allow(stdout, env("NAME"), read("dir"))` and of `limits(handles = 4, output = "1MiB")`.
+//! The grammar of `allow(stdout, env("NAME"), read("dir"))`, `limits(handles = 4, output = "1MiB")` and
+//! `host(lookup)`.
 
 use proc_macro2::TokenStream;
 use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::{Ident, LitInt, LitStr, Path, Token, parenthesized};
 
-use super::attribute::{Errors, FunctionPath, bytes};
+use super::parse::{all, bytes};
+use super::path::FunctionPath;
 
 /// Something that a virtine may ask of its host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// The method of `wasp_core::Policy` that grants it.
     pub method: &'static str,
-    /// What behind the door is granted: names or paths; empty where there is but one thing.
+    /// The names or paths that are granted; empty if the capability has no scope.
     pub arguments: Vec<String>,
 }
 
-/// How much of something each call may have.
+/// A limit on what each call may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// The variant of `wasp_core::Quota`.
     pub quota: &'static str,
-    /// The most of it.
+    /// The maximum.
     pub most: u64,
 }
 
-const KNOWN_DOORS: &str = "known doors are `stdin`, `stdout`, `stderr`, `clock`, `random`, `args`, \
+/// Capabilities without arguments, and those with names or paths.
+const UNSCOPED: [&str; 6] = ["stdin", "stdout", "stderr", "clock", "random", "args"];
+const SCOPED: [&str; 3] = ["env", "read", "write"];
+
+/// Each limit, its variant of `wasp_core::Quota`, and whether it counts bytes.
+const QUOTAS: [(&str, &str, bool); 5] = [
+    ("bytes_read", "BytesRead", true),
+    ("bytes_written", "BytesWritten", true),
+    ("output", "Output", true),
+    ("handles", "Handles", false),
+    ("hypercalls", "Hypercalls", false),
+];
+
+const KNOWN_CAPABILITIES: &str = "known capabilities are `stdin`, `stdout`, `stderr`, `clock`, `random`, `args`, \
      `env(\"NAME\")`, `read(\"path\")` and `write(\"path\")`";
 
 const KNOWN_LIMITS: &str = "known limits are `bytes_read`, `bytes_written`, `output`, `handles` and \
      `hypercalls`";
 
-/// What stands between the parentheses of `allow`.
+/// Parses the arguments of `allow`.
 pub(super) fn grants(tokens: TokenStream) -> syn::Result<Vec<Grant>> {
-    let doors = Punctuated::<NamedDoor, Token![,]>::parse_terminated.parse2(tokens)?;
-    all(doors.iter().map(NamedDoor::grant))
+    let capabilities = Punctuated::<NamedCapability, Token![,]>::parse_terminated.parse2(tokens)?;
+    all(capabilities.iter().map(NamedCapability::grant))
 }
 
-/// What stands between the parentheses of `limits`.
+/// Parses the arguments of `limits`.
 pub(super) fn limits(tokens: TokenStream) -> syn::Result<Vec<Limit>> {
     let limits = Punctuated::<NamedLimit, Token![,]>::parse_terminated.parse2(tokens)?;
     all(limits.iter().map(NamedLimit::limit))
 }
 
-/// What stands between the parentheses of `host`. Guests know them by their last names.
+/// Parses the arguments of `host`. Guests identify the functions by the last names of the paths.
 pub(super) fn functions(tokens: TokenStream) -> syn::Result<Vec<FunctionPath>> {
     let paths = Punctuated::<Path, Token![,]>::parse_terminated.parse2(tokens)?;
     let paths: Vec<FunctionPath> = paths.into_iter().map(FunctionPath).collect();
@@ -54,7 +69,7 @@ pub(super) fn functions(tokens: TokenStream) -> syn::Result<Vec<FunctionPath>> {
         match twice {
             true => Err(syn::Error::new_spanned(
                 &path.0,
-                "a function of this name is named twice",
+                "duplicate name: guests identify host functions by the last name of the path",
             )),
             false => Ok(path.clone()),
         }
@@ -62,66 +77,44 @@ pub(super) fn functions(tokens: TokenStream) -> syn::Result<Vec<FunctionPath>> {
     all(checked)
 }
 
-/// All values, or all errors.
-fn all<T>(results: impl Iterator<Item = syn::Result<T>>) -> syn::Result<Vec<T>> {
-    let mut errors = Errors::default();
-    let values = results
-        .filter_map(|result| result.map_err(|error| errors.push(error)).ok())
-        .collect();
-    errors.finish().map(|()| values)
-}
-
 /// `stdout`, `env("NAME", ..)`
-struct NamedDoor {
+struct NamedCapability {
     name: Ident,
     arguments: Option<Punctuated<LitStr, Token![,]>>,
 }
 
-impl Parse for NamedDoor {
+impl Parse for NamedCapability {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let name = input.parse()?;
-        if !input.peek(syn::token::Paren) {
-            return Ok(Self {
-                name,
-                arguments: None,
-            });
-        }
-        let inside;
-        parenthesized!(inside in input);
-        let arguments = Punctuated::parse_terminated(&inside)?;
-        Ok(Self {
-            name,
-            arguments: Some(arguments),
-        })
+        let arguments = match input.peek(syn::token::Paren) {
+            true => {
+                let inside;
+                parenthesized!(inside in input);
+                Some(Punctuated::parse_terminated(&inside)?)
+            }
+            false => None,
+        };
+        Ok(Self { name, arguments })
     }
 }
 
-impl NamedDoor {
+impl NamedCapability {
     fn grant(&self) -> syn::Result<Grant> {
-        let name = self.name.to_string();
-        let (method, scoped) = match name.as_str() {
-            "stdin" => ("stdin", false),
-            "stdout" => ("stdout", false),
-            "stderr" => ("stderr", false),
-            "clock" => ("clock", false),
-            "random" => ("random", false),
-            "args" => ("args", false),
-            "env" => ("env", true),
-            "read" => ("read", true),
-            "write" => ("write", true),
-            other => return Err(self.error(&format!("unknown door `{other}`; {KNOWN_DOORS}"))),
-        };
-        match (&self.arguments, scoped) {
-            (None, false) => Ok(Grant {
-                method,
-                arguments: Vec::new(),
-            }),
-            (Some(_), false) => Err(self.error(&format!("expected `{name}` alone"))),
-            (Some(arguments), true) if !arguments.is_empty() => Ok(Grant {
-                method,
-                arguments: arguments.iter().map(checked).collect::<syn::Result<_>>()?,
-            }),
-            (_, true) => Err(self.error(&format!("expected `{name}(\"...\")`"))),
+        let find = |known: &[&'static str]| known.iter().copied().find(|one| self.name == one);
+        let grant = |method, arguments| Ok(Grant { method, arguments });
+        let name = &self.name;
+        match (find(&UNSCOPED), find(&SCOPED), &self.arguments) {
+            (Some(method), _, None) => grant(method, Vec::new()),
+            (Some(_), _, Some(_)) => Err(self.error(&format!("`{name}` takes no arguments"))),
+            (_, Some(method), Some(arguments)) if !arguments.is_empty() => {
+                let arguments = arguments.iter().map(checked);
+                grant(method, arguments.collect::<syn::Result<_>>()?)
+            }
+            (_, Some(_), _) => Err(self.error(&format!("expected `{name}(\"...\")`"))),
+            (None, None, _) => {
+                let message = format!("unknown capability `{name}`; {KNOWN_CAPABILITIES}");
+                Err(self.error(&message))
+            }
         }
     }
 
@@ -130,13 +123,13 @@ impl NamedDoor {
     }
 }
 
-/// A path or a name that the kernel knows.
+/// A path or a name. The kernel accepts neither an empty one nor a NUL.
 fn checked(text: &LitStr) -> syn::Result<String> {
     let value = text.value();
     match value.is_empty() || value.contains('\0') {
         true => Err(syn::Error::new(
             text.span(),
-            "expected a text that is not empty and has no NUL",
+            "expected a string that is not empty and contains no NUL",
         )),
         false => Ok(value),
     }
@@ -167,17 +160,10 @@ impl Parse for NamedLimit {
 
 impl NamedLimit {
     fn limit(&self) -> syn::Result<Limit> {
-        let name = self.name.to_string();
-        let (quota, in_bytes) = match name.as_str() {
-            "bytes_read" => ("BytesRead", true),
-            "bytes_written" => ("BytesWritten", true),
-            "output" => ("Output", true),
-            "handles" => ("Handles", false),
-            "hypercalls" => ("Hypercalls", false),
-            other => {
-                let message = format!("unknown limit `{other}`; {KNOWN_LIMITS}");
-                return Err(syn::Error::new(self.name.span(), message));
-            }
+        let mut quotas = QUOTAS.iter();
+        let Some((_, quota, in_bytes)) = quotas.find(|(name, ..)| self.name == name) else {
+            let message = format!("unknown limit `{}`; {KNOWN_LIMITS}", self.name);
+            return Err(syn::Error::new(self.name.span(), message));
         };
         let most = match (&self.value, in_bytes) {
             (Value::Bytes(text), true) => bytes(text)?,
@@ -203,9 +189,9 @@ mod tests {
     }
 
     #[test]
-    fn every_door_is_read() {
-        let doors = "stdin, stdout, stderr, clock, random, args, env(\"A\", \"B\"), read(\"r\"), write(\"w\")";
-        let found = grants(tokens(doors)).expect("valid");
+    fn every_capability_is_read() {
+        let capabilities = "stdin, stdout, stderr, clock, random, args, env(\"A\", \"B\"), read(\"r\"), write(\"w\")";
+        let found = grants(tokens(capabilities)).expect("valid");
         assert_eq!(found.len(), 9);
         let expected = Grant {
             method: "env",
@@ -215,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_at_once() {
+    fn all_mistakes_are_reported_together() {
         let errors = grants(tokens("stdout(\"a\"), env, read(), net, write(\"\")"));
         assert_eq!(errors.expect_err("invalid").into_iter().count(), 5);
         let errors = limits(tokens("handles = \"1MiB\", output = 3, cpu = 1"));

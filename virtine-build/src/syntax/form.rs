@@ -1,14 +1,14 @@
-//! The form in which a type travels: see `virtine_rt::codec::form`.
+//! The form in which a type is encoded: see `virtine_rt::codec::form`.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 use syn::{GenericArgument, PathArguments, PathSegment, Type};
 
-/// A type's form, as far as the type tells as it is written.
+/// The form of a type, as far as its spelling tells. The variants have the names of virtine-rt's forms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// Serde's own, which most types have.
-    Own,
+    /// Serde's own encoding. Most types have it.
+    SerdeForm,
     /// `std::cmp::Ordering`.
     Ordered,
     /// `[T; N]`.
@@ -40,36 +40,36 @@ impl Form {
             Type::Reference(reference) => Self::of_reference(&reference.elem),
             Type::Path(path) if path.qself.is_none() => {
                 let last = path.path.segments.last();
-                last.map_or(Self::Own, |last| Self::of_named(&path.path, last))
+                last.map_or(Self::SerdeForm, |last| Self::of_named(&path.path, last))
             }
-            _ => Self::Own,
+            _ => Self::SerdeForm,
         }
     }
 
-    /// What serde knows by itself needs no form around it.
+    /// A container whose elements have serde's own encoding has it too.
     fn within(self, holder: fn(Box<Self>) -> Self) -> Self {
         match self {
-            Self::Own => Self::Own,
+            Self::SerdeForm => Self::SerdeForm,
             other => holder(Box::new(other)),
         }
     }
 
     fn of_tuple<'a>(types: impl Iterator<Item = &'a Type>) -> Self {
         let forms: Vec<Self> = types.map(Self::of).collect();
-        match forms.iter().all(|form| *form == Self::Own) {
-            true => Self::Own,
+        match forms.iter().all(|form| *form == Self::SerdeForm) {
+            true => Self::SerdeForm,
             false => Self::Tuple(forms),
         }
     }
 
-    /// Serde borrows texts and bytes, and nothing else.
+    /// Serde itself borrows only strings and bytes.
     fn of_reference(referent: &Type) -> Self {
         match referent {
             Type::Paren(inner) => Self::of_reference(&inner.elem),
             Type::Group(inner) => Self::of_reference(&inner.elem),
-            Type::Slice(slice) if is_named(&slice.elem, "u8") => Self::Own,
+            Type::Slice(slice) if is_named(&slice.elem, "u8") => Self::SerdeForm,
             Type::Slice(slice) => Self::List(Box::new(Self::of(&slice.elem))),
-            ty if is_named(ty, "str") => Self::Own,
+            ty if is_named(ty, "str") => Self::SerdeForm,
             ty => Self::Borrowed(Box::new(Self::of(ty))),
         }
     }
@@ -79,37 +79,37 @@ impl Form {
             return Self::Ordered;
         }
         let PathArguments::AngleBracketed(arguments) = &last.arguments else {
-            return Self::Own;
+            return Self::SerdeForm;
         };
         let arguments = arguments.args.iter().map(|argument| match argument {
             GenericArgument::Type(ty) => Some(ty),
             _ => None,
         });
         let Some(arguments) = arguments.collect::<Option<Vec<&Type>>>() else {
-            return Self::Own;
+            return Self::SerdeForm;
         };
         match (last.ident.to_string().as_str(), &arguments[..]) {
             ("Option", [ty]) => Self::of(ty).within(Self::Optional),
             ("Vec", [ty]) => Self::of(ty).within(Self::List),
             ("Box", [slice @ Type::Slice(_)]) => Self::of(slice),
             ("Box", [ty]) => Self::of(ty).within(Self::Boxed),
-            ("Result", [ty]) => Self::of_result(Self::of(ty), Self::Own),
+            ("Result", [ty]) => Self::of_result(Self::of(ty), Self::SerdeForm),
             ("Result", [ty, error]) => Self::of_result(Self::of(ty), Self::of(error)),
-            _ => Self::Own,
+            _ => Self::SerdeForm,
         }
     }
 
     fn of_result(value: Self, error: Self) -> Self {
         match (value, error) {
-            (Self::Own, Self::Own) => Self::Own,
+            (Self::SerdeForm, Self::SerdeForm) => Self::SerdeForm,
             forms => Self::Fallible(Box::new(forms)),
         }
     }
 
-    /// The form as a type, of those in `module`; none where serde's own will do.
+    /// The form as a type of `module`; `None` for serde's own encoding.
     #[must_use]
     pub fn tokens(&self, module: &TokenStream) -> Option<TokenStream> {
-        (*self != Self::Own).then(|| self.ty(module))
+        (*self != Self::SerdeForm).then(|| self.ty(module))
     }
 
     fn ty(&self, module: &TokenStream) -> TokenStream {
@@ -121,7 +121,7 @@ impl Form {
                 let forms = types(&forms.iter().collect::<Vec<_>>());
                 return quote!((#(#forms,)*));
             }
-            Self::Own => ("Own", &[]),
+            Self::SerdeForm => ("SerdeForm", &[]),
             Self::Ordered => ("Ordered", &[]),
             Self::Array(form) => ("Array", &[form]),
             Self::List(form) => ("List", &[form]),
@@ -138,12 +138,13 @@ impl Form {
     }
 }
 
-/// Whether a type is `name`.
+/// Whether a type is written as `name`.
 pub(super) fn is_named(ty: &Type, name: &str) -> bool {
     matches!(ty, Type::Path(path) if path.path.is_ident(name))
 }
 
-/// `name`, `module::name`, `std::module::name`: `cmp::Ordering`, but not `atomic::Ordering`.
+/// Whether a path is `name`, `module::name` or `std::module::name`: `cmp::Ordering`, but not
+/// `atomic::Ordering`.
 pub(super) fn is_from(path: &syn::Path, module: &str, name: &str) -> bool {
     let mut names = path.segments.iter().rev().map(|segment| &segment.ident);
     names.next().is_some_and(|last| last == name)
@@ -182,17 +183,20 @@ mod tests {
     #[test]
     fn forms_follow_the_type() {
         for (ty, expected) in [
-            ("[u8; 64]", "Array<Own>"),
-            ("[[u8; 64]; N]", "Array<Array<Own>>"),
+            ("[u8; 64]", "Array<SerdeForm>"),
+            ("[[u8; 64]; N]", "Array<Array<SerdeForm>>"),
             ("Ordering", "Ordered"),
             ("std::option::Option<cmp::Ordering>", "Optional<Ordered>"),
-            ("&[&[i32]]", "List<List<Own>>"),
-            ("Option<&[&str]>", "Optional<List<Own>>"),
-            ("Box<[[u8; 40]]>", "List<Array<Own>>"),
-            ("Box<[u8; 40]>", "Boxed<Array<Own>>"),
-            ("Vec<(u8, &T)>", "List<(Own,Borrowed<Own>,)>"),
-            ("io::Result<Ordering>", "Fallible<Ordered,Own>"),
-            ("Result<(), [u8; 40]>", "Fallible<Own,Array<Own>>"),
+            ("&[&[i32]]", "List<List<SerdeForm>>"),
+            ("Option<&[&str]>", "Optional<List<SerdeForm>>"),
+            ("Box<[[u8; 40]]>", "List<Array<SerdeForm>>"),
+            ("Box<[u8; 40]>", "Boxed<Array<SerdeForm>>"),
+            ("Vec<(u8, &T)>", "List<(SerdeForm,Borrowed<SerdeForm>,)>"),
+            ("io::Result<Ordering>", "Fallible<Ordered,SerdeForm>"),
+            (
+                "Result<(), [u8; 40]>",
+                "Fallible<SerdeForm,Array<SerdeForm>>",
+            ),
         ] {
             assert_eq!(form(ty), expected, "{ty}");
         }

@@ -1,60 +1,64 @@
-//! Which functions can be virtines, and how each parameter travels.
+//! Which functions can be virtines, and how each parameter is passed.
 
 use quote::ToTokens;
 use syn::spanned::Spanned as _;
-use syn::{FnArg, GenericParam, Ident, ItemFn, Pat, PatType, ReturnType, Type, TypeReference};
+use syn::{
+    FnArg, GenericParam, Ident, ItemFn, Pat, PatType, ReturnType, Safety, Signature, Type,
+    TypeReference,
+};
 
 use super::form::{Form, is_from, is_named};
+use super::parse::Errors;
 
 /// A function that can be a virtine.
 #[derive(Clone)]
 pub struct Function {
     /// The parameters, in order.
     pub parameters: Vec<Parameter>,
-    /// How the result travels: as [`Passing::Value`] or [`Passing::IoResult`].
+    /// How the result is passed: as [`Passing::Value`] or [`Passing::IoResult`].
     pub result: Passing,
-    /// The result's form.
+    /// The form of the result.
     pub result_form: Form,
 }
 
 /// One parameter of a virtine.
 #[derive(Clone)]
 pub struct Parameter {
-    /// The name by which the host's stub knows it: the user's own where the pattern is a plain name.
+    /// Its name in the host's stub: the user's own if the pattern is a plain name.
     pub name: Ident,
     /// The type, as written.
     pub ty: Type,
-    /// How it travels.
+    /// How it is passed.
     pub passing: Passing,
-    /// The form of what travels: of the type, or of what it refers to.
+    /// The form of the type, or of the type that it refers to.
     pub form: Form,
 }
 
-/// How a parameter travels, as far as its type tells without resolving names.
+/// How a parameter is passed, as far as its type tells without name resolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passing {
     /// `T`, `&str`: encoded by serde, decoded as written.
     Value,
-    /// `&[u8]`: one copy in, borrowed from there.
+    /// `&[u8]`: copied once, then borrowed.
     Bytes,
     /// `&T`: encoded by serde, decoded by value, passed by reference.
     Reference,
-    /// `&[T]`: as `&T`, by way of a `Vec`.
+    /// `&[T]`: as `&T`, decoded as a `Vec`.
     Slice,
-    /// `&mut T`: as `&T`, and back where the call succeeds.
+    /// `&mut T`: as `&T`, and copied back on success.
     Mutable,
-    /// `&mut [T]`: as `&[T]`, and back where the call succeeds.
+    /// `&mut [T]`: as `&[T]`, and copied back on success.
     MutableSlice,
-    /// `File`, `TcpStream`, `UnixStream`: handed over to the call.
+    /// `File`, `TcpStream`, `UnixStream`: moved into the call.
     Handle,
-    /// `&mut File` and so on: lent to the call.
+    /// `&mut File` and so on: lent for the call.
     MutableHandle,
     /// `std::io::Result<T>`, as a result.
     IoResult,
 }
 
 impl Passing {
-    /// Its name among the guest's macros.
+    /// Its name in the guest's macros.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -75,40 +79,33 @@ impl Function {
     ///
     /// # Errors
     ///
-    /// All reasons why it cannot, each on its own token.
+    /// All reasons why it cannot, each at its own token.
     pub fn check(function: &ItemFn) -> syn::Result<Self> {
-        let mut errors = refusals(function);
-        let parameters = function
-            .sig
-            .inputs
-            .iter()
-            .enumerate()
-            .filter_map(|(index, input)| {
-                let result = parameter(index, input);
-                result.map_err(|error| errors.push(error)).ok()
-            });
+        let mut errors = Errors::default();
+        refusals(function)
+            .into_iter()
+            .for_each(|error| errors.push(error));
+        let inputs = function.sig.inputs.iter().enumerate();
+        let parameters = inputs.filter_map(|(index, input)| {
+            let result = parameter(index, input);
+            result.map_err(|error| errors.push(error)).ok()
+        });
         let parameters = parameters.collect();
         let (result, result_form) = result(&function.sig.output);
-        match errors.into_iter().reduce(|mut all, next| {
-            all.combine(next);
-            all
-        }) {
-            Some(error) => Err(error),
-            None => Ok(Self {
-                parameters,
-                result,
-                result_form,
-            }),
-        }
+        errors.finish().map(|()| Self {
+            parameters,
+            result,
+            result_form,
+        })
     }
 }
 
 fn result(output: &ReturnType) -> (Passing, Form) {
     match output {
-        ReturnType::Type(_, ty) if is_io_result(ty) => (Passing::IoResult, Form::Own),
-        // The one reference that a result may hold is a text's, as serde has it.
+        ReturnType::Type(_, ty) if is_io_result(ty) => (Passing::IoResult, Form::SerdeForm),
+        // The only reference that a result may contain is `&'static str`, which serde supports.
         ReturnType::Type(_, ty) => (Passing::Value, Form::of(ty)),
-        ReturnType::Default => (Passing::Value, Form::Own),
+        ReturnType::Default => (Passing::Value, Form::SerdeForm),
     }
 }
 
@@ -141,69 +138,75 @@ fn is_io_result(ty: &Type) -> bool {
 }
 
 /// `&'static str`
-fn is_static_text(reference: &TypeReference) -> bool {
+fn is_static_str(reference: &TypeReference) -> bool {
     let is_static = |lifetime: &syn::Lifetime| lifetime.ident == "static";
     reference.lifetime.as_ref().is_some_and(is_static)
         && reference.mutability.is_none()
         && is_named(&reference.elem, "str")
 }
 
+/// Everything in the signature, parameters aside, that a virtine cannot have.
 fn refusals(function: &ItemFn) -> Vec<syn::Error> {
     let signature = &function.sig;
-    let mut errors = Vec::new();
-    let mut refuse = |tokens: &dyn ToTokens, reason: &str| {
-        errors.push(syn::Error::new_spanned(tokens, reason));
+    let generics = signature.generics.params.iter();
+    let generic = generics.filter(|one| !matches!(one, GenericParam::Lifetime(_)));
+    let generic = generic.map(|one| syn::Error::new_spanned(one, GENERIC));
+    let result = match &signature.output {
+        ReturnType::Type(_, ty) => result_refusal(ty),
+        ReturnType::Default => None,
     };
-    if let Some(token) = &signature.asyncness {
-        refuse(
-            token,
+    qualifiers(signature)
+        .into_iter()
+        .chain(generic)
+        .chain(result)
+        .collect()
+}
+
+const GENERIC: &str = "a virtine cannot be generic: its image is compiled once, before any call; write one \
+                       virtine for each type and let them call the generic function";
+
+/// The qualifiers of a signature that a virtine cannot have.
+fn qualifiers(signature: &Signature) -> Vec<syn::Error> {
+    fn tokens(token: &Option<impl ToTokens>) -> Option<&dyn ToTokens> {
+        token.as_ref().map(|token| token as &dyn ToTokens)
+    }
+    let is_unsafe = matches!(signature.safety, Safety::Unsafe(_));
+    let refused = [
+        (
+            tokens(&signature.asyncness),
             "a virtine cannot be async: its call ends when the virtual machine exits",
-        );
-    }
-    if let Some(token) = &signature.constness {
-        refuse(
-            token,
+        ),
+        (
+            tokens(&signature.constness),
             "a virtine cannot be const: a virtual machine cannot run at compile time",
-        );
-    }
-    if let syn::Safety::Unsafe(token) = &signature.safety {
-        refuse(
-            token,
-            "a virtine cannot be unsafe: its callers share no memory with it",
-        );
-    }
-    if let Some(abi) = &signature.abi {
-        refuse(abi, "a virtine cannot have a foreign ABI");
-    }
-    if let Some(variadic) = &signature.variadic {
-        refuse(variadic, "a virtine cannot be variadic");
-    }
-    for parameter in &signature.generics.params {
-        match parameter {
-            GenericParam::Lifetime(_) => {}
-            GenericParam::Type(_) | GenericParam::Const(_) => refuse(
-                parameter,
-                "a virtine cannot be generic: its image is compiled once, before it is called; \
-                 write one virtine for each type and let them call the generic function",
-            ),
-        }
-    }
-    if let ReturnType::Type(_, ty) = &signature.output {
-        errors.extend(result_refusal(ty));
-    }
-    errors
+        ),
+        (
+            is_unsafe.then_some(&signature.safety as &dyn ToTokens),
+            "a virtine cannot be unsafe: it shares no memory with its callers",
+        ),
+        (
+            tokens(&signature.abi),
+            "a virtine cannot have a foreign ABI",
+        ),
+        (tokens(&signature.variadic), "a virtine cannot be variadic"),
+    ];
+    let refused = refused.into_iter();
+    refused
+        .filter_map(|(tokens, reason)| Some(syn::Error::new_spanned(tokens?, reason)))
+        .collect()
 }
 
 fn result_refusal(ty: &Type) -> Option<syn::Error> {
     let refusal = |ty: &Type, reason| Some(syn::Error::new_spanned(ty, reason));
     match ty {
-        Type::ImplTrait(_) => refusal(ty, "a virtine's result must have a named type to travel by"),
+        Type::ImplTrait(_) => refusal(
+            ty,
+            "a virtine's result must have a named type: the host must be able to decode it",
+        ),
         _ => {
-            let reference = references(ty)
-                .into_iter()
-                .find(|one| !is_static_text(one))?;
-            let reason = "a virtine's result cannot borrow: the memory it would point to is the \
-                          virtual machine's; return an owned value, such as String or Vec";
+            let reference = references(ty).into_iter().find(|one| !is_static_str(one))?;
+            let reason = "a virtine's result cannot borrow: it would point into the memory of the virtual \
+                          machine; return an owned value, such as `String` or `Vec`";
             Some(syn::Error::new_spanned(&reference, reason))
         }
     }
@@ -251,13 +254,14 @@ fn parameter(index: usize, input: &FnArg) -> syn::Result<Parameter> {
 fn passing(ty: &Type) -> syn::Result<(Passing, Form)> {
     let reference = match ty {
         Type::ImplTrait(_) => {
-            let reason = "a virtine cannot take `impl Trait`: its image is compiled once, before it is called";
+            let reason =
+                "a virtine cannot take `impl Trait`: its image is compiled once, before any call";
             return Err(syn::Error::new_spanned(ty, reason));
         }
         Type::Paren(inner) => return passing(&inner.elem),
         Type::Group(inner) => return passing(&inner.elem),
         Type::Reference(reference) => reference,
-        ty if is_handle(ty) => return Ok((Passing::Handle, Form::Own)),
+        ty if is_handle(ty) => return Ok((Passing::Handle, Form::SerdeForm)),
         ty => return no_mutable_within(ty).map(|()| (Passing::Value, Form::of(ty))),
     };
     let passing = match reference.mutability {
@@ -265,13 +269,13 @@ fn passing(ty: &Type) -> syn::Result<(Passing, Form)> {
         None => shared(&reference.elem)?,
     };
     let form = match passing {
-        Passing::Value | Passing::Bytes | Passing::MutableHandle => Form::Own,
+        Passing::Value | Passing::Bytes | Passing::MutableHandle => Form::SerdeForm,
         _ => Form::of(&reference.elem),
     };
     Ok((passing, form))
 }
 
-/// How `&referent` travels.
+/// How `&referent` is passed.
 fn shared(referent: &Type) -> syn::Result<Passing> {
     no_mutable_within(referent)?;
     match referent {
@@ -283,18 +287,18 @@ fn shared(referent: &Type) -> syn::Result<Passing> {
     }
 }
 
-/// How `&mut referent` travels.
+/// How `&mut referent` is passed.
 fn mutable(referent: &Type) -> syn::Result<Passing> {
     if let Some(borrowed) = references(referent).first() {
-        let reason = "what a virtine changes cannot borrow: the memory that the changed value points to would be \
-                      the virtual machine's; take a `&mut` of an owned type, such as `&mut [String]`";
+        let reason = "a `&mut` parameter of a virtine cannot contain references: the changed value could point into \
+                      the memory of the virtual machine; use an owned type, such as `&mut [String]`";
         return Err(syn::Error::new_spanned(borrowed, reason));
     }
     match referent {
         Type::TraitObject(_) => Err(trait_object(referent)),
         Type::Slice(_) => Ok(Passing::MutableSlice),
         ty if is_named(ty, "str") => {
-            let reason = "a virtine cannot take `&mut str`: take `&mut String`";
+            let reason = "a virtine cannot take `&mut str`: use `&mut String`";
             Err(syn::Error::new_spanned(referent, reason))
         }
         ty if is_handle(ty) => Ok(Passing::MutableHandle),
@@ -303,7 +307,7 @@ fn mutable(referent: &Type) -> syn::Result<Passing> {
 }
 
 fn trait_object(ty: &Type) -> syn::Error {
-    let reason = "a virtine cannot take a trait object: its code is the host's";
+    let reason = "a virtine cannot take a trait object: its methods are code of the host";
     syn::Error::new_spanned(ty, reason)
 }
 
@@ -313,7 +317,7 @@ fn no_mutable_within(ty: &Type) -> syn::Result<()> {
         None => Ok(()),
         Some(mutable) => {
             let reason =
-                "a `&mut` within another type is not copied back: make it a parameter of its own";
+                "a `&mut` inside another type is not copied back: make it a separate parameter";
             Err(syn::Error::new_spanned(mutable, reason))
         }
     }
@@ -336,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_travel_by_their_type() {
+    fn parameters_are_passed_by_their_type() {
         let parameters = check(
             "fn f(a: u8, mut b: &str, c: &'a [u8], d: &[u32], e: &Vec<u8>, f: &mut Vec<u8>, \
              g: &mut [u8], h: [u8; 9], i: &[u8; 9], j: &mut [u8; 9], k: File, l: &mut std::net::TcpStream, m: my::File) \
@@ -366,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn results_of_io_are_known_by_their_names() {
+    fn io_results_are_recognised_by_their_names() {
         let result = |ty: &str| {
             let function = syn::parse_str(&format!("fn f() -> {ty} {{}}")).expect("a function");
             Function::check(&function).expect("valid").result
@@ -389,14 +393,14 @@ mod tests {
     }
 
     #[test]
-    fn patterns_get_names_of_their_own() {
+    fn patterns_get_generated_names() {
         let parameters = check("fn f((a, b): (u8, u8), _: u8) {}").expect("valid");
         assert_eq!(parameters[0].0, "argument0");
         assert_eq!(parameters[1].0, "argument1");
     }
 
     #[test]
-    fn each_refusal_is_told() {
+    fn each_refusal_is_reported() {
         for (source, count) in [
             ("async fn f() {}", 1),
             ("const fn f() {}", 1),
@@ -423,12 +427,12 @@ mod tests {
     }
 
     #[test]
-    fn static_texts_may_be_returned() {
+    fn static_strings_may_be_returned() {
         assert!(check("fn f(a: u8) -> Option<&'static str> { None }").is_ok());
     }
 
     #[test]
-    fn lifetimes_are_no_generics() {
+    fn lifetimes_are_not_generics() {
         assert!(check("fn f<'a>(a: &'a str, b: &'a str) -> usize { 0 }").is_ok());
     }
 }

@@ -6,7 +6,7 @@ use alloc_crate::vec;
 use alloc_crate::vec::Vec;
 use core::fmt;
 
-use crate::guest::door::{self, Errno};
+use crate::guest::request::{self, Errno};
 
 /// More than most values take.
 const USUAL: usize = 256;
@@ -53,7 +53,7 @@ impl DoubleEndedIterator for Args {
 /// Where one is not Unicode, as std's does.
 #[must_use]
 pub fn args() -> Args {
-    let texts = (0..).map_while(|index| text(|buffer| door::argument(index, buffer)).ok());
+    let texts = (0..).map_while(|index| text(|buffer| request::argument(index, buffer)).ok());
     let arguments: Vec<String> = texts
         .map(|bytes| String::from_utf8(bytes).expect("an argument that is Unicode"))
         .collect();
@@ -67,7 +67,7 @@ pub fn args() -> Args {
 /// Where one is not Unicode, as std's does.
 #[must_use]
 pub fn vars() -> Vars {
-    let texts = (0..).map_while(|index| text(|buffer| door::variable_at(index, buffer)).ok());
+    let texts = (0..).map_while(|index| text(|buffer| request::variable_at(index, buffer)).ok());
     let variables: Vec<(String, String)> = texts
         .map(|bytes| String::from_utf8(bytes).expect("a variable that is Unicode"))
         .filter_map(|text| {
@@ -120,7 +120,8 @@ impl core::error::Error for VarError {}
 /// [`VarError::NotPresent`] for all others, [`VarError::NotUnicode`] as std's.
 pub fn var<K: AsRef<str>>(name: K) -> Result<String, VarError> {
     let name = CString::new(name.as_ref()).map_err(|_| VarError::NotPresent)?;
-    let value = text(|buffer| door::variable(&name, buffer)).map_err(|_| VarError::NotPresent)?;
+    let value =
+        text(|buffer| request::variable(&name, buffer)).map_err(|_| VarError::NotPresent)?;
     String::from_utf8(value).map_err(|error| {
         VarError::NotUnicode(String::from_utf8_lossy(error.as_bytes()).into_owned())
     })

@@ -3,25 +3,22 @@
 //! A path is text: what std takes as `AsRef<Path>` is `AsRef<Path>` here. There are no directories to
 //! list, make or remove.
 
+mod c_path;
 mod file;
 mod metadata;
 mod options;
 
+use c_path::c_path;
 pub use file::File;
 pub use metadata::{FileType, Metadata, Permissions};
 pub use options::OpenOptions;
 
-use alloc_crate::ffi::CString;
 use alloc_crate::string::String;
 use alloc_crate::vec::Vec;
 
 use crate::facade::path::Path;
-use crate::guest::door;
+use crate::guest::request;
 use crate::io::{self, Read as _, Write as _};
-
-fn c_path(path: &Path) -> io::Result<CString> {
-    Ok(CString::new(path.as_unix_str().as_bytes())?)
-}
 
 /// As std's.
 ///
@@ -71,7 +68,7 @@ pub fn copy<P: AsRef<Path>, Q: AsRef<Path>>(from: P, to: Q) -> io::Result<u64> {
 ///
 /// The host's.
 pub fn remove_file<P: AsRef<Path>>(path: P) -> io::Result<()> {
-    door::unlink(&c_path(path.as_ref())?)?;
+    request::unlink(&c_path(path.as_ref())?)?;
     Ok(())
 }
 
@@ -81,7 +78,7 @@ pub fn remove_file<P: AsRef<Path>>(path: P) -> io::Result<()> {
 ///
 /// The host's.
 pub fn hard_link<P: AsRef<Path>, Q: AsRef<Path>>(original: P, link: Q) -> io::Result<()> {
-    door::link(&c_path(original.as_ref())?, &c_path(link.as_ref())?)?;
+    request::link(&c_path(original.as_ref())?, &c_path(link.as_ref())?)?;
     Ok(())
 }
 

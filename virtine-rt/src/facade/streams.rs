@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::guest::door;
+use crate::guest::request;
 use crate::io::{self, Read, Write};
 
 /// Made of the number by which the host hands it over.
@@ -33,7 +33,7 @@ macro_rules! streams {
 
             impl Drop for $stream {
                 fn drop(&mut self) {
-                    let _ = door::close(self.handle);
+                    let _ = request::close(self.handle);
                 }
             }
 
@@ -44,13 +44,13 @@ macro_rules! streams {
     (@io $stream:ty) => {
         impl Read for $stream {
             fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-                Ok(door::read(self.handle, buffer)?)
+                Ok(request::read(self.handle, buffer)?)
             }
         }
 
         impl Write for $stream {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                Ok(door::write(self.handle, bytes)?)
+                Ok(request::write(self.handle, bytes)?)
             }
 
             fn flush(&mut self) -> io::Result<()> {

@@ -4,8 +4,8 @@ use core::ops::{Add, AddAssign, Sub, SubAssign};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::abi::doors::clock;
-use crate::guest::door;
+use crate::abi::requests::clock;
+use crate::guest::request;
 
 pub use core::time::{Duration, TryFromFloatSecsError};
 
@@ -14,7 +14,7 @@ pub use core::time::{Duration, TryFromFloatSecsError};
 /// Where the policy does not grant the clock: std's functions have no error to tell.
 #[track_caller]
 fn now(which: u64) -> Duration {
-    match door::clock(which) {
+    match request::clock(which) {
         Ok(nanoseconds) => Duration::from_nanos(nanoseconds),
         Err(_) => panic!(
             "this virtine may not read the clock: grant it, by #[virtine(allow(clock))], or pass the time \

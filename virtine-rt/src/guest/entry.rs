@@ -6,12 +6,16 @@
 use alloc_crate::boxed::Box;
 use alloc_crate::string::String;
 use core::hint::black_box;
-use core::slice;
+use core::{ptr, slice};
 
 use serde::Deserialize;
 
-use super::{door, exit, heap};
-use crate::codec::Decoder;
+use super::never::Never;
+use super::{exit, heap, request};
+use crate::abi::hypercall;
+use crate::abi::requests::grant;
+use crate::assembly::hypercall::leave;
+use crate::codec::{CodecError, Decoder, Elements};
 use crate::{FromHandle, io};
 
 /// Where the guests of functions without an `init` of their own start.
@@ -36,19 +40,17 @@ pub fn protect(call: impl FnOnce() -> Never) -> ! {
     match call() {}
 }
 
-/// What a call that has ended returns: nothing, ever.
-pub enum Never {}
-
 /// The arguments of this call, which the host has laid at the start of the unused heap.
 #[must_use]
 pub fn arguments(address: *const u8, length: usize, grants: u64) -> Arguments {
-    door::set_grants(grants);
+    request::set_grants(grants);
     heap::reserve_below(address as usize + length);
     // SAFETY: the host wrote `length` bytes at `address` before it started the call, both lie in
     // the heap's pages, and the heap has just been told to start behind them, so that nothing
     // writes there until the machine is reset.
     let bytes = unsafe { slice::from_raw_parts(address, length) };
-    Arguments(Decoder::new(bytes))
+    let encoding = request::encoding(grants & grant::DESCRIBED_ARGUMENTS);
+    Arguments(Decoder::aligned(bytes).in_encoding(encoding))
 }
 
 /// An `io::Result` as it travels.
@@ -60,14 +62,54 @@ pub fn told<T>(result: io::Result<T>) -> Result<T, (Option<i32>, u8, String)> {
     result.map_err(|error| error.told())
 }
 
+/// An argument that the guest cannot decode as it is.
+#[cold]
+fn undecoded(error: &CodecError) -> ! {
+    match error {
+        CodecError::Undescribed => leave(hypercall::UNDESCRIBED, [0; 3]),
+        error => panic!("argument cannot be decoded: {error}"),
+    }
+}
+
 /// Hands out a call's arguments in order.
 pub struct Arguments(Decoder<'static>);
 
 impl Arguments {
+    /// Checks that all of them have been taken.
+    ///
+    /// # Panics
+    ///
+    /// If some are left: a type is encoded by one form and decoded by another.
+    pub fn finish(&self) {
+        assert!(
+            self.0.is_at_end(),
+            "argument cannot be decoded: the `Deserialize` of its type takes less than its `Serialize` gives; \
+             use `serde(skip)` for both"
+        );
+    }
+
     /// The next argument, a file or stream.
     #[must_use]
     pub fn next_handle<T: FromHandle>(&mut self) -> T {
         T::from_handle(self.next())
+    }
+
+    /// The elements of the next argument, a slice.
+    ///
+    /// # Panics
+    ///
+    /// As [`Arguments::next`].
+    #[must_use]
+    pub fn next_elements<T: Deserialize<'static>>(&mut self) -> &'static mut [T] {
+        match self.0.take_elements() {
+            Ok(Elements::Copied(elements)) => elements.leak(),
+            // SAFETY: these bytes of the arguments are this argument's alone, and the decoder has passed over them.
+            Ok(Elements::InPlace(elements)) => unsafe {
+                let first = ptr::with_exposed_provenance_mut(elements.as_ptr().expose_provenance());
+                slice::from_raw_parts_mut(first, elements.len())
+            },
+            Err(error) => undecoded(&error),
+        }
     }
 
     /// The next argument.
@@ -82,7 +124,7 @@ impl Arguments {
     pub fn next<T: Deserialize<'static>>(&mut self) -> T {
         match self.0.take() {
             Ok(argument) => argument,
-            Err(error) => panic!("argument cannot be decoded: {error}"),
+            Err(error) => undecoded(&error),
         }
     }
 }

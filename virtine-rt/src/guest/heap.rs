@@ -13,13 +13,16 @@ use crate::abi::PAGE_SIZE;
 #[global_allocator]
 static HEAP: Heap = Heap {
     allocator: UnsafeCell::new(Dlmalloc::new_with_allocator(Pages)),
+    start: Cell::new(0),
     next: Cell::new(0),
     end: Cell::new(0),
     failed: Cell::new(0),
+    sealed: Cell::new(0),
 };
 
 /// Tells the heap which pages are its own: `start` and `end` are multiples of the page size.
 pub(super) fn set_bounds(start: usize, end: usize) {
+    HEAP.start.set(start);
     HEAP.next.set(start);
     HEAP.end.set(end);
 }
@@ -43,17 +46,64 @@ pub(super) fn last_failure() -> usize {
     HEAP.failed.get()
 }
 
+/// From now on, what was allocated before keeps its place and its contents, also where it is given back, and what is
+/// allocated lies behind all of it.
+pub(super) fn seal() {
+    HEAP.sealed.set(HEAP.next.get());
+}
+
+/// Whether what lies at `address` was allocated before the sealing, or is an argument.
+pub(super) fn has_sealed(address: usize) -> bool {
+    (HEAP.start.get()..HEAP.sealed.get()).contains(&address)
+}
+
 struct Heap {
     allocator: UnsafeCell<Dlmalloc<Pages>>,
+    start: Cell<usize>,
     next: Cell<usize>,
     end: Cell<usize>,
     failed: Cell<usize>,
+    /// Behind what has been allocated up to the sealing; 0 before that.
+    sealed: Cell<usize>,
 }
 
 // SAFETY: a virtine has one vCPU and takes no interrupts, so no two executions ever meet here.
 unsafe impl Sync for Heap {}
 
 impl Heap {
+    fn is_sealed(&self) -> bool {
+        self.sealed.get() != 0
+    }
+
+    /// The next bytes behind all others.
+    fn append(&self, layout: Layout) -> *mut u8 {
+        let start = self.next.get().next_multiple_of(layout.align());
+        match start.checked_add(layout.size()) {
+            Some(end) if end <= self.end.get() => {
+                self.next.set(end);
+                ptr::with_exposed_provenance_mut(start)
+            }
+            _ => ptr::null_mut(),
+        }
+    }
+
+    /// Makes what lies behind all others longer; false where something else does, or there is no room.
+    fn extend(&self, pointer: *mut u8, layout: Layout, size: usize) -> bool {
+        let start = pointer.addr();
+        let is_last = start >= self.sealed.get() && start + layout.size() == self.next.get();
+        let end = start.checked_add(size).filter(|end| *end <= self.end.get());
+        let extended = end.filter(|_| is_last && size >= layout.size());
+        extended.inspect(|end| self.next.set(*end)).is_some()
+    }
+
+    /// Takes the last allocation back, if it was made since the sealing.
+    fn take_back(&self, pointer: *mut u8, layout: Layout) {
+        let start = pointer.addr();
+        if start >= self.sealed.get() && start + layout.size() == self.next.get() {
+            self.next.set(start);
+        }
+    }
+
     fn note_failure(&self, pointer: *mut u8, bytes: usize) -> *mut u8 {
         if pointer.is_null() {
             self.failed.set(bytes);
@@ -74,18 +124,34 @@ impl Heap {
 // SAFETY: dlmalloc keeps the contract of GlobalAlloc; the callers' obligations are passed on.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: passed on from the caller.
-        let pointer = unsafe { self.allocator().malloc(layout.size(), layout.align()) };
+        let pointer = match self.is_sealed() {
+            true => self.append(layout),
+            // SAFETY: passed on from the caller.
+            false => unsafe { self.allocator().malloc(layout.size(), layout.align()) },
+        };
         self.note_failure(pointer, layout.size())
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: passed on from the caller.
-        let pointer = unsafe { self.allocator().calloc(layout.size(), layout.align()) };
+        let pointer = match self.is_sealed() {
+            true => {
+                let pointer = self.append(layout);
+                if !pointer.is_null() {
+                    // SAFETY: so many bytes have just been allocated there. They may have been another's before.
+                    unsafe { pointer.write_bytes(0, layout.size()) };
+                }
+                pointer
+            }
+            // SAFETY: passed on from the caller.
+            false => unsafe { self.allocator().calloc(layout.size(), layout.align()) },
+        };
         self.note_failure(pointer, layout.size())
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        if self.is_sealed() {
+            return self.take_back(pointer, layout);
+        }
         // SAFETY: passed on from the caller.
         unsafe {
             self.allocator()
@@ -94,6 +160,21 @@ unsafe impl GlobalAlloc for Heap {
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if self.is_sealed() {
+            if self.extend(pointer, layout, size) {
+                return pointer;
+            }
+            // SAFETY: the caller has found size and alignment to be a layout's.
+            let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+            // SAFETY: the caller's size is not zero.
+            let moved = unsafe { self.alloc(new) };
+            if !moved.is_null() {
+                let length = layout.size().min(size);
+                // SAFETY: both hold so many bytes, and the new ones lie behind all others.
+                unsafe { moved.copy_from_nonoverlapping(pointer, length) };
+            }
+            return moved;
+        }
         // SAFETY: passed on from the caller.
         let pointer = unsafe {
             self.allocator()

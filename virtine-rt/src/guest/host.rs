@@ -7,7 +7,8 @@ use core::ffi::CStr;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{describe, door};
+use super::describe::describe;
+use super::request;
 use crate::codec::{self, Decoder};
 
 /// More than most results take: a longer one costs a second hypercall.
@@ -25,13 +26,13 @@ pub fn call<A: Serialize, R: DeserializeOwned>(name: &CStr, arguments: &A) -> R 
         panic!("arguments of the host function {name:?} cannot be encoded: {error}");
     }
     let mut buffer = vec![0; USUAL];
-    let length = match door::host(name, &encoded, &mut buffer) {
+    let length = match request::host(name, &encoded, &mut buffer) {
         Ok(length) => usize::try_from(length).unwrap_or(usize::MAX),
         Err(error) => panic!("host function {name:?}: {}", describe(error)),
     };
     if length > buffer.len() {
         buffer.resize(length, 0);
-        if let Err(error) = door::host_result(&mut buffer) {
+        if let Err(error) = request::host_result(&mut buffer) {
             panic!("host function {name:?}: {}", describe(error));
         }
     }

@@ -6,8 +6,8 @@ use std::cell::RefCell;
 use std::panic::PanicHookInfo;
 use std::string::{String, ToString as _};
 
-use super::hypercall;
 use crate::abi::{PANIC_MESSAGE_MAX, PanicReport, hypercall as number};
+use crate::assembly::hypercall;
 
 /// The last panic's place.
 #[derive(Clone, Default)]

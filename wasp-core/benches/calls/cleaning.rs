@@ -30,6 +30,7 @@ pub(crate) fn measure(report: &mut Report) {
         unit: "us, against memcpy",
         floor: percentile(&copied, 50),
         median: percentile(&given, 50),
+        p90: None,
         p99: percentile(&given, 99),
         aim: None,
     });

@@ -61,6 +61,7 @@ pub(crate) fn compare<const N: usize>(
         unit: "us",
         floor: floor(others),
         median: *median,
+        p90: Some(percentile(&subject.samples, 90)),
         p99: percentile(&subject.samples, 99),
         aim,
     });

@@ -32,6 +32,7 @@ pub(crate) fn measure(report: &mut Report) {
         unit: "us, against 5 ms",
         floor: 5000.0,
         median: p99,
+        p90: None,
         p99,
         aim: Some(1.0),
     });

@@ -1,10 +1,11 @@
 //! What a call costs, beside the floor.
 //!
 //!     cargo bench -p wasp-core
+//!     cargo bench -p wasp-core -- pages data    these alone
 //!
 //! Every line is a comparison of its own: see `compare`. Printed are the floor that was measured beside
-//! it, its median and 99th percentile, and the ratio of the medians; the raw samples go to
-//! target/benches/calls.csv. Every result is checked.
+//! it, its median and 99th percentile, and the ratio of the medians. Every result is checked. The rows go to
+//! target/benches/results.csv, with the processor and the date, the raw samples to target/benches/calls.csv.
 
 use std::hint::black_box;
 
@@ -15,10 +16,13 @@ use report::Report;
 
 mod cleaning;
 mod compare;
+mod data;
 mod deadline;
-mod doors;
 mod floor;
+mod hypercalls;
+mod machine;
 mod memory;
+mod pages;
 mod raw;
 mod report;
 mod threads;
@@ -38,6 +42,16 @@ fn main() {
     let cpuid = kvm.get_supported_cpuid(256).expect("CPUID");
     let floor = || Floor::new(&kvm, &cpuid);
     let mut report = Report::new();
+    let asked = |name: &str| std::env::args().any(|argument| argument == name);
+    if asked("pages") || asked("data") {
+        if asked("pages") {
+            pages::measure(&mut report);
+        }
+        if asked("data") {
+            data::measure(&mut report, &floor);
+        }
+        return report.store();
+    }
     calls(&mut report, &floor);
     raw_calls(&mut report, &floor);
     sizes(&mut report, &floor);
@@ -50,9 +64,11 @@ fn main() {
     threads::measure(&mut report, "two threads", Some(1.0), || {
         || assert_eq!(virtine_tests::add(1, 2), 3)
     });
-    doors::measure(&mut report, &floor);
+    hypercalls::measure(&mut report, &floor);
     deadline::measure(&mut report);
     memory::measure(&mut report);
+    pages::measure(&mut report);
+    data::measure(&mut report, &floor);
     report.store();
 }
 

@@ -30,6 +30,7 @@ fn add(report: &mut Report, name: &'static str, aim: Option<f64>, each: f64) {
         unit: "KiB, against 128",
         floor: 128.0,
         median: each,
+        p90: None,
         p99: each,
         aim,
     });

@@ -1,33 +1,88 @@
 //! Serde's side of the reader.
 
+use std::any::type_name;
+use std::borrow::Cow;
+
+use serde::Deserialize;
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer as _, VariantAccess, Visitor,
 };
 
-use super::Failure;
+use virtine_rt::codec::described::{read_any, read_variant};
+use virtine_rt::codec::plain::{self, Changed, ChangedVisitor, Plain};
+
 use super::elements::{Inline, OnHeap};
-use super::reader::{Reader, invalid};
+use super::failure::Failure;
+use super::reader::{Reader, character, invalid, truth};
+
+/// What only differs in the tag.
+macro_rules! told {
+    ($self:ident $visitor:ident) => {
+        if $self.is_closed() {
+            return read_any($self, $visitor);
+        }
+    };
+}
+
+/// Whether serde keeps what it reads, for enums without a tag of their own and for flattened fields. The type for that
+/// is private, so its name has to do: to be wrong about it means to grant fewer levels.
+fn is_kept<T>() -> bool {
+    type_name::<T>().contains("content::Content")
+}
+
+/// The value as the one that was asked for, which it has been found to be.
+fn only<A: 'static, B>(value: A) -> Result<B, Box<Failure>> {
+    match plain::identical(value) {
+        Some(value) => Ok(value),
+        None => invalid("the value is of another type"),
+    }
+}
+
+impl Reader<'_, '_, '_> {
+    fn changed<P: Plain>(&mut self) -> Result<Changed<P>, Box<Failure>> {
+        Ok(match self.place_of::<P>()? {
+            None => Changed::Here(self.values()?),
+            Some(name) => Changed::There {
+                length: name.length as usize / size_of::<P>(),
+                address: name.address,
+            },
+        })
+    }
+}
 
 impl<'de> EnumAccess<'de> for &mut Reader<'_, '_, 'de> {
-    type Error = Failure;
+    type Error = Box<Failure>;
     type Variant = Self;
 
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Failure> {
+    fn variant_seed<S: DeserializeSeed<'de>>(
+        self,
+        seed: S,
+    ) -> Result<(S::Value, Self), Box<Failure>> {
+        if self.described {
+            let variant = seed.deserialize(&mut *self)?;
+            return Ok((variant, self));
+        }
         let index = u32::from_le_bytes(self.array()?);
-        let variant: Result<_, Failure> = seed.deserialize(index.into_deserializer());
+        let variant: Result<_, Box<Failure>> = seed.deserialize(index.into_deserializer());
         Ok((variant?, self))
     }
 }
 
 /// What a variant holds is on the level of the enum.
 impl<'de> VariantAccess<'de> for &mut Reader<'_, '_, 'de> {
-    type Error = Failure;
+    type Error = Box<Failure>;
 
-    fn unit_variant(self) -> Result<(), Failure> {
-        Ok(())
+    fn unit_variant(self) -> Result<(), Box<Failure>> {
+        match self.described {
+            true => <()>::deserialize(self),
+            false => Ok(()),
+        }
     }
 
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Failure> {
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(
+        self,
+        seed: S,
+    ) -> Result<S::Value, Box<Failure>> {
         self.place(size_of::<S::Value>());
         seed.deserialize(self)
     }
@@ -36,7 +91,8 @@ impl<'de> VariantAccess<'de> for &mut Reader<'_, '_, 'de> {
         self,
         length: usize,
         visitor: V,
-    ) -> Result<V::Value, Failure> {
+    ) -> Result<V::Value, Box<Failure>> {
+        told!(self visitor);
         visitor.visit_seq(Inline::new(self, length))
     }
 
@@ -44,7 +100,8 @@ impl<'de> VariantAccess<'de> for &mut Reader<'_, '_, 'de> {
         self,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Failure> {
+    ) -> Result<V::Value, Box<Failure>> {
+        told!(self visitor);
         visitor.visit_seq(Inline::new(self, fields.len()))
     }
 }
@@ -52,7 +109,8 @@ impl<'de> VariantAccess<'de> for &mut Reader<'_, '_, 'de> {
 /// The numbers: as many bytes as they are wide, little-endian.
 macro_rules! numbers {
     ($($deserialize:ident $visit:ident $type:ty,)*) => {
-        $(fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        $(fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Box<Failure>> {
+            told!(self visitor);
             self.enter::<V::Value>()?;
             visitor.$visit(<$type>::from_le_bytes(self.array()?))
         })*
@@ -60,7 +118,7 @@ macro_rules! numbers {
 }
 
 impl<'de> Deserializer<'de> for &mut Reader<'_, '_, 'de> {
-    type Error = Failure;
+    type Error = Box<Failure>;
 
     numbers! {
         deserialize_i8 visit_i8 i8,
@@ -77,46 +135,45 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, '_, 'de> {
         deserialize_f64 visit_f64 f64,
     }
 
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Box<Failure>> {
+        told!(self visitor);
         self.enter::<V::Value>()?;
-        match self.array()? {
-            [0] => visitor.visit_bool(false),
-            [1] => visitor.visit_bool(true),
-            _ => invalid("a bool is neither 0 nor 1"),
+        visitor.visit_bool(truth(self.array()?)?)
+    }
+
+    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Box<Failure>> {
+        told!(self visitor);
+        self.enter::<V::Value>()?;
+        visitor.visit_char(character(self.array()?)?)
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Box<Failure>> {
+        told!(self visitor);
+        self.enter_collection::<V::Value>()?;
+        match self.any_text()? {
+            Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
+            Cow::Owned(text) => visitor.visit_string(text),
         }
     }
 
-    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-        self.enter::<V::Value>()?;
-        visitor.visit_char(self.character()?)
-    }
-
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Box<Failure>> {
+        told!(self visitor);
         self.enter_collection::<V::Value>()?;
-        let bytes = self.run()?;
-        match self.borrowed(bytes)? {
-            Some(text) => visitor.visit_borrowed_str(text),
-            None => visitor.visit_string(self.text(bytes)?),
-        }
+        visitor.visit_string(self.owned_text()?)
     }
 
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-        self.enter_collection::<V::Value>()?;
-        let bytes = self.run()?;
-        visitor.visit_string(self.text(bytes)?)
-    }
-
-    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Box<Failure>> {
         self.deserialize_byte_buf(visitor)
     }
 
-    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Box<Failure>> {
+        told!(self visitor);
         self.enter_collection::<V::Value>()?;
-        let bytes = self.run()?;
-        visitor.visit_byte_buf(self.copy(bytes)?)
+        visitor.visit_byte_buf(self.values()?)
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Box<Failure>> {
+        told!(self visitor);
         self.enter::<V::Value>()?;
         match self.array()? {
             [0] => visitor.visit_none(),
@@ -125,7 +182,8 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, '_, 'de> {
         }
     }
 
-    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Box<Failure>> {
+        told!(self visitor);
         self.enter::<V::Value>()?;
         visitor.visit_unit()
     }
@@ -134,31 +192,51 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, '_, 'de> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Failure> {
-        self.enter::<V::Value>()?;
-        visitor.visit_unit()
+    ) -> Result<V::Value, Box<Failure>> {
+        self.deserialize_unit(visitor)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Failure> {
+    ) -> Result<V::Value, Box<Failure>> {
         self.enter::<V::Value>()?;
         self.nested(|reader| visitor.visit_newtype_struct(reader))
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Box<Failure>> {
+        told!(self visitor);
         self.enter_collection::<V::Value>()?;
-        let length = self.length()?;
-        self.nested(|reader| visitor.visit_seq(OnHeap::new(reader, length)))
+        macro_rules! try_each {
+            ($($type:ident)*) => {$(
+                if plain::is_vec_visitor::<V, $type>() && !self.described {
+                    return only(self.values::<$type>()?);
+                }
+                if plain::same::<V, ChangedVisitor<$type>>() && !self.described {
+                    return only(self.changed::<$type>()?);
+                }
+            )*};
+        }
+        plain::plain_types!(try_each);
+        let (count, name) = self.length()?;
+        let Some(name) = name else {
+            return self.nested(|reader| visitor.visit_seq(OnHeap::new(reader, count)));
+        };
+        let bytes = self.copied(name)?;
+        self.nested(|reader| {
+            reader.within(bytes, |reader| {
+                visitor.visit_seq(OnHeap::of_leaves(reader, count))
+            })
+        })
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(
         self,
         length: usize,
         visitor: V,
-    ) -> Result<V::Value, Failure> {
+    ) -> Result<V::Value, Box<Failure>> {
+        told!(self visitor);
         self.enter::<V::Value>()?;
         self.nested(|reader| visitor.visit_seq(Inline::new(reader, length)))
     }
@@ -168,14 +246,17 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, '_, 'de> {
         _: &'static str,
         length: usize,
         visitor: V,
-    ) -> Result<V::Value, Failure> {
+    ) -> Result<V::Value, Box<Failure>> {
         self.deserialize_tuple(length, visitor)
     }
 
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Box<Failure>> {
+        told!(self visitor);
         self.enter_collection::<V::Value>()?;
-        let length = self.length()?;
-        self.nested(|reader| visitor.visit_map(OnHeap::new(reader, length)))
+        match self.length()? {
+            (count, None) => self.nested(|reader| visitor.visit_map(OnHeap::new(reader, count))),
+            _ => invalid("the entries of a map are elsewhere"),
+        }
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -183,7 +264,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, '_, 'de> {
         _: &'static str,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Failure> {
+    ) -> Result<V::Value, Box<Failure>> {
         self.deserialize_tuple(fields.len(), visitor)
     }
 
@@ -192,21 +273,31 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, '_, 'de> {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Failure> {
+    ) -> Result<V::Value, Box<Failure>> {
+        if self.is_closed() {
+            return read_variant(self, visitor);
+        }
         self.enter::<V::Value>()?;
         self.nested(|reader| visitor.visit_enum(reader))
     }
 
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Failure> {
-        invalid("a type that must be told from the bytes cannot travel")
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Box<Failure>> {
+        match self.is_closed() {
+            true if is_kept::<V::Value>() => self.kept(|reader| read_any(reader, visitor)),
+            true => read_any(self, visitor),
+            false => Err(Box::new(Failure::Undescribed)),
+        }
     }
 
-    fn deserialize_identifier<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Failure> {
-        invalid("a type with fields in any order cannot travel")
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Box<Failure>> {
+        self.deserialize_any(visitor)
     }
 
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Failure> {
-        invalid("a type with fields to be passed over cannot travel")
+    fn deserialize_ignored_any<V: Visitor<'de>>(
+        self,
+        visitor: V,
+    ) -> Result<V::Value, Box<Failure>> {
+        self.deserialize_any(visitor)
     }
 
     fn is_human_readable(&self) -> bool {

@@ -2,8 +2,9 @@
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
 
-use super::Failure;
+use super::failure::Failure;
 use super::reader::{Reader, SIZE_A_STEP};
+use super::stack::SMALL;
 
 /// How many elements a collection may make room for ahead. It does so before it says how large they are, so that this
 /// much is not charged before the first of them.
@@ -19,6 +20,8 @@ pub(super) struct Elements<'e, 'r, 'b, 's, const HEAP: bool> {
     paid: u64,
     /// Whether it is yet to be paid for, for elements or keys, and for values.
     unpaid: [bool; 2],
+    /// They hold nothing but plain values.
+    leaves: bool,
 }
 
 /// Fields of a struct or tuple.
@@ -40,12 +43,21 @@ impl<'e, 'r, 'b, 's, const HEAP: bool> Elements<'e, 'r, 'b, 's, HEAP> {
             ahead,
             paid: 0,
             unpaid: [HEAP; 2],
+            leaves: false,
+        }
+    }
+
+    /// Elements that hold nothing but plain values.
+    pub(super) fn of_leaves(reader: &'e mut Reader<'r, 'b, 's>, left: usize) -> Self {
+        Self {
+            leaves: true,
+            ..Self::new(reader, left)
         }
     }
 
     /// Pays for one that takes `size` bytes; for the first of its kind, also for those that there may be room for.
     #[inline]
-    fn pay(&mut self, kind: usize, size: u64) -> Result<(), Failure> {
+    fn pay(&mut self, kind: usize, size: u64) -> Result<(), Box<Failure>> {
         if self.unpaid[kind] {
             self.unpaid[kind] = false;
             let all = size.saturating_mul(self.ahead as u64);
@@ -60,7 +72,11 @@ impl<'e, 'r, 'b, 's, const HEAP: bool> Elements<'e, 'r, 'b, 's, HEAP> {
     }
 
     #[inline]
-    fn read<S: DeserializeSeed<'s>>(&mut self, kind: usize, seed: S) -> Result<S::Value, Failure> {
+    fn read<S: DeserializeSeed<'s>>(
+        &mut self,
+        kind: usize,
+        seed: S,
+    ) -> Result<S::Value, Box<Failure>> {
         let size = size_of::<S::Value>();
         self.reader.step(1 + size / SIZE_A_STEP)?;
         if HEAP {
@@ -70,11 +86,14 @@ impl<'e, 'r, 'b, 's, const HEAP: bool> Elements<'e, 'r, 'b, 's, HEAP> {
         if HEAP && size == 0 {
             return self.read_empty(seed);
         }
+        if HEAP && self.leaves && size <= SMALL {
+            return self.reader.leaves(seed);
+        }
         seed.deserialize(&mut *self.reader)
     }
 
     /// Of elements without size, those without bytes are counted: nothing else bounds them.
-    fn read_empty<S: DeserializeSeed<'s>>(&mut self, seed: S) -> Result<S::Value, Failure> {
+    fn read_empty<S: DeserializeSeed<'s>>(&mut self, seed: S) -> Result<S::Value, Box<Failure>> {
         let before = self.reader.left();
         let value = seed.deserialize(&mut *self.reader)?;
         if self.reader.left() == before {
@@ -84,7 +103,7 @@ impl<'e, 'r, 'b, 's, const HEAP: bool> Elements<'e, 'r, 'b, 's, HEAP> {
     }
 
     #[inline]
-    fn next<S: DeserializeSeed<'s>>(&mut self, seed: S) -> Result<Option<S::Value>, Failure> {
+    fn next<S: DeserializeSeed<'s>>(&mut self, seed: S) -> Result<Option<S::Value>, Box<Failure>> {
         match self.left.checked_sub(1) {
             None => Ok(None),
             Some(left) => {
@@ -96,13 +115,13 @@ impl<'e, 'r, 'b, 's, const HEAP: bool> Elements<'e, 'r, 'b, 's, HEAP> {
 }
 
 impl<'s, const HEAP: bool> SeqAccess<'s> for Elements<'_, '_, '_, 's, HEAP> {
-    type Error = Failure;
+    type Error = Box<Failure>;
 
     #[inline]
     fn next_element_seed<S: DeserializeSeed<'s>>(
         &mut self,
         seed: S,
-    ) -> Result<Option<S::Value>, Failure> {
+    ) -> Result<Option<S::Value>, Box<Failure>> {
         self.next(seed)
     }
 
@@ -112,18 +131,21 @@ impl<'s, const HEAP: bool> SeqAccess<'s> for Elements<'_, '_, '_, 's, HEAP> {
 }
 
 impl<'s, const HEAP: bool> MapAccess<'s> for Elements<'_, '_, '_, 's, HEAP> {
-    type Error = Failure;
+    type Error = Box<Failure>;
 
     #[inline]
     fn next_key_seed<S: DeserializeSeed<'s>>(
         &mut self,
         seed: S,
-    ) -> Result<Option<S::Value>, Failure> {
+    ) -> Result<Option<S::Value>, Box<Failure>> {
         self.next(seed)
     }
 
     #[inline]
-    fn next_value_seed<S: DeserializeSeed<'s>>(&mut self, seed: S) -> Result<S::Value, Failure> {
+    fn next_value_seed<S: DeserializeSeed<'s>>(
+        &mut self,
+        seed: S,
+    ) -> Result<S::Value, Box<Failure>> {
         self.read(VALUE, seed)
     }
 

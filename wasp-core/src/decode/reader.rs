@@ -5,11 +5,21 @@
 //! and is charged for itself. So what lies inline is charged once, with what it lies in.
 
 use serde::Deserialize;
+use virtine_rt::codec::described::Tagged;
+use virtine_rt::codec::plain::{self, Plain};
+use virtine_rt::codec::{DEPTH, ELSEWHERE, Encoding};
 
+use super::budget::Budget;
+use super::elsewhere::{Elsewhere, Name};
+use super::failure::Failure;
+use super::source::Source;
 use super::stack::{Grows, Room};
 use super::statics::Statics;
-use super::{Budget, Failure, MAX_EMPTY_ELEMENTS, Source};
-use crate::watchdog::Ended;
+use crate::base::ended::Ended;
+
+/// How many elements of one value's sequences and maps may take neither bytes nor memory, such as those of a
+/// `Vec<()>`.
+pub(super) const MAX_EMPTY_ELEMENTS: u32 = 1 << 16;
 
 /// Steps between two looks at the clock: an element is one, and so are [`BYTES_A_STEP`] bytes.
 const STEPS: u32 = 4096;
@@ -20,7 +30,10 @@ const BYTES_A_STEP: usize = 16;
 pub(super) const SIZE_A_STEP: usize = 256;
 
 /// Bytes of a text that are checked and copied between two looks at the clock.
-const PIECE: usize = 1 << 20;
+pub(super) const PIECE: usize = 1 << 20;
+
+/// Bytes of a run that are copied ahead of being looked at: as many as the processor's caches keep.
+pub(super) const SCRATCH: usize = 64 << 10;
 
 /// What lies in its place of a collection may be smaller than what it is made of by so much: `Box<str>` is, which is
 /// made of a `String`. Such types are not charged more than they are.
@@ -29,10 +42,34 @@ const CAPACITY: usize = size_of::<usize>();
 /// Memory is taken off the budget in pieces of so many bytes, as long as there are so many.
 const CREDIT: u64 = 4096;
 
+/// Levels of what serde [keeps](Reader::kept), unless the function says how many there may be.
+const KEPT_LEVELS: u32 = 10;
+
+/// Elements in a row.
+#[derive(Clone, Copy)]
+pub(super) enum Run<'b> {
+    /// Among the bytes.
+    Here(&'b [u8]),
+    /// In the guest's memory.
+    There(Name),
+}
+
+impl Run<'_> {
+    /// Bytes.
+    pub(super) const fn length(&self) -> usize {
+        match self {
+            Self::Here(bytes) => bytes.len(),
+            Self::There(name) => name.length as usize,
+        }
+    }
+}
+
 pub(super) struct Reader<'r, 'b, 's> {
-    rest: &'b [u8],
-    /// How many bytes there were.
-    length: usize,
+    pub(super) rest: &'b [u8],
+    /// Each value has a tag.
+    pub(super) described: bool,
+    /// That of the next value has been read.
+    open: bool,
     /// How many levels there may be.
     levels: u32,
     /// How many of them are left.
@@ -49,7 +86,8 @@ pub(super) struct Reader<'r, 'b, 's> {
     steps: u32,
     /// There is no time left, and why.
     ended: Option<Ended>,
-    statics: Statics<'b, 's>,
+    elsewhere: Elsewhere<'b>,
+    pub(super) statics: Statics<'b, 's>,
     budget: &'r mut dyn Budget,
     room: &'r mut Room,
 }
@@ -63,8 +101,45 @@ impl Grows for Reader<'_, '_, '_> {
 /// A [`Failure::Invalid`] in these words.
 #[cold]
 #[inline(never)]
-pub(super) fn invalid<T>(reason: &str) -> Result<T, Failure> {
-    Err(Failure::Invalid(reason.to_owned()))
+pub(super) fn invalid<T>(reason: &str) -> Result<T, Box<Failure>> {
+    Err(Box::new(Failure::Invalid(reason.to_owned())))
+}
+
+impl Tagged for Reader<'_, '_, '_> {
+    type Error = Box<Failure>;
+
+    fn open(&mut self) -> Result<u8, Box<Failure>> {
+        let [tag] = self.array()?;
+        self.open = true;
+        Ok(tag)
+    }
+
+    fn nested<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Box<Failure>>,
+    ) -> Result<T, Box<Failure>> {
+        self.open = false;
+        Self::nested(self, read)
+    }
+}
+
+/// The `char` that these bytes are.
+#[inline]
+pub(super) fn character(bytes: [u8; 4]) -> Result<char, Box<Failure>> {
+    match char::from_u32(u32::from_le_bytes(bytes)) {
+        Some(character) => Ok(character),
+        None => invalid("a character is no Unicode scalar value"),
+    }
+}
+
+/// The `bool` that this byte is.
+#[inline]
+pub(super) fn truth(byte: [u8; 1]) -> Result<bool, Box<Failure>> {
+    match byte {
+        [0] => Ok(false),
+        [1] => Ok(true),
+        _ => invalid("a bool is neither 0 nor 1"),
+    }
 }
 
 impl<'r, 'b, 's> Reader<'r, 'b, 's> {
@@ -76,7 +151,8 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
     ) -> Self {
         Self {
             rest: source.bytes,
-            length: source.bytes.len(),
+            described: source.encoding == Encoding::Described,
+            open: false,
             levels: source.depth,
             // One for the tuple of all that is handed over together.
             depth: source.depth.saturating_add(1),
@@ -86,6 +162,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
             credit: 0,
             steps: STEPS,
             ended: None,
+            elsewhere: source.elsewhere,
             statics: source.statics,
             budget,
             room,
@@ -94,17 +171,25 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
 
     /// Reads one value, which must be all there is. Its own place is the caller's.
     #[inline]
-    pub(super) fn whole<T: Deserialize<'s>>(&mut self) -> Result<T, Failure> {
+    pub(super) fn whole<T: Deserialize<'s>>(&mut self) -> Result<T, Box<Failure>> {
         self.place = size_of::<T>();
         let value = T::deserialize(&mut *self)?;
         match self.rest.len() {
             0 => Ok(value),
-            left => Err(Failure::Invalid(format!("{left} bytes follow the value"))),
+            left => Err(Box::new(Failure::Invalid(format!(
+                "{left} bytes follow the value"
+            )))),
         }
     }
 
+    /// Whether the next value has a tag that has not been read. From now on, it has not been.
     #[inline]
-    pub(super) fn bytes(&mut self, count: usize) -> Result<&'b [u8], Failure> {
+    pub(super) fn is_closed(&mut self) -> bool {
+        self.described && !std::mem::take(&mut self.open)
+    }
+
+    #[inline]
+    pub(super) fn bytes(&mut self, count: usize) -> Result<&'b [u8], Box<Failure>> {
         if count >= BYTES_A_STEP {
             self.step(count / BYTES_A_STEP)?;
         }
@@ -118,15 +203,10 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
     }
 
     #[inline]
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Failure> {
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Box<Failure>> {
         let mut array = [0; N];
         array.copy_from_slice(self.bytes(N)?);
         Ok(array)
-    }
-
-    #[inline]
-    pub(super) fn peek(&self) -> Option<u8> {
-        self.rest.first().copied()
     }
 
     /// How many bytes are left to read.
@@ -136,91 +216,178 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
     }
 
     #[inline]
-    pub(super) fn length(&mut self) -> Result<usize, Failure> {
-        match usize::try_from(u64::from_le_bytes(self.array()?)) {
-            Ok(length) => Ok(length),
-            Err(_) => invalid("a length is out of range"),
-        }
+    fn word(&mut self) -> Result<u64, Box<Failure>> {
+        Ok(u64::from_le_bytes(self.array()?))
     }
 
-    /// The bytes of a text or of a run of bytes, which follow their length.
+    /// A number of elements, or of bytes; and where these lie, if that is elsewhere.
     #[inline]
-    pub(super) fn run(&mut self) -> Result<&'b [u8], Failure> {
-        let length = self.length()?;
-        self.bytes(length)
+    pub(super) fn length(&mut self) -> Result<(usize, Option<Name>), Box<Failure>> {
+        let word = self.word()?;
+        match word & ELSEWHERE {
+            0 => Ok((word as usize, None)),
+            _ => self.name((word & !ELSEWHERE) as usize),
+        }
     }
 
-    /// The text of the image that the guest says these bytes are, which have just been read.
-    pub(super) fn borrowed(&mut self, bytes: &[u8]) -> Result<Option<&'s str>, Failure> {
-        let position = self.length - self.rest.len() - bytes.len();
-        let skipped = self.statics.skip_to(position as u64)?;
-        self.step(skipped)?;
-        Ok(self.statics.text(position as u64, bytes))
+    #[cold]
+    fn name(&mut self, count: usize) -> Result<(usize, Option<Name>), Box<Failure>> {
+        let (address, length) = (self.word()?, self.word()?);
+        Ok((count, Some(Name { address, length })))
     }
 
-    /// These bytes as text, piece by piece where they are many.
-    pub(super) fn text(&mut self, bytes: &[u8]) -> Result<String, Failure> {
-        self.charge(bytes.len() as u64)?;
-        let mut text = String::with_capacity(bytes.len());
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let (piece, behind) = rest.split_at(rest.len().min(PIECE));
-            let valid = match str::from_utf8(piece) {
-                Ok(valid) => valid,
-                // A character may stand across the end of the piece.
-                Err(error) if error.error_len().is_none() && !behind.is_empty() => {
-                    let valid = piece.get(..error.valid_up_to());
-                    str::from_utf8(valid.unwrap_or_default()).unwrap_or_default()
+    /// Checks that the guest may name this, which is looked at from now on.
+    pub(super) fn check(&mut self, name: Name) -> Result<(), Box<Failure>> {
+        let Name { address, length } = name;
+        self.step(length as usize / BYTES_A_STEP)?;
+        match self.elsewhere.owns(name) {
+            true => Ok(()),
+            false => Err(Box::new(Failure::Invalid(format!(
+                "it names {length} bytes at {address:#x}, which is not the guest's memory"
+            )))),
+        }
+    }
+
+    /// A copy of what is named, kept until the value is there.
+    pub(super) fn copied(&mut self, name: Name) -> Result<&'b [u8], Box<Failure>> {
+        self.check(name)?;
+        if name.length > self.elsewhere.left() {
+            return invalid("it names more bytes in all than its guest has memory");
+        }
+        let mut copy = Vec::new();
+        self.copy_to(&mut copy, name)?;
+        match self.elsewhere.keep(copy) {
+            Some(copy) => Ok(copy),
+            None => invalid("it names more bytes in all than its guest has memory"),
+        }
+    }
+
+    /// Copies what is named, piece by piece.
+    fn copy_to<P: Plain>(&mut self, values: &mut Vec<P>, name: Name) -> Result<(), Box<Failure>> {
+        let length = name.length as usize;
+        values.reserve_exact(length / size_of::<P>());
+        let mut done = 0;
+        while done < length {
+            let piece = PIECE.min(length - done);
+            let elsewhere = &self.elsewhere;
+            let copied = plain::extend_with(values, piece / size_of::<P>(), |place| {
+                elsewhere.copy(name, done, place)
+            });
+            if !copied {
+                return invalid("the bytes of a run are no values of its type");
+            }
+            done += piece;
+            self.pause(length - done)?;
+        }
+        Ok(())
+    }
+
+    /// A sequence of elements of this size each.
+    pub(super) fn run(&mut self, size: usize) -> Result<Run<'b>, Box<Failure>> {
+        let (count, name) = self.length()?;
+        let Some(length) = count.checked_mul(size) else {
+            return invalid("a length is out of range");
+        };
+        match name {
+            None => Ok(Run::Here(self.bytes(length)?)),
+            Some(name) if name.length == length as u64 => {
+                self.check(name)?;
+                Ok(Run::There(name))
+            }
+            Some(_) => invalid("a run is not as long as its elements are"),
+        }
+    }
+
+    /// Reads from `bytes`, all of which must be used, and then goes on where it was.
+    pub(super) fn within<T>(
+        &mut self,
+        bytes: &'b [u8],
+        read: impl FnOnce(&mut Self) -> Result<T, Box<Failure>>,
+    ) -> Result<T, Box<Failure>> {
+        let here = std::mem::replace(&mut self.rest, bytes);
+        let value = read(self);
+        let left = std::mem::replace(&mut self.rest, here).len();
+        let value = value?;
+        match left {
+            0 => Ok(value),
+            left => Err(Box::new(Failure::Invalid(format!(
+                "{left} bytes follow a run"
+            )))),
+        }
+    }
+
+    /// Plain values in a row.
+    pub(super) fn values<P: Plain>(&mut self) -> Result<Vec<P>, Box<Failure>> {
+        let run = self.run(size_of::<P>())?;
+        self.charge(run.length() as u64)?;
+        let mut values = Vec::with_capacity(run.length() / size_of::<P>());
+        match run {
+            Run::There(name) => self.copy_to(&mut values, name)?,
+            Run::Here(mut rest) => {
+                while !rest.is_empty() {
+                    let (piece, behind) = rest.split_at(rest.len().min(PIECE));
+                    if !plain::extend(&mut values, piece) {
+                        return invalid("the bytes of a run are no values of its type");
+                    }
+                    rest = behind;
+                    self.pause(rest.len())?;
                 }
-                Err(_) => return invalid("a text is not UTF-8"),
-            };
-            text.push_str(valid);
-            rest = rest.get(valid.len()..).unwrap_or_default();
-            self.pause(rest)?;
+            }
         }
-        Ok(text)
+        Ok(values)
     }
 
-    /// A copy of these bytes, made piece by piece where they are many.
-    pub(super) fn copy(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Failure> {
-        self.charge(bytes.len() as u64)?;
-        let mut copy = Vec::with_capacity(bytes.len());
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let (piece, behind) = rest.split_at(rest.len().min(PIECE));
-            copy.extend_from_slice(piece);
-            rest = behind;
-            self.pause(rest)?;
+    /// Where plain values lie that are the caller's already: they need no memory.
+    pub(super) fn place_of<P: Plain>(&mut self) -> Result<Option<Name>, Box<Failure>> {
+        let before = self.rest;
+        let (_, name) = self.length()?;
+        self.rest = before;
+        if name.is_none() {
+            return Ok(None);
         }
-        Ok(copy)
+        let Run::There(name) = self.run(size_of::<P>())? else {
+            return Ok(None);
+        };
+        // Whoever takes them checks them once more: so far, nothing that is the caller's is changed.
+        let (mut scratch, mut offset) = (Vec::new(), 0);
+        while !P::ANY && offset < name.length as usize {
+            let length = SCRATCH.min(name.length as usize - offset);
+            self.piece(&mut scratch, name, offset, length)?;
+            if !P::are_values(&scratch) {
+                return invalid("the bytes of a run are no values of its type");
+            }
+            offset += length;
+        }
+        Ok(Some(name))
+    }
+
+    /// A piece of what is named, in place of what `scratch` holds.
+    pub(super) fn piece(
+        &mut self,
+        scratch: &mut Vec<u8>,
+        name: Name,
+        offset: usize,
+        length: usize,
+    ) -> Result<(), Box<Failure>> {
+        scratch.clear();
+        let elsewhere = &self.elsewhere;
+        match plain::extend_with(scratch, length, |place| elsewhere.copy(name, offset, place)) {
+            true => self.look(),
+            false => invalid("a run cannot be copied"),
+        }
     }
 
     /// Looks at the clock between two pieces.
-    fn pause(&mut self, rest: &[u8]) -> Result<(), Failure> {
-        match rest.is_empty() {
-            true => Ok(()),
-            false => self.look(),
-        }
-    }
-
-    pub(super) fn character(&mut self) -> Result<char, Failure> {
-        // As UTF-8: the first byte tells how many follow.
-        let width = match self.peek() {
-            Some(0..0x80) => 1,
-            Some(0x80..0xe0) => 2,
-            Some(0xe0..0xf0) => 3,
-            _ => 4,
-        };
-        let text = str::from_utf8(self.bytes(width)?);
-        match text.ok().and_then(|text| text.chars().next()) {
-            Some(character) => Ok(character),
-            None => invalid("a character is not UTF-8"),
+    pub(super) fn pause(&mut self, left: usize) -> Result<(), Box<Failure>> {
+        match left {
+            0 => Ok(()),
+            _ => self.look(),
         }
     }
 
     /// Starts a value of type `T`: charges it where its place cannot hold it.
     #[inline]
-    pub(super) fn enter<T>(&mut self) -> Result<(), Failure> {
+    pub(super) fn enter<T>(&mut self) -> Result<(), Box<Failure>> {
         let size = size_of::<T>();
         if size > self.place {
             self.step(size / SIZE_A_STEP)?;
@@ -232,7 +399,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
 
     /// As [`Reader::enter`], for a collection, whose length says how much lies elsewhere.
     #[inline]
-    pub(super) fn enter_collection<T>(&mut self) -> Result<(), Failure> {
+    pub(super) fn enter_collection<T>(&mut self) -> Result<(), Box<Failure>> {
         match size_of::<T>() <= self.place + CAPACITY {
             true => Ok(()),
             false => self.enter::<T>(),
@@ -249,8 +416,8 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
     #[inline]
     pub(super) fn nested<T>(
         &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
+        read: impl FnOnce(&mut Self) -> Result<T, Box<Failure>>,
+    ) -> Result<T, Box<Failure>> {
         self.step(1)?;
         let Some(left) = self.depth.checked_sub(1) else {
             return self.too_deep();
@@ -258,36 +425,58 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         self.depth = left;
         let result = match self.room.holds::<T>(left) {
             true => read(self),
-            false => self.elsewhere(left, read)?,
+            false => match self.elsewhere(left, read) {
+                Ok(result) => result,
+                Err(no_stack) => return Err(Box::new(no_stack.into())),
+            },
         };
         self.depth = left + 1;
         result
     }
 
+    /// Reads a value that serde keeps as it is, to make the type of it afterwards, perhaps in several ways. That is
+    /// serde's own code, which asks for no level, no memory and no time, and takes twice as long with each level.
+    pub(super) fn kept<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Box<Failure>>,
+    ) -> Result<T, Box<Failure>> {
+        let (levels, depth) = (self.levels, self.depth);
+        if levels == DEPTH {
+            (self.levels, self.depth) = (KEPT_LEVELS, depth.min(KEPT_LEVELS));
+        }
+        let used = self.depth;
+        let result = read(self);
+        if result.is_ok() {
+            self.levels = levels;
+            self.depth = depth - (used - self.depth);
+        }
+        result
+    }
+
     #[cold]
     #[inline(never)]
-    fn too_deep<T>(&self) -> Result<T, Failure> {
-        Err(Failure::TooDeep {
+    fn too_deep<T>(&self) -> Result<T, Box<Failure>> {
+        Err(Box::new(Failure::TooDeep {
             levels: self.levels,
-        })
+        }))
     }
 
     /// Takes note of an element that takes neither bytes nor memory.
-    pub(super) fn count_empty(&mut self) -> Result<(), Failure> {
+    pub(super) fn count_empty(&mut self) -> Result<(), Box<Failure>> {
         match self.empty.checked_sub(1) {
             Some(left) => {
                 self.empty = left;
                 Ok(())
             }
-            None => Err(Failure::Invalid(format!(
+            None => Err(Box::new(Failure::Invalid(format!(
                 "more than {MAX_EMPTY_ELEMENTS} elements take neither bytes nor memory"
-            ))),
+            )))),
         }
     }
 
     /// Charges memory that is about to be taken.
     #[inline]
-    pub(super) fn charge(&mut self, bytes: u64) -> Result<(), Failure> {
+    pub(super) fn charge(&mut self, bytes: u64) -> Result<(), Box<Failure>> {
         match self.credit.checked_sub(bytes) {
             Some(left) => self.credit = left,
             None => self.take(bytes)?,
@@ -298,7 +487,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
 
     #[cold]
     #[inline(never)]
-    fn take(&mut self, bytes: u64) -> Result<(), Failure> {
+    fn take(&mut self, bytes: u64) -> Result<(), Box<Failure>> {
         let missing = bytes - self.credit;
         if missing < CREDIT && self.budget.take(CREDIT).is_ok() {
             self.credit = CREDIT - missing;
@@ -309,16 +498,16 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
                 self.credit = 0;
                 Ok(())
             }
-            Err(left) => Err(Failure::TooLarge {
+            Err(left) => Err(Box::new(Failure::TooLarge {
                 needed: self.charged.saturating_add(bytes),
                 available: self.charged + self.credit + left,
-            }),
+            })),
         }
     }
 
     /// Takes note of work, and looks at the clock where it was much since the last look.
     #[inline]
-    pub(super) fn step(&mut self, steps: usize) -> Result<(), Failure> {
+    pub(super) fn step(&mut self, steps: usize) -> Result<(), Box<Failure>> {
         match (self.steps as usize).checked_sub(steps) {
             Some(left) => {
                 self.steps = left as u32;
@@ -330,14 +519,14 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
 
     #[cold]
     #[inline(never)]
-    fn look(&mut self) -> Result<(), Failure> {
+    fn look(&mut self) -> Result<(), Box<Failure>> {
         // A type that goes on all the same is told again at its next step.
         self.steps = 0;
         if self.ended.is_none() {
             self.ended = self.budget.check().err();
         }
         match self.ended {
-            Some(ended) => return Err(Failure::Ended(ended)),
+            Some(ended) => return Err(Box::new(Failure::Ended(ended))),
             None => self.steps = STEPS,
         }
         Ok(())

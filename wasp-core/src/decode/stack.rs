@@ -188,13 +188,13 @@ struct Segment {
 unsafe impl Send for Segment {}
 
 thread_local! {
-    static OWN: Own = const { Own(Cell::new(None)) };
+    static OWN: ThreadStack = const { ThreadStack(Cell::new(None)) };
 }
 
 /// The one that a thread keeps.
-struct Own(Cell<Option<Segment>>);
+struct ThreadStack(Cell<Option<Segment>>);
 
-impl Drop for Own {
+impl Drop for ThreadStack {
     fn drop(&mut self) {
         if let Some(segment) = self.0.take() {
             segment.put_by();

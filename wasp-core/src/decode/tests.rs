@@ -9,11 +9,16 @@ use std::thread;
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use virtine_rt::codec::{DEPTH, encode, form};
+use virtine_rt::codec::{DEPTH, Encoding, encode, form};
 
 use super::*;
+use crate::base::ended::Ended;
+use crate::decode::elsewhere::Elsewhere;
+use crate::decode::statics::Statics;
 
 mod memory;
+mod naming;
+mod runs;
 mod statics;
 
 /// So many bytes of memory, and time for as long as a clock says.
@@ -53,7 +58,9 @@ fn encoded<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 fn source(bytes: &[u8], depth: u32) -> Source<'_, 'static> {
     Source {
         bytes,
+        encoding: Encoding::Bare,
         depth,
+        elsewhere: Elsewhere::nowhere(),
         statics: Statics::NONE,
     }
 }
@@ -103,7 +110,7 @@ fn values_come_back() {
 
 #[test]
 fn arrays_and_orderings_travel_in_their_forms() {
-    type Numbers = form::As<form::Array<form::Own>, [u16; 100]>;
+    type Numbers = form::As<form::Array<form::SerdeForm>, [u16; 100]>;
     let array: [u16; 100] = std::array::from_fn(|number| number as u16);
     let numbers: Numbers = decoded(&encoded(&array[..])[8..]).expect("an array");
     assert_eq!(numbers.0, array);
@@ -219,7 +226,7 @@ fn type_without_anything_to_drop_may_nest_as_well() {
 
 const LARGE: usize = 1 << 20;
 
-type Large = form::As<form::Array<form::Own>, [u8; LARGE]>;
+type Large = form::As<form::Array<form::SerdeForm>, [u8; LARGE]>;
 
 #[derive(Deserialize)]
 struct LargeNode {
@@ -253,7 +260,8 @@ fn large_values_behind_boxes_overflow_no_small_stack() {
 
 #[test]
 fn clock_is_asked_now_and_then() {
-    let elements = vec![1_u8; 100_000];
+    let elements = vec![Some(1_u8); 100_000];
+    let bytes = vec![1_u8; 8 << 20];
     let text = "x".repeat(8 << 20);
     let nested = [vec![1; 100_000], vec![0]].concat();
     let looks = Cell::new(0);
@@ -261,9 +269,11 @@ fn clock_is_asked_now_and_then() {
         looks.set(looks.get() + 1);
         true
     });
-    decode::<Vec<u8>>(source(&encoded(&elements), DEPTH), &mut budget, |_| Ok(()))
+    decode::<Vec<Option<u8>>>(source(&encoded(&elements), DEPTH), &mut budget, |_| Ok(()))
         .expect("a value");
     assert!(looks.take() >= 20);
+    decode::<Vec<u8>>(source(&encoded(&bytes), DEPTH), &mut budget, |_| Ok(())).expect("a value");
+    assert!(looks.take() >= 7);
     decode::<String>(source(&encoded(&text), DEPTH), &mut budget, |_| Ok(())).expect("a value");
     assert!(looks.take() >= 7);
     decode::<Counted>(source(&nested, 200_000), &mut budget, |_| Ok(())).expect("a value");
@@ -276,7 +286,7 @@ fn clock_is_asked_now_and_then() {
     assert!(looks.take() >= 12);
 
     let mut late = Clocked::new(1 << 30, || false);
-    let bytes = u64::MAX.to_le_bytes();
+    let bytes = (u64::MAX >> 1).to_le_bytes();
     let ended = decode::<Vec<Skipped0>>(source(&bytes, DEPTH), &mut late, |_| Ok(()));
     assert!(
         matches!(ended, Err(Failure::Ended(Ended::TimedOut))),
@@ -356,7 +366,11 @@ fn words_of_an_error_are_few() {
         other => panic!("{other:?}"),
     }
     // Serde quotes what it did not expect.
-    match statics::noted::<&'static str>(&"x".repeat(100_000), b"", |_| {}) {
+    match decode::<&'static str>(
+        source(&encoded(&"x".repeat(100_000)), DEPTH),
+        &mut Clocked::new(MIB, || true),
+        |_| Ok(()),
+    ) {
         Err(Failure::Invalid(reason)) => assert_eq!(reason.len(), 256, "{reason}"),
         other => panic!("{other:?}"),
     }

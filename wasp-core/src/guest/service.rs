@@ -1,38 +1,38 @@
-//! Answers to the hypercalls that a `#[virtine]` guest returns from.
+//! Serving a guest of the runtime's ABI that asks for something before it has a result.
 
+use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
 
-use super::{Return, until_it_returns};
 use crate::Error;
-use crate::deadline::Deadline;
-use crate::doors::{GuestSpace, HeapEnd, Policy, Refusal, Reply, Session, Stop};
-use crate::hypercalls::Hypercall;
-use crate::layout::Layout;
-use crate::linux::Process;
+use crate::base::refusal::Refusal;
+use crate::guest::layout::Layout;
+use crate::host::dispatch::Session;
+use crate::host::guest_memory::GuestSpace;
+use crate::host::heap_end::HeapEnd;
+use crate::host::policy::Policy;
+use crate::limits::meter::Meter;
+use crate::linux::personality::Linux;
+use crate::linux::process::Process;
 use crate::machine::Machine;
-use crate::memory::GuestMemory;
-use crate::meter::Meter;
-use crate::snapshot::Snapshot;
+use crate::machine::stop::Stop;
+use crate::memory::guest_memory::GuestMemory;
+use crate::service::{self, Completion, Personality, reply_to};
 
 /// What a call is served under.
-pub(crate) struct Terms<'a> {
-    pub(crate) snapshot: &'a Snapshot,
+pub(crate) struct ServiceContext<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) policy: &'a Policy,
-    /// How much time the call has in all, for its errors.
-    pub(crate) limit: Duration,
     pub(crate) meter: Meter,
     /// The files and streams among the arguments.
     pub(crate) handles: Vec<OwnedFd>,
     /// What the guest is as a Linux program, if it is one: as every call finds it, and as this one has it
-    /// from its first system call on.
+    /// from its first request on.
     pub(crate) program: Option<(&'a Process, &'a mut Option<Process>)>,
 }
 
 /// How a call that was served came back.
 pub(crate) struct Served {
-    pub(crate) exit: Return,
+    pub(crate) completion: Completion,
     /// What the guest was refused last.
     pub(crate) refusal: Option<Refusal>,
     /// What the call has left.
@@ -42,90 +42,89 @@ pub(crate) struct Served {
 impl Served {
     /// A call that needed no service.
     #[inline]
-    pub(crate) const fn at_once(exit: Return, meter: Meter) -> Self {
+    pub(crate) const fn at_once(stop: Stop, meter: Meter) -> Self {
         Self {
-            exit,
+            completion: Completion::Stopped(stop),
             refusal: None,
             meter,
         }
     }
 }
 
-/// Answers the guest that has stopped with `exit` and lets it go on, until it stops for something else.
+/// Answers the guest that has stopped, and lets it go on, until it stops for something else.
 ///
-/// Not inlined: a call that opens no door is not to carry any of this with it.
+/// Not inlined: a call that asks for nothing is not to carry any of this with it.
 #[cold]
 pub(crate) fn serve(
     machine: &mut Machine,
-    mut exit: Return,
-    terms: Terms<'_>,
+    stop: Stop,
+    context: ServiceContext<'_>,
 ) -> Result<Served, Error> {
-    let Terms {
-        snapshot,
+    let ServiceContext {
         layout,
         policy,
-        limit,
         meter,
         handles,
-        mut program,
-    } = terms;
+        program,
+    } = context;
     // Such a guest's heap is its own to manage, and takes all there is.
     let heap = HeapEnd::new(layout.heap_end, layout.heap_end);
     let meter = meter.in_machine(machine.slot());
     let mut session = Session::new(policy.clone(), heap, meter);
     session.adopt(handles)?;
-    loop {
-        let process = program
-            .as_mut()
-            .map(|(given, own)| own.get_or_insert_with(|| given.clone()));
-        match (exit, process) {
-            (Return::Hypercall { number, arguments }, process) => {
-                let memory = machine.memory_mut();
-                let call = Hypercall { number, arguments };
-                let reply = match process {
-                    Some(process) => session.answer(call, &mut process.own(memory)),
-                    None => session.answer(call, &mut Space { memory, layout }),
-                };
-                match reply {
-                    Reply::Answer(answer) => machine.answer(answer),
-                    // A call that ends so has no result.
-                    Reply::Exit | Reply::Unknown => {
-                        exit = Return::Hypercall { number, arguments };
-                        break;
-                    }
-                    Reply::Refused(refusal) => return Err(refusal.into()),
-                    Reply::HostFunction { function, reason } => {
-                        return Err(Error::HostFunction { function, reason });
-                    }
-                    Reply::Ended(ended) => return Err(Error::ended(ended, limit)),
-                }
-            }
-            (Return::SystemCall, Some(process)) => {
-                let blueprint = &layout.blueprint;
-                if let Some(end) = process.answer_in(machine, blueprint, &mut session)? {
-                    exit = Return::of(end, process)?;
-                    break;
-                }
-            }
-            (other, _) => {
-                exit = other;
-                break;
-            }
+    let completion = match program {
+        Some((given, own)) => {
+            let mut linux = Linux {
+                process: own.get_or_insert_with(|| given.clone()),
+                session: &mut session,
+                makes_hypercalls: true,
+            };
+            service::serve(&mut linux, machine, stop)
         }
-        exit = go_on(machine, snapshot, session.meter().deadline())?;
-    }
+        None => {
+            let session = &mut session;
+            service::serve(&mut Plain { layout, session }, machine, stop)
+        }
+    }?;
     let (meter, refusal) = session.into_parts();
     Ok(Served {
-        exit,
+        completion,
         refusal,
         meter,
     })
 }
 
-/// Lets the guest go on.
-fn go_on(machine: &mut Machine, snapshot: &Snapshot, deadline: &Deadline) -> Result<Return, Error> {
-    let stop = snapshot.resume(machine, deadline)?;
-    until_it_returns(machine, stop, |machine| snapshot.resume(machine, deadline))
+/// The host's face to a guest that makes hypercalls alone.
+struct Plain<'a> {
+    layout: &'a Layout,
+    session: &'a mut Session,
+}
+
+impl Personality for Plain<'_> {
+    type Guest = Machine;
+    type Stop = Stop;
+    type End = Completion;
+
+    fn answer(
+        &mut self,
+        machine: &mut Machine,
+        stop: Stop,
+    ) -> Result<ControlFlow<Completion>, Error> {
+        Ok(match stop {
+            Stop::Hypercall(call) => {
+                let memory = machine.memory_mut();
+                let layout = self.layout;
+                let reply = self.session.answer(call, &mut Space { memory, layout });
+                reply_to(call, reply, machine)
+            }
+            Stop::Interrupted => ControlFlow::Continue(()),
+            other => ControlFlow::Break(Completion::Stopped(other)),
+        })
+    }
+
+    fn resume(&mut self, machine: &mut Machine) -> Result<Stop, Error> {
+        machine.resume(self.session.meter().deadline())
+    }
 }
 
 /// What of the memory is the guest's own.
@@ -135,26 +134,21 @@ struct Space<'a> {
 }
 
 impl GuestSpace for Space<'_> {
-    fn readable(&self, address: u64, length: u64) -> Option<&[u8]> {
-        (self.readable_from(address) >= length)
-            .then(|| self.memory.bytes(address, length))
-            .flatten()
-    }
-
     fn readable_from(&self, address: u64) -> u64 {
         let end = self.layout.mapped_up_to(address, false);
         end.map_or(0, |end| end - address)
     }
 
-    fn fill(
-        &mut self,
-        address: u64,
-        length: u64,
-        fill: &mut dyn FnMut(&mut [u8]) -> Result<u64, Stop>,
-    ) -> Option<Result<u64, Stop>> {
-        let end = self.layout.mapped_up_to(address, true)?;
-        (end - address >= length)
-            .then(|| self.memory.fill(address, length, fill))
-            .flatten()
+    fn writable_from(&self, address: u64) -> u64 {
+        let end = self.layout.mapped_up_to(address, true);
+        end.map_or(0, |end| end - address)
+    }
+
+    fn read(&self, address: u64, to: &mut [u8]) -> Option<()> {
+        self.memory.read(address, to)
+    }
+
+    fn write(&mut self, address: u64, bytes: &[u8]) -> Option<()> {
+        self.memory.write(address, bytes)
     }
 }

@@ -17,14 +17,12 @@ use std::arch::x86_64::__cpuid;
 use virtine_rt::abi::image::ImageError;
 use virtine_rt::abi::{PAGE_SIZE, USER_BASE};
 
-use super::address_space::{AddressSpace, Protection};
-use super::elf::{ElfError, Executable};
 use crate::Error;
-use crate::arch::descriptors::{Ports, Supervisor};
-use crate::arch::paging::PageTables;
-use crate::blueprint::Blueprint;
+use crate::base::elf_error::ElfError;
+use crate::machine::plan::{Interface, MachinePlan, UserPlan};
+use crate::memory::address_space::{AddressSpace, Protection};
+use crate::memory::elf::Executable;
 
-const SUPERVISOR: Supervisor = Supervisor::new(PAGE_SIZE, Ports::SystemCalls);
 /// No program has more memory than this.
 const MOST: u64 = 4 << 30;
 
@@ -33,7 +31,6 @@ const SMALLEST_REST: u64 = 4 * PAGE_SIZE;
 
 /// Where everything lies.
 pub(crate) struct Layout {
-    pub(crate) blueprint: Blueprint,
     pub(crate) space: AddressSpace,
     pub(crate) heap: u64,
     pub(crate) stack_top: u64,
@@ -93,7 +90,6 @@ impl Layout {
             .map(stack_bottom, stack_top, Protection::DATA)
             .map_err(full)?;
         Ok(Self {
-            blueprint: blueprint(&space, end),
             space,
             heap: image_end,
             stack_top,
@@ -102,16 +98,21 @@ impl Layout {
     }
 }
 
-/// A machine in which this is mapped, with its page tables from `end` on.
-pub(crate) fn blueprint(space: &AddressSpace, end: u64) -> Blueprint {
-    let mut tables = PageTables::new(end, end);
-    tables.scan_from(USER_BASE);
-    for region in space.regions() {
-        if let Some(rights) = region.protection.rights() {
-            tables.map(region.start, region.end, rights);
-        }
+impl Layout {
+    /// The machine of a program that is laid out so.
+    pub(crate) fn plan(&self) -> MachinePlan {
+        plan(&self.space, self.end)
     }
-    Blueprint::ring3(SUPERVISOR, tables)
+}
+
+/// A machine in which this is mapped, and of which nothing else lies below `end`.
+pub(crate) fn plan(space: &AddressSpace, end: u64) -> MachinePlan {
+    MachinePlan::User(UserPlan {
+        regions: space.regions().collect(),
+        monitor: PAGE_SIZE,
+        end,
+        interface: Interface::SystemCalls,
+    })
 }
 
 /// What AT_HWCAP tells: EDX of CPUID's leaf 1.

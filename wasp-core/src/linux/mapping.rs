@@ -2,25 +2,25 @@
 
 use virtine_rt::abi::PAGE_SIZE;
 
-use super::address_space::{AddressSpace, Protection};
-use super::process::{Given, Trouble};
 use crate::Error;
-use crate::arch::paging::PageTables;
-use crate::doors::{GuestSpace, Stop};
-use crate::memory::GuestMemory;
-use crate::meter::Meter;
+use crate::host::guest_memory::GuestSpace;
+use crate::limits::meter::Meter;
+use crate::linux::initial_pages::InitialPages;
+use crate::linux::system_call_error::SystemCallError;
+use crate::machine::mapped_memory::MappedMemory;
+use crate::memory::address_space::{AddressSpace, Protection};
+use crate::memory::guest_memory::GuestMemory;
 
 /// A program's memory while the program stands still.
-pub(crate) struct Pages<'a> {
-    pub(crate) memory: &'a mut GuestMemory,
-    pub(crate) tables: &'a PageTables,
+pub(crate) struct Pages<'a, 'm> {
+    pub(crate) mapped: &'a mut MappedMemory<'m>,
     pub(crate) meter: &'a Meter,
 }
 
 /// The processor's translations are dropped for so much at a time: the kernel looks at each of its pages.
 const DROPPED: u64 = 64 << 20;
 
-impl Pages<'_> {
+impl Pages<'_, '_> {
     /// Has the page tables allow `protection`. `known` tells whether the processor may know of an entry
     /// that was there before; it keeps none of what was not (Intel SDM vol. 3, 5.10.2.3).
     pub(crate) fn set(
@@ -29,19 +29,18 @@ impl Pages<'_> {
         end: u64,
         protection: Protection,
         known: bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), SystemCallError> {
         let mut pieces = self.meter.pieces();
         let mut from = start;
         while from < end {
             let to = end.min(from.saturating_add(pieces.next()? as u64));
-            self.tables
-                .remap(self.memory, from, to, protection.rights());
+            self.mapped.protect(from, to, protection);
             from = to;
         }
         if known {
             for from in (start..end).step_by(DROPPED as usize) {
                 self.meter.check()?;
-                self.memory
+                self.mapped
                     .drop_translations(from, end.min(from + DROPPED))?;
             }
         }
@@ -50,8 +49,13 @@ impl Pages<'_> {
 
     /// Zeroes what may be something else: what the program or the host has written, and what lay there
     /// from the start. All other memory is zero, and not even there.
-    pub(crate) fn clear(&mut self, start: u64, end: u64, given: &Given) -> Result<(), Trouble> {
-        let mut written = self.memory.written_between(start, end);
+    pub(crate) fn clear(
+        &mut self,
+        start: u64,
+        end: u64,
+        given: &InitialPages,
+    ) -> Result<(), SystemCallError> {
+        let mut written = self.mapped.memory().written_between(start, end);
         written.extend(given.pages_between(start, end));
         written.sort_unstable();
         let mut pieces = self.meter.pieces();
@@ -59,9 +63,12 @@ impl Pages<'_> {
         while from < end {
             let to = end.min(from.saturating_add(pieces.next()? as u64));
             for page in (from..to).step_by(PAGE_SIZE as usize) {
-                let is_dirty = self.tables.is_dirty(self.memory, page);
+                let is_dirty = self.mapped.is_dirty(page);
                 if is_dirty || written.binary_search(&page).is_ok() {
-                    let _ = self.memory.write(page, &[0; PAGE_SIZE as usize]);
+                    let _ = self
+                        .mapped
+                        .memory_mut()
+                        .write(page, &[0; PAGE_SIZE as usize]);
                 }
             }
             from = to;
@@ -70,17 +77,16 @@ impl Pages<'_> {
     }
 
     /// Copies pages from `from` to `to`, which do not overlap, as far as they may hold something.
-    pub(crate) fn copy(&mut self, from: u64, to: u64, length: u64) -> Result<(), Trouble> {
+    pub(crate) fn copy(&mut self, from: u64, to: u64, length: u64) -> Result<(), SystemCallError> {
         let mut page = [0; PAGE_SIZE as usize];
         let mut pieces = self.meter.pieces();
         let mut done = 0;
         while done < length {
             let piece_end = length.min(done + pieces.next()? as u64);
             for offset in (done..piece_end).step_by(PAGE_SIZE as usize) {
-                let bytes = self.memory.bytes(from + offset, PAGE_SIZE);
-                page.copy_from_slice(bytes.unwrap_or(&[0; PAGE_SIZE as usize]));
+                let _ = self.mapped.memory().read(from + offset, &mut page);
                 if page.iter().any(|byte| *byte != 0) {
-                    let _ = self.memory.write(to + offset, &page);
+                    let _ = self.mapped.memory_mut().write(to + offset, &page);
                 }
             }
             done = piece_end;
@@ -92,8 +98,7 @@ impl Pages<'_> {
 /// Brings the page tables of a machine from what `now` says to what `initial` does. False, with nothing done,
 /// where that is so much that another machine is to be had for less.
 pub(crate) fn restore(
-    memory: &mut GuestMemory,
-    tables: &PageTables,
+    mapped: &mut MappedMemory<'_>,
     now: &AddressSpace,
     initial: &AddressSpace,
 ) -> Result<bool, Error> {
@@ -106,39 +111,34 @@ pub(crate) fn restore(
         return Ok(false);
     }
     for (start, end, protection) in different {
-        tables.remap(memory, start, end, protection.rights());
-        memory.drop_translations(start, end)?;
+        mapped.protect(start, end, protection);
+        mapped.drop_translations(start, end)?;
     }
     Ok(true)
 }
 
 /// The part of the memory that is the program's own to hand over.
-pub(crate) struct Own<'a> {
+pub(crate) struct LinuxGuestMemory<'a> {
     pub(crate) memory: &'a mut GuestMemory,
     pub(crate) space: &'a AddressSpace,
 }
 
-impl GuestSpace for Own<'_> {
-    fn readable(&self, address: u64, length: u64) -> Option<&[u8]> {
-        (self.readable_from(address) >= length)
-            .then(|| self.memory.bytes(address, length))
-            .flatten()
-    }
-
+impl GuestSpace for LinuxGuestMemory<'_> {
     fn readable_from(&self, address: u64) -> u64 {
         let end = self.space.reach(address, false);
         end.map_or(0, |end| end - address)
     }
 
-    fn fill(
-        &mut self,
-        address: u64,
-        length: u64,
-        fill: &mut dyn FnMut(&mut [u8]) -> Result<u64, Stop>,
-    ) -> Option<Result<u64, Stop>> {
-        let end = self.space.reach(address, true)?;
-        (end - address >= length)
-            .then(|| self.memory.fill(address, length, fill))
-            .flatten()
+    fn writable_from(&self, address: u64) -> u64 {
+        let end = self.space.reach(address, true);
+        end.map_or(0, |end| end - address)
+    }
+
+    fn read(&self, address: u64, to: &mut [u8]) -> Option<()> {
+        self.memory.read(address, to)
+    }
+
+    fn write(&mut self, address: u64, bytes: &[u8]) -> Option<()> {
+        self.memory.write(address, bytes)
     }
 }

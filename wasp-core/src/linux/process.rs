@@ -1,23 +1,16 @@
 //! One Linux program as its host sees it: its mappings, and all that it has set up by system calls.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustix::io::Errno;
-use virtine_rt::abi::PAGE_SIZE;
+use crate::linux::initial_pages::InitialPages;
+use crate::linux::mapping::LinuxGuestMemory;
+use crate::linux::signal_state::SignalState;
+use crate::memory::address_space::AddressSpace;
+use crate::memory::guest_memory::GuestMemory;
 
-use super::address_space::AddressSpace;
-use super::mapping::Own;
-use super::memory::Break;
-use super::signals::Signals;
-use crate::Error;
-use crate::doors::Stop;
-use crate::memory::GuestMemory;
-use crate::watchdog::Ended;
-
-/// The state of a program that is no machine's and no door's.
+/// The state of a program that belongs neither to the machine nor to a capability.
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
     pub(crate) space: AddressSpace,
@@ -26,9 +19,9 @@ pub(crate) struct Process {
     /// What is mapped in a machine that nothing has run in yet.
     pub(crate) initial: Arc<AddressSpace>,
     /// What holds something there.
-    pub(crate) given: Given,
+    pub(crate) given: InitialPages,
     pub(crate) heap: Break,
-    pub(crate) signals: Signals,
+    pub(crate) signals: SignalState,
     /// Bytes of stack and of all memory, for those who ask.
     pub(crate) stack: u64,
     pub(crate) memory: u64,
@@ -42,94 +35,30 @@ pub(crate) struct Process {
     pub(crate) exhausted: Option<u64>,
 }
 
-/// The pages that hold something from the start: runs in ascending order.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Given(pub(crate) Arc<[Range<u64>]>);
-
-impl Given {
-    /// Those from `start` to `end`.
-    pub(crate) fn pages_between(&self, start: u64, end: u64) -> impl Iterator<Item = u64> {
-        self.0.iter().flat_map(move |run| {
-            let inside = run.start.max(start)..run.end.min(end);
-            inside.step_by(PAGE_SIZE as usize)
-        })
-    }
-}
-
-/// One system call, as the registers tell it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SystemCall {
-    pub(crate) number: u64,
-    pub(crate) arguments: [u64; 6],
-}
-
-/// What becomes of a program after a system call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// It goes on, with this in RAX.
-    Answer(u64),
-    /// It goes on, with 0 in RAX and this as FS's base.
-    SetFsBase(u64),
-    /// It goes on with 0 in RAX, once FS's base is at this address.
-    GetFsBase(u64),
-    /// It is done.
-    Exited(i32),
-    /// It has ended itself by a signal.
-    Killed(u8),
-}
-
-/// Why a system call has no result.
-#[derive(Debug)]
-pub(crate) enum Trouble {
-    /// The program is told so, or its call ends.
-    Stop(Stop),
-    /// There is no such system call here.
-    Refused(Errno),
-    /// The host itself failed.
-    Host(Error),
-}
-
-impl From<Errno> for Trouble {
-    fn from(errno: Errno) -> Self {
-        Self::Stop(Stop::Errno(errno))
-    }
-}
-
-impl From<Stop> for Trouble {
-    fn from(stop: Stop) -> Self {
-        Self::Stop(stop)
-    }
-}
-
-impl From<Ended> for Trouble {
-    fn from(ended: Ended) -> Self {
-        Self::Stop(Stop::Ended(ended))
-    }
-}
-
-impl From<Error> for Trouble {
-    fn from(error: Error) -> Self {
-        Self::Host(error)
-    }
+/// Where the heap that `brk` moves the end of starts, and ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Break {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
 }
 
 impl Process {
     /// The memory that is the program's own.
-    pub(crate) fn own<'a>(&'a self, memory: &'a mut GuestMemory) -> Own<'a> {
+    pub(crate) fn own<'a>(&'a self, memory: &'a mut GuestMemory) -> LinuxGuestMemory<'a> {
         let space = &self.space;
-        Own { memory, space }
+        LinuxGuestMemory { memory, space }
     }
 
     /// A program of which this is mapped, and holds what is `given`, with its heap behind its image.
     pub(crate) fn new(
         space: AddressSpace,
-        given: Given,
+        given: InitialPages,
         heap: u64,
         stack: u64,
         memory: u64,
     ) -> Self {
         Self {
-            seed: crate::doors::seed(),
+            seed: crate::host::random::seed(),
             initial: Arc::new(space.clone()),
             space,
             given,
@@ -137,7 +66,7 @@ impl Process {
                 start: heap,
                 end: heap,
             },
-            signals: Signals::default(),
+            signals: SignalState::default(),
             stack,
             memory,
             path: PathBuf::new(),

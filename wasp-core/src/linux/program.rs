@@ -8,26 +8,33 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kvm_bindings::kvm_regs;
 use rustix::fs::{MemfdFlags, OFlags, SeekFrom, fcntl_setfl, memfd_create, seek};
 use rustix::io::{retry_on_intr, write};
 
-use super::elf::Executable;
-use super::layout::Layout;
-use super::names;
-use super::process::{Given, Process};
-use super::run::End;
-use super::stack::Start;
 use crate::Error;
-use crate::arch::registers::USER_RFLAGS;
-use crate::cancel::CancelToken;
-use crate::cleaner::Disposable;
-use crate::deadline::Deadline;
-use crate::doors::{HeapEnd, Policy, Reply, Session};
+use crate::base::exit::Fault;
+use crate::base::hypercall::Hypercall;
+use crate::base::quietly::quietly;
+use crate::base::quota::Quota;
+use crate::base::status::Status;
+use crate::host::dispatch::Session;
+use crate::host::heap_end::HeapEnd;
+use crate::host::policy::Policy;
+use crate::limits::cancel::CancelToken;
+use crate::limits::deadline::Deadline;
+use crate::limits::meter::Meter;
+use crate::linux::initial_pages::InitialPages;
+use crate::linux::layout::Layout;
+use crate::linux::names;
+use crate::linux::personality::Linux;
+use crate::linux::process::Process;
+use crate::linux::stack::Start;
 use crate::machine::Machine;
-use crate::memory::GuestMemory;
-use crate::meter::{Meter, Quota};
-use crate::quietly::quietly;
+use crate::machine::entry::Entry;
+use crate::machine::stop::Stop;
+use crate::memory::elf::Executable;
+use crate::pool::reclaimer::Disposable;
+use crate::service::{self, Completion};
 
 const MEMORY: u64 = 64 << 20;
 const STACK: u64 = 1 << 20;
@@ -63,15 +70,6 @@ pub struct Program {
     stack: u64,
     timeout: Duration,
     cancel: Option<CancelToken>,
-}
-
-/// How a program came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// By `exit` or `exit_group`, with this code, from 0 to 255.
-    Exited(i32),
-    /// By a signal that it sent to itself, as `abort` does.
-    Killed(u8),
 }
 
 /// What is known of a program that has come to its end.
@@ -246,8 +244,8 @@ impl Program {
             arguments: &texts(&self.arguments)?,
             environment: &texts(&self.environment)?,
             executable: &executable,
-            random: crate::doors::seed(),
-            features: super::layout::features(),
+            random: crate::host::random::seed(),
+            features: crate::linux::layout::features(),
             own: [libc::AT_IGNORE, 0],
         };
         let stack = start.lay_out(layout.stack_top);
@@ -259,57 +257,45 @@ impl Program {
                 ),
             });
         }
-        let mut file = layout.blueprint.file()?;
-        for segment in &executable.segments {
-            file.write(segment.address, segment.bytes)?;
-        }
         let rsp = layout.stack_top - stack.len() as u64;
-        file.write(rsp, &stack)?;
-        let memory = GuestMemory::map(&file.contents())?;
-        let mut machine = Disposable::from(Machine::new(memory, &layout.blueprint)?);
+        let contents = executable.contents(&stack, layout.stack_top);
+        let (machine, file) = Machine::prepare(&layout.plan(), contents)?;
+        let mut machine = Disposable::from(machine);
         let token = self.cancel.as_ref();
         let _cancelling = token.map(|token| token.watch(machine.canceller()));
         let meter = Meter::new(deadline, policy.limits(), self.memory).in_machine(machine.slot());
         let mut session = Session::new(policy, HeapEnd::new(0, 0), meter);
-        machine.set_general(kvm_regs {
-            rip: executable.entry,
-            rsp,
-            rflags: USER_RFLAGS,
-            ..Default::default()
-        });
-        let given = Given(file.written().into());
+        let given = InitialPages(file.written().into());
         let mut process = Process::new(layout.space, given, layout.heap, self.stack, self.memory);
         process.path.clone_from(&self.path);
-        let first = layout.blueprint.run(&mut machine, &deadline)?;
-        let end = process.serve(&mut machine, &layout.blueprint, &mut session, first)?;
-        self.finished(end, &process, &mut machine)
+        let entry = Entry::program(executable.entry, rsp);
+        let first = machine.start(&entry, &deadline)?;
+        let mut linux = Linux {
+            process: &mut process,
+            session: &mut session,
+            makes_hypercalls: false,
+        };
+        let completion = service::serve(&mut linux, &mut machine, first)?;
+        self.finished(completion, &process)
     }
 
-    fn finished(
-        &self,
-        end: End,
-        process: &Process,
-        machine: &mut Machine,
-    ) -> Result<Finished, Error> {
+    fn finished(&self, completion: Completion, process: &Process) -> Result<Finished, Error> {
         let limit = self.timeout;
-        let status = match end {
-            End::Exited(code) => Status::Exited(code),
-            End::Killed(signal) => Status::Killed(signal),
-            End::Ended(ended) | End::Over(Reply::Ended(ended)) => {
-                return Err(Error::ended(ended, limit));
-            }
-            End::Fault(fault) => return Err(Error::Fault(fault)),
-            End::Hypercall => {
-                let number = machine.general().rdi;
-                return Err(Error::Fault(crate::exit::Fault::Hypercall { number }));
-            }
-            End::Over(Reply::Refused(refusal)) => return Err(refusal.into()),
-            End::Over(Reply::HostFunction { function, reason }) => {
-                return Err(Error::HostFunction { function, reason });
-            }
-            // No system call is answered so.
-            End::Over(Reply::Answer(_) | Reply::Exit | Reply::Unknown) => {
-                return Err(Error::TimedOut { limit });
+        let status = match completion {
+            Completion::Exited(status) => status,
+            Completion::Failed(error) => return Err(error.into_error(limit)),
+            Completion::Stopped(stop) => {
+                return Err(match stop {
+                    Stop::Ended(ended) => Error::ended(ended, limit),
+                    Stop::Fault(fault) => Error::Fault(fault),
+                    Stop::Hypercall(Hypercall { number, .. }) => {
+                        Error::Fault(Fault::Hypercall { number })
+                    }
+                    // A guest in user mode stops for none of these.
+                    Stop::SystemCall(_) | Stop::Port(_) | Stop::Halted | Stop::Interrupted => {
+                        Error::TimedOut { limit }
+                    }
+                });
             }
         };
         let refused = process.refused.iter();

@@ -3,10 +3,10 @@
 
 use std::ffi::CString;
 
-use super::elf::Executable;
+use crate::memory::elf::Executable;
 
 /// Linux's AT_CLKTCK.
-const TICKS: u64 = virtine_rt::abi::doors::TICKS;
+const TICKS: u64 = virtine_rt::abi::requests::TICKS;
 const PROGRAM_HEADER_SIZE: u64 = 56;
 
 /// What goes on the stack.
@@ -63,7 +63,7 @@ impl Start<'_> {
             header_count,
             ..
         } = *self.executable;
-        let user = super::identity::USER;
+        let user = crate::linux::syscalls::identity::USER;
         [
             [libc::AT_PHDR, headers],
             [libc::AT_PHENT, PROGRAM_HEADER_SIZE],

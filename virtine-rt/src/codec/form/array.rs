@@ -8,7 +8,7 @@ use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::ser::SerializeTuple as _;
 use serde::{Deserializer, Serializer};
 
-use super::{As, AsRef, DecodeAs, EncodeAs};
+use super::wire::{As, AsRef, DecodeAs, EncodeAs};
 
 /// Arrays: the elements, one after the other.
 ///
@@ -55,16 +55,16 @@ impl<'de, T, F: DecodeAs<'de, T>, const N: usize> Visitor<'de> for Elements<F, T
 #[cfg(test)]
 mod tests {
     use super::super::super::{Decoder, encode};
-    use super::super::Own;
+    use super::super::SerdeForm;
     use super::*;
 
-    type Numbers = As<Array<Own>, [u16; 100]>;
+    type Numbers = As<Array<SerdeForm>, [u16; 100]>;
 
     #[test]
     fn any_length_travels_in_serdes_own_form() {
         let array: [u16; 100] = core::array::from_fn(|number| number as u16);
         let mut bytes = Vec::new();
-        encode(&AsRef::<Array<Own>, _>::new(&array), &mut bytes).expect("a Vec takes all");
+        encode(&AsRef::<Array<SerdeForm>, _>::new(&array), &mut bytes).expect("a Vec takes all");
         assert_eq!(bytes.len(), 200);
         let trusted: Numbers = Decoder::new(&bytes).take().expect("an array");
         assert_eq!(trusted.0, array);

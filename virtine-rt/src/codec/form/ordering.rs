@@ -5,7 +5,7 @@ use core::cmp::Ordering;
 use serde::de::Error as _;
 use serde::{Deserialize as _, Deserializer, Serializer};
 
-use super::{DecodeAs, EncodeAs};
+use super::wire::{DecodeAs, EncodeAs};
 
 /// An ordering: -1, 0 or 1 in one byte.
 pub struct Ordered;

@@ -9,7 +9,8 @@ use core::marker::PhantomData;
 
 use serde::{Deserializer, Serializer};
 
-use super::{DecodeAs, EncodeAs, List};
+use super::containers::List;
+use super::wire::{DecodeAs, EncodeAs};
 
 /// A reference to one value.
 pub struct Borrowed<F>(PhantomData<F>);
@@ -41,13 +42,13 @@ impl<'de, T, F: DecodeAs<'de, T>> DecodeAs<'de, &'static [T]> for List<F> {
 #[cfg(test)]
 mod tests {
     use super::super::super::{Decoder, encode};
-    use super::super::{As, AsRef, Optional, Own};
+    use super::super::{As, AsRef, Optional, SerdeForm};
     use super::*;
 
     #[test]
     fn references_point_to_copies() {
         let (rows, one) = ([&[1_u32, 2][..], &[3]], &7_u8);
-        type Form = (List<List<Own>>, Optional<Borrowed<Own>>);
+        type Form = (List<List<SerdeForm>>, Optional<Borrowed<SerdeForm>>);
         type Value<'a> = (&'a [&'a [u32]], Option<&'a u8>);
         let value: Value<'_> = (&rows, Some(one));
         let mut bytes = Vec::new();

@@ -3,10 +3,9 @@
 use alloc_crate::string::String;
 use alloc_crate::vec::Vec;
 
-use super::{Metadata, OpenOptions};
+use super::metadata::Metadata;
 use crate::FromHandle;
-use crate::facade::path::Path;
-use crate::guest::door;
+use crate::guest::request;
 use crate::io::{self, IsTerminal, Read, Seek, SeekFrom, Write};
 
 /// As std's: a file of the host's, by a handle that is this call's own.
@@ -25,55 +24,14 @@ impl File {
     /// # Errors
     ///
     /// The host's.
-    pub fn open<P: AsRef<Path>>(path: P) -> io::Result<Self> {
-        OpenOptions::new().read(true).open(path)
-    }
-
-    /// As std's.
-    ///
-    /// # Errors
-    ///
-    /// The host's.
-    pub fn create<P: AsRef<Path>>(path: P) -> io::Result<Self> {
-        OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(path)
-    }
-
-    /// As std's.
-    ///
-    /// # Errors
-    ///
-    /// The host's.
-    pub fn create_new<P: AsRef<Path>>(path: P) -> io::Result<Self> {
-        OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(path)
-    }
-
-    /// As std's.
-    #[must_use]
-    pub const fn options() -> OpenOptions {
-        OpenOptions::new()
-    }
-
-    /// As std's.
-    ///
-    /// # Errors
-    ///
-    /// The host's.
     pub fn metadata(&self) -> io::Result<Metadata> {
-        Ok(Metadata::decode(&door::stat(self.handle)?))
+        Ok(Metadata::decode(&request::stat(self.handle)?))
     }
 
     /// Bytes from here to the end, if the host tells: how much room reading them takes.
     fn rest(&self) -> usize {
         let length = self.metadata().map_or(0, |metadata| metadata.len());
-        let position = door::seek(self.handle, 0, 1).unwrap_or(0);
+        let position = request::seek(self.handle, 0, 1).unwrap_or(0);
         usize::try_from(length.saturating_sub(position)).unwrap_or(0)
     }
 }
@@ -86,13 +44,13 @@ impl FromHandle for File {
 
 impl Drop for File {
     fn drop(&mut self) {
-        let _ = door::close(self.handle);
+        let _ = request::close(self.handle);
     }
 }
 
 impl Read for &File {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(door::read(self.handle, buffer)?)
+        Ok(request::read(self.handle, buffer)?)
     }
 
     /// In one hypercall for all that is there, and one that finds the end.
@@ -119,7 +77,7 @@ impl Read for &File {
 
 impl Write for &File {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(door::write(self.handle, bytes)?)
+        Ok(request::write(self.handle, bytes)?)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -134,7 +92,7 @@ impl Seek for &File {
             SeekFrom::Current(offset) => (offset, 1),
             SeekFrom::End(offset) => (offset, 2),
         };
-        Ok(door::seek(self.handle, offset, whence)?)
+        Ok(request::seek(self.handle, offset, whence)?)
     }
 }
 
@@ -170,6 +128,6 @@ impl Seek for File {
 
 impl IsTerminal for File {
     fn is_terminal(&self) -> bool {
-        door::is_terminal(self.handle)
+        request::is_terminal(self.handle)
     }
 }

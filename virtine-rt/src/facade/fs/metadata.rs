@@ -1,6 +1,6 @@
 //! `Metadata`, as far as the host tells it.
 
-use crate::abi::doors::{STAT_SIZE, stat};
+use crate::abi::requests::{STAT_SIZE, stat};
 use crate::io;
 use crate::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,9 +1,10 @@
 //! `OpenOptions`.
 
-use super::{File, c_path};
-use crate::abi::doors::open as flag;
+use super::c_path::c_path;
+use super::file::File;
+use crate::abi::requests::open as flag;
 use crate::facade::path::Path;
-use crate::guest::door;
+use crate::guest::request;
 use crate::io;
 
 /// As std's.
@@ -53,7 +54,7 @@ impl OpenOptions {
     /// The host's, or the options contradict each other.
     pub fn open<P: AsRef<Path>>(&self, path: P) -> io::Result<File> {
         let path = c_path(path.as_ref())?;
-        Ok(File::new(door::open(&path, self.flags()?, 0o666)?))
+        Ok(File::new(request::open(&path, self.flags()?, 0o666)?))
     }
 
     /// As std: to make or empty a file, it must be written.
@@ -84,3 +85,46 @@ const INVALID: io::Error = io::Error::message(
     io::ErrorKind::InvalidInput,
     "invalid combination of options",
 );
+
+impl File {
+    /// As std's.
+    ///
+    /// # Errors
+    ///
+    /// The host's.
+    pub fn open<P: AsRef<Path>>(path: P) -> io::Result<Self> {
+        OpenOptions::new().read(true).open(path)
+    }
+
+    /// As std's.
+    ///
+    /// # Errors
+    ///
+    /// The host's.
+    pub fn create<P: AsRef<Path>>(path: P) -> io::Result<Self> {
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(path)
+    }
+
+    /// As std's.
+    ///
+    /// # Errors
+    ///
+    /// The host's.
+    pub fn create_new<P: AsRef<Path>>(path: P) -> io::Result<Self> {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(path)
+    }
+
+    /// As std's.
+    #[must_use]
+    pub const fn options() -> OpenOptions {
+        OpenOptions::new()
+    }
+}

@@ -5,7 +5,7 @@ use alloc_crate::string::{String, ToString as _};
 use core::{error, fmt, result};
 
 use super::os;
-use crate::guest::door::Errno;
+use crate::guest::request::Errno;
 
 /// As std's.
 pub type Result<T> = result::Result<T, Error>;

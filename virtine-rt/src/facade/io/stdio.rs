@@ -1,6 +1,6 @@
 //! The standard streams, as far as the virtine's policy has them lead anywhere.
 //!
-//! Output whose door is closed is dropped, as std drops it where the stream is closed: ordinary code
+//! Output that is not granted is dropped, as std drops it if the stream is closed: ordinary code
 //! that prints works. Standard output is held back until there is much of it, it is flushed, or the
 //! call ends, since each write is a way out of the virtual machine and back.
 
@@ -10,8 +10,8 @@ use core::cell::{Cell, UnsafeCell};
 use core::{fmt, mem};
 
 use super::{BufRead, Lines, Read, Result, Sink, Write};
-use crate::abi::doors::handle;
-use crate::guest::door;
+use crate::abi::requests::handle;
+use crate::guest::request;
 
 /// How much of it is held back.
 const HELD_BACK: usize = 8 * 1024;
@@ -49,14 +49,14 @@ impl Held {
     }
 
     fn write(&self, bytes: &[u8]) -> Result<usize> {
-        if !door::is_heard(handle::STDOUT) {
+        if !request::is_heard(handle::STDOUT) {
             return Ok(bytes.len());
         }
         if self.bytes().len() + bytes.len() > HELD_BACK {
             self.flush()?;
         }
         match bytes.len() > HELD_BACK {
-            true => Ok(door::write(handle::STDOUT, bytes)?),
+            true => Ok(request::write(handle::STDOUT, bytes)?),
             false => {
                 self.bytes().extend_from_slice(bytes);
                 Ok(bytes.len())
@@ -70,7 +70,7 @@ impl Held {
         let mut written = 0;
         let mut result = Ok(());
         while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
-            match door::write(handle::STDOUT, rest) {
+            match request::write(handle::STDOUT, rest) {
                 Ok(count) => written += count,
                 Err(error) => {
                     result = Err(error.into());
@@ -96,7 +96,7 @@ pub(crate) fn flush_at_end() {
 /// Where a formatting trait returns an error or the stream does, as std's does.
 #[doc(hidden)]
 pub fn print(arguments: fmt::Arguments<'_>) {
-    let printed = match door::is_heard(handle::STDOUT) {
+    let printed = match request::is_heard(handle::STDOUT) {
         true => stdout().write_fmt(arguments),
         false => Sink.write_fmt(arguments),
     };
@@ -170,8 +170,8 @@ outputs! {
 }
 
 fn write_error(bytes: &[u8]) -> Result<usize> {
-    match door::is_heard(handle::STDERR) {
-        true => Ok(door::write(handle::STDERR, bytes)?),
+    match request::is_heard(handle::STDERR) {
+        true => Ok(request::write(handle::STDERR, bytes)?),
         false => Ok(bytes.len()),
     }
 }
@@ -252,7 +252,7 @@ impl BufRead for StdinLock<'_> {
         if self.taken == self.bytes.len() {
             self.taken = 0;
             self.bytes.resize(HELD_BACK, 0);
-            let read = door::read(handle::STDIN, &mut self.bytes);
+            let read = request::read(handle::STDIN, &mut self.bytes);
             self.bytes.truncate(*read.as_ref().unwrap_or(&0));
             read?;
         }
@@ -266,7 +266,7 @@ impl BufRead for StdinLock<'_> {
 
 /// As std's.
 pub trait IsTerminal {
-    /// Whether somebody sits at the other end. Of a stream whose door is closed, nobody does.
+    /// Whether somebody sits at the other end. Of a stream that is not granted, nobody does.
     fn is_terminal(&self) -> bool;
 }
 
@@ -275,7 +275,7 @@ macro_rules! terminals {
         $(
             impl IsTerminal for $stream {
                 fn is_terminal(&self) -> bool {
-                    door::is_terminal($handle)
+                    request::is_terminal($handle)
                 }
             }
         )*

@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{MIB, decoded, encoded, is_too_large, within};
-use crate::decode::{Failure, MAX_EMPTY_ELEMENTS};
+use crate::decode::failure::Failure;
+use crate::decode::reader::MAX_EMPTY_ELEMENTS;
 
 #[test]
 fn memory_is_charged_before_it_is_taken() {

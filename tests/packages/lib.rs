@@ -1,0 +1,3 @@
+//! What the tests of the build helper share.
+
+pub mod support;

@@ -1,0 +1,6 @@
+//! What every other room builds on: errors, commands, files, TOML.
+
+pub(crate) mod command;
+pub(crate) mod error;
+pub(crate) mod files;
+pub(crate) mod toml;

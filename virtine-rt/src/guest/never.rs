@@ -1,0 +1,4 @@
+//! What a call that has ended returns.
+
+/// Nothing, ever.
+pub enum Never {}

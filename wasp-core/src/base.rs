@@ -1,0 +1,17 @@
+//! What every other room builds on: errors, the vocabulary of grants, and small helpers.
+
+pub(crate) mod address;
+pub(crate) mod capability;
+pub(crate) mod caught;
+pub(crate) mod elf_error;
+pub(crate) mod ended;
+pub(crate) mod error;
+pub(crate) mod excerpt;
+pub(crate) mod exit;
+pub(crate) mod fork;
+pub(crate) mod hypercall;
+pub(crate) mod quietly;
+pub(crate) mod quota;
+pub(crate) mod refusal;
+pub(crate) mod status;
+pub(crate) mod sync;

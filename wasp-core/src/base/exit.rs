@@ -1,0 +1,276 @@
+//! Why a vCPU stopped.
+
+use std::fmt;
+
+/// Why [`Virtine::run`](crate::Virtine::run) came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Exit {
+    /// The guest accessed an I/O port other than [`EXIT_PORT`](crate::EXIT_PORT). Whoever runs it
+    /// answers by registers and memory, and runs it again.
+    Hypercall {
+        /// The port.
+        port: u16,
+        /// `out` or `in`.
+        direction: Direction,
+        /// Bytes of one access: 1, 2 or 4.
+        width: u8,
+        /// Accesses that the one instruction made: more than 1 for `rep outs` and `rep ins` only.
+        count: u32,
+        /// The value of the first `out`, zero-extended; 0 for `in`.
+        data: u32,
+    },
+    /// The guest wrote to [`EXIT_PORT`](crate::EXIT_PORT).
+    Exited,
+    /// The guest executed `hlt`. Run again, it goes on behind it.
+    Halted,
+    /// A signal for this thread interrupted the run. Run again, the guest goes on.
+    Interrupted,
+    /// The guest did something from which it cannot go on.
+    Faulted {
+        /// What it did.
+        cause: Fault,
+    },
+    /// The deadline passed. Run again, the guest goes on with a new one.
+    TimedOut,
+    /// A [`Canceller`](crate::Canceller) ended the run. Run again, the guest goes on.
+    Cancelled,
+}
+
+/// Which way an access to a port goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// `out`: from the guest.
+    Out,
+    /// `in`: to the guest. It reads zeros; to answer otherwise, set AL, AX or EAX afterwards.
+    In,
+}
+
+/// What a guest did that ended it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// A CPU exception in the guest's own code.
+    Exception(Exception),
+    /// An access to an I/O port other than the hypercall's, or to that one in another form.
+    Port {
+        /// The port.
+        port: u16,
+        /// Bytes of one access.
+        width: usize,
+    },
+    /// A hypercall that does not exist or does not belong here.
+    Hypercall {
+        /// Its number.
+        number: u64,
+    },
+    /// A pointer handed to the host that does not lie in the guest's memory.
+    Pointer {
+        /// The address.
+        address: u64,
+        /// Bytes that were to be there.
+        length: u64,
+    },
+    /// An access to a guest-physical address that no memory backs.
+    Mmio {
+        /// The address.
+        address: u64,
+    },
+    /// A fault while a fault was being delivered; the processor gave up.
+    TripleFault,
+    /// KVM had to emulate an instruction, and could not.
+    Emulation {
+        /// The instruction's bytes, and some behind it, where KVM tells them.
+        bytes: Vec<u8>,
+    },
+    /// The processor refused the registers that the guest was to start with.
+    FailedEntry {
+        /// Its reason (Intel SDM vol. 3, 27.7; AMD APM vol. 2, appendix C).
+        reason: u64,
+    },
+    /// KVM could not go on.
+    Kvm {
+        /// KVM's exit in its own words.
+        reason: String,
+    },
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exception(exception) => exception.fmt(f),
+            Self::Port { port, width } => {
+                write!(f, "forbidden access of {width} bytes to i/o port {port:#x}")
+            }
+            Self::Hypercall { number } => write!(f, "hypercall {number:#x} does not exist here"),
+            Self::Pointer { address, length } => {
+                write!(
+                    f,
+                    "{length} bytes at {address:#x} do not lie in the guest's memory"
+                )
+            }
+            Self::Mmio { address } => write!(f, "access to {address:#x}, which no memory backs"),
+            Self::TripleFault => f.write_str("triple fault"),
+            Self::Emulation { bytes } => {
+                write!(f, "kvm cannot emulate the instruction {bytes:02x?}")
+            }
+            Self::FailedEntry { reason } => {
+                write!(
+                    f,
+                    "the processor refused the registers (reason {reason:#x})"
+                )
+            }
+            Self::Kvm { reason } => write!(f, "unexpected exit of KVM: {reason}"),
+        }
+    }
+}
+
+/// A CPU exception (Intel SDM vol. 3, table 7-1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Exception {
+    /// Vector, 0 to 31.
+    pub vector: u8,
+    /// The error code that the processor pushed; 0 for vectors that have none.
+    pub error_code: u64,
+    /// Address of the instruction.
+    pub rip: u64,
+    /// Stack pointer at that time.
+    pub rsp: u64,
+    /// For a page fault, the address that was accessed.
+    pub address: u64,
+    /// Where in its source the instruction is: in functions with `#[virtine]`, as long as the folder in which
+    /// they were built is there.
+    pub place: Option<Box<Place>>,
+}
+
+/// Where in its source an instruction is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The function's path in its crate.
+    pub function: String,
+    /// The source file.
+    pub file: String,
+    /// The line in it, from 1.
+    pub line: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            function,
+            file,
+            line,
+        } = self;
+        write!(f, "in `{function}`, {file}:{line}")
+    }
+}
+
+impl Exception {
+    pub(crate) const INVALID_INSTRUCTION: u8 = 6;
+    const PAGE_FAULT: u8 = 14;
+
+    /// Whether it is a page fault of ring 3's on a page that no table maps (Intel SDM vol. 3, figure
+    /// 5-12: bit 0 tells of a violation of rights, bit 2 of ring 3).
+    pub(crate) const fn is_page_not_present(&self) -> bool {
+        self.vector == Self::PAGE_FAULT && self.error_code & 0b101 == 0b100
+    }
+
+    const fn name(&self) -> &'static str {
+        match self.vector {
+            0 => "division error",
+            1 => "debug exception",
+            3 => "breakpoint",
+            4 => "overflow",
+            5 => "bound range exceeded",
+            Self::INVALID_INSTRUCTION => "invalid instruction",
+            7 => "device not available",
+            8 => "double fault",
+            10 => "invalid TSS",
+            11 => "segment not present",
+            12 => "stack fault",
+            13 => "general protection fault",
+            Self::PAGE_FAULT => "page fault",
+            16 => "x87 floating-point exception",
+            17 => "alignment check",
+            19 => "SIMD floating-point exception",
+            _ => "exception",
+        }
+    }
+
+    /// What a page fault's error code says of the access (Intel SDM vol. 3, figure 5-12).
+    const fn access(&self) -> &'static str {
+        match (self.error_code & 0x10 != 0, self.error_code & 2 != 0) {
+            (true, _) => "execution",
+            (_, true) => "write",
+            _ => "read",
+        }
+    }
+}
+
+impl fmt::Display for Exception {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            vector,
+            error_code,
+            rip,
+            address,
+            ..
+        } = self;
+        match *vector {
+            Self::PAGE_FAULT => {
+                let access = self.access();
+                write!(f, "page fault on {access} of {address:#x} at {rip:#x}")?;
+            }
+            _ => {
+                let name = self.name();
+                write!(
+                    f,
+                    "{name} (vector {vector}, error code {error_code:#x}) at {rip:#x}"
+                )?;
+            }
+        }
+        match &self.place {
+            Some(place) => write!(f, " {place}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_fault_tells_access_and_address() {
+        let fault = Exception {
+            vector: 14,
+            error_code: 6,
+            rip: 0x20_0010,
+            rsp: 0,
+            address: 0x10,
+            place: None,
+        };
+        assert_eq!(fault.to_string(), "page fault on write of 0x10 at 0x200010");
+    }
+
+    #[test]
+    fn other_exceptions_tell_name_and_code() {
+        let fault = Exception {
+            vector: 13,
+            error_code: 0x18,
+            rip: 0x20_0010,
+            rsp: 0,
+            address: 0,
+            place: Some(Box::new(Place {
+                function: "parse".to_owned(),
+                file: "src/lib.rs".to_owned(),
+                line: 7,
+            })),
+        };
+        assert_eq!(
+            fault.to_string(),
+            "general protection fault (vector 13, error code 0x18) at 0x200010 in `parse`, src/lib.rs:7"
+        );
+    }
+}

@@ -1,0 +1,31 @@
+//! What a call may have only so much of.
+
+use std::fmt;
+
+/// Something of which one call may have only so much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Quota {
+    /// Bytes read from files and streams.
+    BytesRead,
+    /// Bytes written to files and streams.
+    BytesWritten,
+    /// Bytes written to standard output and standard error together.
+    Output,
+    /// Handles open at a time, without the standard streams'.
+    Handles,
+    /// Hypercalls that the host answers. Beyond that the call ends.
+    Hypercalls,
+}
+
+impl fmt::Display for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BytesRead => "bytes read",
+            Self::BytesWritten => "bytes written",
+            Self::Output => "bytes of output",
+            Self::Handles => "open handles",
+            Self::Hypercalls => "hypercalls",
+        })
+    }
+}

@@ -1,0 +1,76 @@
+//! Why the host does not do what a guest asks for.
+
+use std::fmt;
+
+use rustix::io::Errno;
+
+use crate::base::capability::Capability;
+use crate::base::quota::Quota;
+
+/// Why a guest was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The policy does not grant it. The guest is told `EACCES`.
+    Denied {
+        /// The capability that the policy does not grant.
+        capability: Capability,
+        /// What was asked for: a path, a variable's name; empty if the capability covers only one
+        /// thing behind it.
+        argument: String,
+    },
+    /// The policy grants no more of it. The guest is told `EDQUOT`, or `EMFILE` for handles.
+    QuotaExceeded {
+        /// What is used up.
+        quota: Quota,
+        /// How much there was.
+        limit: u64,
+    },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Denied {
+                capability,
+                argument,
+            } if argument.is_empty() => {
+                write!(f, "its policy does not grant `{capability}`")
+            }
+            Self::Denied {
+                capability,
+                argument,
+            } => {
+                write!(
+                    f,
+                    "its policy does not grant `{capability}` for {argument:?}"
+                )
+            }
+            Self::QuotaExceeded { quota, limit } => {
+                write!(f, "its quota of {limit} {quota} is used up")
+            }
+        }
+    }
+}
+
+impl Refusal {
+    /// A capability that is not granted, for this argument.
+    pub(crate) fn denied(capability: Capability, argument: &str) -> Self {
+        Self::Denied {
+            capability,
+            argument: argument.to_owned(),
+        }
+    }
+
+    /// What the guest is told.
+    pub(crate) const fn errno(&self) -> Errno {
+        match self {
+            Self::Denied { .. } => Errno::ACCESS,
+            Self::QuotaExceeded {
+                quota: Quota::Handles,
+                ..
+            } => Errno::MFILE,
+            Self::QuotaExceeded { .. } => Errno::DQUOT,
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! How a program came to its end.
+
+/// How a program came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// By `exit` or `exit_group`, with this code, from 0 to 255.
+    Exited(i32),
+    /// By a signal that it sent to itself, as `abort` does.
+    Killed(u8),
+}

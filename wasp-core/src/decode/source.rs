@@ -1,0 +1,20 @@
+//! Bytes that claim to be one value.
+
+use virtine_rt::codec::Encoding;
+
+use crate::decode::elsewhere::Elsewhere;
+use crate::decode::statics::Statics;
+
+/// Bytes that claim to be one value.
+pub(crate) struct Source<'b, 's> {
+    /// The bytes, all of them.
+    pub(crate) bytes: &'b [u8],
+    /// How they were encoded.
+    pub(crate) encoding: Encoding,
+    /// How many levels they may nest.
+    pub(crate) depth: u32,
+    /// Where the bytes may say that others lie.
+    pub(crate) elsewhere: Elsewhere<'b>,
+    /// The texts that the value may borrow.
+    pub(crate) statics: Statics<'b, 's>,
+}

@@ -1,0 +1,481 @@
+//! One virtine function: encode the arguments into guest memory, run, decode the result from there.
+
+use std::env;
+use std::os::fd::OwnedFd;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use serde::Deserialize;
+use virtine_rt::abi::hypercall;
+use virtine_rt::abi::image::{Entries, Image, Program, Sizes};
+use virtine_rt::abi::requests::grant;
+use virtine_rt::codec::Encoding;
+
+use crate::Error;
+use crate::base::error::Panic;
+use crate::base::excerpt::excerpt;
+use crate::base::exit::Fault;
+use crate::base::fork;
+use crate::base::hypercall::Hypercall;
+use crate::decode::failure::Failure;
+use crate::function::arguments::Arguments;
+use crate::function::pending_result::PendingResult;
+use crate::function::ready::Ready;
+use crate::function::reentry::{self, Inside};
+use crate::function::returned::{Mismatch, Returned};
+use crate::guest::prepared_function::PreparedFunction;
+use crate::guest::protocol::Call;
+use crate::guest::service::{self, Served, ServiceContext};
+use crate::guest::symbolizer::Symbolizer;
+use crate::host::policy::Policy;
+use crate::limits::cancel::CancelToken;
+use crate::limits::deadline::Deadline;
+use crate::limits::meter::Meter;
+use crate::linux::process::Process;
+use crate::machine::Machine;
+use crate::machine::entry::Entry;
+use crate::machine::stop::Stop;
+use crate::pool::{Pool, PooledMachine};
+use crate::service::Completion;
+
+/// Set to anything, every call boots its guest from the image instead of the snapshot. Read once per
+/// function, at its first call.
+pub(crate) const NO_SNAPSHOT: &str = "WASP_NO_SNAPSHOT";
+
+/// What the macro knows of a function.
+#[derive(Debug)]
+pub struct Definition {
+    /// The function's name, for messages.
+    pub name: &'static str,
+    /// The image that `virtine-build` made of it and of the crate's other functions.
+    pub image: &'static &'static [u8],
+    /// The file of the program that this was made of, but for the identity and `.elf` behind.
+    pub program: &'static str,
+    /// Its entries into that.
+    pub entries: &'static [u8],
+    /// Bytes of memory granted.
+    pub memory: u64,
+    /// Bytes of it that are stack.
+    pub stack: u64,
+    /// Bytes of memory that its machines may keep together.
+    pub keep: u64,
+    /// How long one call may run.
+    pub timeout: Duration,
+    /// Whether calls start from a snapshot or boot from the image.
+    pub snapshot: bool,
+    /// What its guests may ask of the host, unless a call says otherwise.
+    pub policy: fn() -> Policy,
+    /// How many levels its result, and what it changes, may nest.
+    pub depth: u32,
+    /// Whether its guest is a program with the real std.
+    pub std: bool,
+}
+
+/// The guest of one of a package's targets, told from those of other targets and packages by `KEY`, and
+/// from that of the same target's unit tests by `TEST`.
+#[derive(Debug)]
+pub struct Guest<const KEY: u64, const TEST: bool>;
+
+/// Where a [`Guest`]'s image is. `Crate` is some type of the crate that implements it: there is one such
+/// type, so that the compiler finds it for `_`.
+pub trait Carries<Crate> {
+    /// The image.
+    const IMAGE: &'static &'static [u8];
+}
+
+/// What one call has otherwise than the attribute says.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options<'a> {
+    /// What its guest may ask of the host, in place of what the attribute grants.
+    pub policy: Option<&'a Policy>,
+    /// By what it can be cancelled.
+    pub cancel: Option<&'a CancelToken>,
+}
+
+/// The handle behind a `#[virtine]` function.
+pub struct Function {
+    definition: Definition,
+    ready: OnceLock<Ready>,
+    /// Held while that is made, so that concurrent first calls make one.
+    making: Mutex<()>,
+    /// How its arguments travel, as far as calls have shown.
+    arguments_encoding: Learned,
+    /// How its result does.
+    result_encoding: Learned,
+    /// Read when a guest faults for the first time.
+    places: OnceLock<Option<Mutex<Symbolizer>>>,
+}
+
+/// How one call in one machine went.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is what every call but a function's first has"
+)]
+enum Attempt<R, C> {
+    /// It has a result.
+    Returned(Returned<R, C>),
+    /// Its arguments must be described. What of them is handed over once is the next attempt's.
+    Undescribed(Vec<OwnedFd>),
+}
+
+/// A call whose arguments lie in the guest's memory.
+struct Sent {
+    entry: Entry,
+    /// The files and streams among them.
+    handles: Vec<OwnedFd>,
+    /// The guest as a Linux program, if the arguments have mappings of their own.
+    program: Option<Process>,
+}
+
+/// How a function's arguments, or its results, must be encoded. It learns this from its calls.
+struct Learned(AtomicBool);
+
+impl Learned {
+    const fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    #[inline]
+    fn get(&self) -> Encoding {
+        match self.0.load(Ordering::Relaxed) {
+            true => Encoding::Described,
+            false => Encoding::Bare,
+        }
+    }
+
+    #[inline]
+    fn learn(&self, encoding: Encoding) {
+        if encoding == Encoding::Described {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Function {
+    /// A handle that costs nothing until its first call.
+    #[must_use]
+    pub const fn new(definition: Definition) -> Self {
+        Self {
+            definition,
+            ready: OnceLock::new(),
+            making: Mutex::new(()),
+            arguments_encoding: Learned::new(),
+            result_encoding: Learned::new(),
+            places: OnceLock::new(),
+        }
+    }
+
+    /// Calls the function in a machine of its own. `encode` is handed a place in the guest's memory
+    /// for the arguments, in their order; and once more where these have to be described. Behind the result, of type
+    /// `R`, the guest returns what it has changed of them, of type `C`, which `accept` must agree to.
+    ///
+    /// # Errors
+    ///
+    /// Whatever kept the guest from returning a result: see [`Error`].
+    pub fn call<R: Deserialize<'static>, C: Deserialize<'static>>(
+        &self,
+        options: Options<'_>,
+        mut encode: impl FnMut(&mut Arguments<'_>),
+        accept: impl Fn(&C) -> Result<(), Mismatch>,
+    ) -> Result<Returned<R, C>, Error> {
+        fork::check()?;
+        reentry::check(self.identity(), self.definition.name)?;
+        if options.cancel.is_some_and(CancelToken::is_cancelled) {
+            return Err(Error::Cancelled);
+        }
+        let ready = self.ready(options.cancel)?;
+        let limit = self.definition.timeout;
+        let loan = ready.pool.get(limit)?;
+        let deadline = Deadline::after(limit);
+        let first = (deadline, self.arguments_encoding.get(), Vec::new());
+        match self.attempt(ready, loan, options, first, &mut encode, &accept)? {
+            Attempt::Returned(returned) => Ok(returned),
+            Attempt::Undescribed(handles) => {
+                let loan = ready.pool.get(deadline.left())?;
+                let again = (deadline, Encoding::Described, handles);
+                match self.attempt(ready, loan, options, again, &mut encode, &accept)? {
+                    Attempt::Returned(returned) => Ok(returned),
+                    Attempt::Undescribed(_) => Err(Error::Fault(Fault::Hypercall {
+                        number: hypercall::UNDESCRIBED,
+                    })),
+                }
+            }
+        }
+    }
+
+    fn identity(&self) -> usize {
+        ptr::from_ref(self).addr()
+    }
+
+    /// One call in one machine: encode the arguments, run, serve, decode the result.
+    #[inline]
+    fn attempt<R: Deserialize<'static>, C: Deserialize<'static>>(
+        &self,
+        ready: &Ready,
+        mut loan: PooledMachine,
+        options: Options<'_>,
+        (deadline, encoding, handles): (Deadline, Encoding, Vec<OwnedFd>),
+        encode: &mut impl FnMut(&mut Arguments<'_>),
+        accept: &impl Fn(&C) -> Result<(), Mismatch>,
+    ) -> Result<Attempt<R, C>, Error> {
+        let Ready {
+            prepared, policy, ..
+        } = ready;
+        let policy = options.policy.unwrap_or(policy);
+        let (machine, snapshot) = loan.split_mut();
+        let _cancelling = options.cancel.map(|token| token.watch(machine.canceller()));
+        let granted = prepared.layout().granted;
+        let meter = Meter::new(deadline, policy.limits(), granted);
+        let place = prepared.boot_if_needed(machine, snapshot, &meter)?;
+        let grants = policy.grants();
+        let sent = self.send(ready, machine, (place, grants), (encoding, handles), encode)?;
+        let Sent {
+            entry,
+            handles,
+            mut program,
+        } = sent;
+        let stop = snapshot.start(machine, &entry, meter.deadline())?;
+        let served = match machine.resume_behind_signals(stop, meter.deadline())? {
+            stop if number_of(&stop) == Some(hypercall::DONE) => Served::at_once(stop, meter),
+            // The guest's word, so it counts for this call alone.
+            stop if number_of(&stop) == Some(hypercall::UNDESCRIBED) => {
+                // Mappings of the arguments' own would have to be taken back.
+                if program.is_none() {
+                    loan.give_back();
+                }
+                return Ok(Attempt::Undescribed(handles));
+            }
+            stop @ (Stop::Hypercall(_) | Stop::SystemCall(_)) => {
+                let _inside = Inside::enter(self.identity());
+                let context = ServiceContext {
+                    layout: prepared.layout(),
+                    policy,
+                    meter,
+                    handles,
+                    program: prepared.process().map(|given| (given, &mut program)),
+                };
+                service::serve(machine, stop, context)?
+            }
+            over => Served::at_once(over, meter),
+        };
+        self.conclude(ready, loan, (policy, program), served, accept)
+    }
+
+    /// Encodes the arguments into the guest's memory.
+    #[inline]
+    fn send(
+        &self,
+        ready: &Ready,
+        machine: &mut Machine,
+        (place, grants): ([u64; 2], u64),
+        (encoding, handles): (Encoding, Vec<OwnedFd>),
+        encode: &mut impl FnMut(&mut Arguments<'_>),
+    ) -> Result<Sent, Error> {
+        let prepared = &ready.prepared;
+        let known = (encoding, handles);
+        let arguments = Arguments::encode(machine.memory_mut(), place, known, encode);
+        if encoding == Encoding::Bare {
+            // The types' own code has shown it, here.
+            self.arguments_encoding.learn(arguments.encoding());
+        }
+        let grants = grants
+            | (arguments.encoding() as u64 * grant::DESCRIBED_ARGUMENTS)
+            | (self.result_encoding.get() as u64 * grant::DESCRIBED_RESULT);
+        let (length, handles) = arguments.finish(prepared.layout().granted)?;
+        let [start, _] = place;
+        Ok(Sent {
+            program: prepared.map_argument_overflow(machine, [start, length])?,
+            entry: prepared.call(start, length, grants),
+            handles,
+        })
+    }
+
+    /// What comes of a call whose guest has been served.
+    #[inline]
+    fn conclude<R: Deserialize<'static>, C: Deserialize<'static>>(
+        &self,
+        ready: &Ready,
+        mut loan: PooledMachine,
+        (policy, mut program): (&Policy, Option<Process>),
+        served: Served,
+        accept: &impl Fn(&C) -> Result<(), Mismatch>,
+    ) -> Result<Attempt<R, C>, Error> {
+        let Served {
+            completion,
+            refusal,
+            meter,
+        } = served;
+        let arguments = match completion {
+            Completion::Stopped(Stop::Hypercall(Hypercall {
+                number: hypercall::DONE,
+                arguments,
+            })) => arguments,
+            Completion::Stopped(Stop::Hypercall(Hypercall {
+                number: hypercall::UNDESCRIBED,
+                ..
+            })) => return Ok(Attempt::Undescribed(Vec::new())),
+            other => {
+                let exhausted = program.and_then(|program| program.exhausted);
+                return Err(match self.failure(ready, &loan, exhausted, other) {
+                    Error::Panicked(panic) => Error::Panicked(Panic { refusal, ..panic }),
+                    error => self.with_place(error),
+                });
+            }
+        };
+        let pending = PendingResult {
+            ready,
+            meter: &meter,
+            depth: self.definition.depth,
+        };
+        let mut result = pending.decode(&loan, arguments, accept);
+        if let Err(Failure::Undescribed) = result {
+            self.result_encoding.learn(Encoding::Described);
+            let context = ServiceContext {
+                layout: ready.prepared.layout(),
+                policy,
+                meter: meter.clone(),
+                handles: Vec::new(),
+                program: ready.prepared.process().map(|given| (given, &mut program)),
+            };
+            let _inside = Inside::enter(self.identity());
+            result = match pending.ask_again(&mut loan, context)? {
+                Completion::Stopped(Stop::Hypercall(Hypercall {
+                    number: hypercall::DONE,
+                    arguments,
+                })) => pending.decode(&loan, arguments, accept),
+                other => {
+                    let exhausted = program.and_then(|program| program.exhausted);
+                    return Err(self.failure(ready, &loan, exhausted, other));
+                }
+            };
+        }
+        let limit = self.definition.timeout;
+        let (result, changed) = result.map_err(|failure| no_result(failure, limit))?;
+        Ok(Attempt::Returned(Returned {
+            result,
+            changed,
+            loan,
+            program: program.map(Box::new),
+            depth: self.definition.depth,
+        }))
+    }
+
+    #[cold]
+    fn failure(
+        &self,
+        ready: &Ready,
+        machine: &Machine,
+        exhausted: Option<u64>,
+        completion: Completion,
+    ) -> Error {
+        let call = Call {
+            machine,
+            layout: ready.prepared.layout(),
+            limit: self.definition.timeout,
+            exhausted,
+        };
+        call.failure(completion)
+    }
+
+    /// Adds to a CPU exception where in its source it happened.
+    #[cold]
+    fn with_place(&self, mut error: Error) -> Error {
+        if let Error::Fault(Fault::Exception(exception)) = &mut error {
+            let places = self.places.get_or_init(|| {
+                let Image { id, .. } = Image::parse(self.definition.image).ok()?;
+                Symbolizer::read(self.definition.program, &id).map(Mutex::new)
+            });
+            let place = places.as_ref().and_then(|places| {
+                let places = places.lock().unwrap_or_else(PoisonError::into_inner);
+                places.of(exception.rip)
+            });
+            exception.place = place.map(Box::new);
+        }
+        error
+    }
+
+    /// What a plain call of the function does with an error.
+    ///
+    /// # Panics
+    ///
+    /// Always, with the function's name and the cause.
+    #[track_caller]
+    pub fn fail(&self, error: &Error) -> ! {
+        panic!("virtine `{}` failed: {error}", self.definition.name)
+    }
+
+    fn ready(&self, cancel: Option<&CancelToken>) -> Result<&Ready, Error> {
+        if let Some(ready) = self.ready.get() {
+            return Ok(ready);
+        }
+        let limit = self.definition.timeout;
+        let deadline = Deadline::after(limit);
+        let _only_one = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.ready.get() {
+            Some(ready) => Ok(ready),
+            // Others have tried meanwhile, and have taken all of this one's time.
+            None if deadline.is_past() => Err(Error::TimedOut { limit }),
+            None => {
+                let ready = self.make_ready(cancel)?;
+                Ok(self.ready.get_or_init(|| ready))
+            }
+        }
+    }
+
+    fn make_ready(&self, cancel: Option<&CancelToken>) -> Result<Ready, Error> {
+        let Definition {
+            name,
+            image: file,
+            entries,
+            memory,
+            stack,
+            timeout,
+            snapshot,
+            std,
+            ..
+        } = self.definition;
+        if file.is_empty() {
+            return Err(Error::NotBuilt { function: name });
+        }
+        let image = Image::parse(file)?;
+        let program = Program::new(&image, Entries::parse(entries)?, Sizes { memory, stack })?;
+        let snapshot = snapshot && env::var_os(NO_SNAPSHOT).is_none();
+        let (prepared, snapshot, first) = match std {
+            true => PreparedFunction::of_linux(&program, timeout, cancel)?,
+            false => PreparedFunction::new(&program, snapshot, timeout, cancel)?,
+        };
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        // Some to spare for calls that wait inside the host.
+        let limit = (4 * cores).max(8);
+        Ok(Ready {
+            prepared,
+            pool: Pool::new(snapshot, first, limit, self.definition.keep),
+            policy: (self.definition.policy)(),
+            segments: image.segments,
+        })
+    }
+}
+
+/// The number of the hypercall that a guest has stopped at.
+#[inline]
+const fn number_of(stop: &Stop) -> Option<u64> {
+    match stop {
+        Stop::Hypercall(call) => Some(call.number),
+        _ => None,
+    }
+}
+
+#[cold]
+fn no_result(failure: Failure, limit: Duration) -> Error {
+    match failure {
+        Failure::Ended(ended) => Error::ended(ended, limit),
+        Failure::Place { address, length } => Error::Fault(Fault::Pointer { address, length }),
+        Failure::NoStack(source) => Error::system("mmap of a stack")(source),
+        failure => Error::CorruptResult {
+            reason: excerpt(failure),
+        },
+    }
+}

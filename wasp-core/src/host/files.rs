@@ -1,0 +1,150 @@
+//! Files by their paths: open, what they are, and where symbolic links lead.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags, Stat, fstat, readlinkat};
+use rustix::io::Errno;
+use virtine_rt::abi::requests::open as flag;
+
+use crate::base::capability::Capability;
+use crate::host::open::Open;
+use crate::host::policy::Policy;
+use crate::host::request_error::RequestError;
+use crate::host::roots::{Beneath, Grant};
+
+/// What a guest's `open` flags ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    grant: Grant,
+    flags: OFlags,
+    empties: bool,
+}
+
+impl Wanted {
+    /// Accepts what guests have a use for; the kernel is not asked about the rest.
+    pub(super) fn parse(bits: u64) -> Result<Self, RequestError> {
+        let changing = flag::CREATE | flag::EXCLUSIVE | flag::TRUNCATE | flag::APPEND;
+        // Close-on-exec and large files are what every file is opened with here.
+        let harmless = u64::from((OFlags::CLOEXEC | OFlags::LARGEFILE).bits());
+        // These only narrow down what is opened.
+        let narrowing = u64::from((OFlags::DIRECTORY | OFlags::NOFOLLOW).bits());
+        let access = bits & flag::ACCESS;
+        if bits & !(flag::ACCESS | changing | harmless | narrowing) != 0 || access == flag::ACCESS {
+            return Err(Errno::INVAL.into());
+        }
+        let grant = Grant {
+            read: access != flag::WRITE_ONLY,
+            // To empty or make a file is to write it, whatever else is asked for.
+            write: access != 0 || bits & changing != 0,
+        };
+        let asked = bits & (flag::ACCESS | changing | narrowing);
+        let asked = u32::try_from(asked).unwrap_or_default();
+        // A pipe's other end or a terminal must not keep the host waiting, nor become its own.
+        let flags =
+            OFlags::from_bits_retain(asked) | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        // Who may not write by the handle cannot empty the file by it either.
+        let empties = access != 0 && flags.contains(OFlags::TRUNC);
+        Ok(Self {
+            grant,
+            flags: if empties {
+                flags.difference(OFlags::TRUNC)
+            } else {
+                flags
+            },
+            empties,
+        })
+    }
+
+    /// Whether a file is to be emptied once it is open: the kernel would do it in one piece.
+    pub(super) const fn empties(self) -> bool {
+        self.empties
+    }
+
+    /// The capability that this needs. Writing is the wider one.
+    pub(super) const fn capability(self) -> Capability {
+        match self.grant.write {
+            true => Capability::Write,
+            false => Capability::Read,
+        }
+    }
+}
+
+/// Opens the file; a new one may not run as somebody else, whatever `mode` says.
+pub(super) fn open(
+    policy: &Policy,
+    path: &Path,
+    wanted: Wanted,
+    mode: u64,
+) -> Result<Open, RequestError> {
+    let beneath = find(policy, path, wanted.grant, wanted.capability())?;
+    let mode = Mode::from_raw_mode(mode as u32 & 0o777);
+    let mode = match wanted.flags.contains(OFlags::CREATE) {
+        true => mode,
+        // openat2 insists.
+        false => Mode::empty(),
+    };
+    let file = beneath
+        .open(wanted.flags, mode)
+        .map_err(|errno| out_of_reach(errno, wanted.capability(), path))?;
+    Ok(Open::found(file, wanted.flags)?)
+}
+
+/// What a path leads to, without opening it; with `follow` false, a symbolic link itself.
+pub(super) fn stat(policy: &Policy, path: &Path, follow: bool) -> Result<Stat, RequestError> {
+    let found = locate(policy, path, follow, Grant::READ, Capability::Read)?;
+    Ok(fstat(found)?)
+}
+
+/// What a symbolic link holds.
+pub(super) fn read_link(policy: &Policy, path: &Path) -> Result<Vec<u8>, RequestError> {
+    let link = locate(policy, path, false, Grant::READ, Capability::Read)?;
+    match readlinkat(link, "", Vec::new()) {
+        Ok(target) => Ok(target.into_bytes()),
+        // So the kernel tells it of a descriptor that is no link's.
+        Err(Errno::NOENT) => Err(Errno::INVAL.into()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// A descriptor of what a path leads to, by which nothing is read or written.
+pub(super) fn locate(
+    policy: &Policy,
+    path: &Path,
+    follow: bool,
+    needed: Grant,
+    capability: Capability,
+) -> Result<OwnedFd, RequestError> {
+    let beneath = find(policy, path, needed, capability)?;
+    let nofollow = match follow {
+        true => OFlags::empty(),
+        false => OFlags::NOFOLLOW,
+    };
+    let flags = OFlags::PATH | OFlags::CLOEXEC | nofollow;
+    beneath
+        .open(flags, Mode::empty())
+        .map_err(|errno| out_of_reach(errno, capability, path))
+}
+
+/// The root that a path begins with, if one has these rights.
+pub(super) fn find<'a>(
+    policy: &'a Policy,
+    path: &'a Path,
+    needed: Grant,
+    capability: Capability,
+) -> Result<Beneath<'a>, RequestError> {
+    let found = policy.roots().find(path, needed);
+    found.ok_or_else(|| denied(capability, path))
+}
+
+pub(super) fn denied(capability: Capability, path: &Path) -> RequestError {
+    RequestError::denied(capability, path.to_string_lossy())
+}
+
+/// A way out of a root is not granted.
+pub(super) fn out_of_reach(errno: Errno, capability: Capability, path: &Path) -> RequestError {
+    match errno {
+        Errno::XDEV => denied(capability, path),
+        errno => errno.into(),
+    }
+}

@@ -1,0 +1,302 @@
+//! What Linux programs ask for beyond Wasp's hypercalls: under the same policy, by paths and handles that
+//! the caller has read from the program's memory.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::{Stat, Timestamps, fstat, fsync, ftruncate, futimens};
+use rustix::io::{Errno, pread, pwrite};
+
+use crate::base::capability::Capability;
+use crate::base::ended::Ended;
+use crate::base::quietly::quietly;
+use crate::base::quota::Quota;
+use crate::host::clock;
+use crate::host::directory;
+use crate::host::dispatch::Session;
+use crate::host::files;
+use crate::host::guest_memory::{Access as _, GuestSpace};
+use crate::host::handles::Handle;
+use crate::host::naming;
+use crate::host::open::Open;
+use crate::host::request_error::{Answer, RequestError};
+use crate::host::rights::Rights;
+use crate::host::roots::Grant;
+
+impl Session {
+    /// Opens the file or directory at a path.
+    pub(crate) fn open_at(&mut self, path: &Path, flags: u64, mode: u64) -> Answer {
+        self.open_path(path, flags, mode)
+    }
+
+    /// Gives a file a second name.
+    pub(crate) fn link_paths(&mut self, old: &Path, new: &Path) -> Answer {
+        naming::link(&self.policy, old, new)?;
+        self.written(new)
+    }
+
+    /// Gives a file another name; with `replace`, also one that something else has.
+    pub(crate) fn rename(&mut self, old: &Path, new: &Path, replace: bool) -> Answer {
+        naming::rename(&self.policy, old, new, replace)?;
+        self.written(new)
+    }
+
+    /// Removes the name that a path ends with.
+    pub(crate) fn remove(&mut self, path: &Path) -> Answer {
+        naming::unlink(&self.policy, path)?;
+        self.written(path)
+    }
+
+    /// Makes a directory.
+    pub(crate) fn make_directory(&mut self, path: &Path, mode: u64) -> Answer {
+        naming::make_directory(&self.policy, path, mode)?;
+        self.written(path)
+    }
+
+    /// Removes an empty directory.
+    pub(crate) fn remove_directory(&mut self, path: &Path) -> Answer {
+        naming::remove_directory(&self.policy, path)?;
+        self.written(path)
+    }
+
+    /// Sets the times of what a path leads to.
+    pub(crate) fn stamp(&mut self, path: &Path, follow: bool, times: &Timestamps) -> Answer {
+        naming::stamp(&self.policy, path, follow, times)?;
+        self.written(path)
+    }
+
+    /// Sets the times of what a handle stands for.
+    pub(crate) fn stamp_handle(&mut self, handle: u64, times: &Timestamps) -> Answer {
+        let open = self.opened(handle, Rights::STAMP)?;
+        futimens(open.descriptor(), times)?;
+        Ok(0)
+    }
+
+    fn written(&mut self, path: &Path) -> Answer {
+        self.told.opened(Capability::Write, &path.to_string_lossy());
+        Ok(0)
+    }
+
+    /// What a path leads to.
+    pub(crate) fn stat(&mut self, path: &Path, follow: bool) -> Result<Stat, RequestError> {
+        let found = files::stat(&self.policy, path, follow)?;
+        Ok(self.identities.disguise(found))
+    }
+
+    /// The mode of what a path leads to, where that may be written.
+    pub(crate) fn writable_mode(&mut self, path: &Path, follow: bool) -> Result<u32, RequestError> {
+        let found = files::locate(&self.policy, path, follow, Grant::WRITE, Capability::Write)?;
+        Ok(fstat(found)?.st_mode)
+    }
+
+    /// What a handle stands for. A standard stream that is not granted is not open.
+    pub(crate) fn stat_handle(&mut self, handle: u64) -> Result<Stat, RequestError> {
+        let found = self.handles.look_up(handle, Rights::STAT, &self.policy);
+        match found {
+            Ok(Handle::Open(open)) => Ok(self.identities.disguise(fstat(open.descriptor())?)),
+            _ => Err(Errno::BADF.into()),
+        }
+    }
+
+    /// What the symbolic link at a path holds.
+    pub(crate) fn read_link(&mut self, path: &Path) -> Result<Vec<u8>, RequestError> {
+        files::read_link(&self.policy, path)
+    }
+
+    /// Whether what lies at a path may be read, as far as the policy tells.
+    pub(crate) fn may_read(&self, path: &Path) -> bool {
+        self.policy.roots().hold(path, Grant::READ)
+    }
+
+    /// Whether what lies at a path may be written, as far as the policy tells.
+    pub(crate) fn may_write(&self, path: &Path) -> bool {
+        self.policy.roots().hold(path, Grant::WRITE)
+    }
+
+    /// Whether there is such a handle.
+    pub(crate) fn is_open(&self, handle: u64) -> bool {
+        self.handles.get(handle).is_ok()
+    }
+
+    /// Gives a handle back.
+    pub(crate) fn close(&mut self, handle: u64) -> Answer {
+        self.handles.close(handle, &mut self.meter).map(|()| 0)
+    }
+
+    /// A second number, no lower than `lowest`, for what a handle stands for.
+    pub(crate) fn duplicate(&mut self, handle: u64, lowest: u64) -> Answer {
+        self.handles.duplicate(handle, lowest, &mut self.meter)
+    }
+
+    /// This second number for what a handle stands for.
+    pub(crate) fn duplicate_to(&mut self, handle: u64, to: u64) -> Answer {
+        self.handles.duplicate_to(handle, to, &mut self.meter)
+    }
+
+    /// What a handle may do, as flags of `open`.
+    pub(crate) fn flags(&mut self, handle: u64) -> Answer {
+        let open = self.opened(handle, Rights::NONE)?;
+        Ok(open.rights.flags().bits().into())
+    }
+
+    /// Reads from a handle. A closed standard input is one that is at its end, as std has it as well.
+    pub(crate) fn read_handle(
+        &mut self,
+        memory: &mut dyn GuestSpace,
+        handle: u64,
+        buffer: u64,
+        length: u64,
+    ) -> Answer {
+        self.is_standard_and_closed(handle)?;
+        self.read(memory, handle, buffer, length)
+    }
+
+    /// Writes to a handle. A standard stream that is not granted is not open.
+    pub(crate) fn write_handle(
+        &mut self,
+        memory: &mut dyn GuestSpace,
+        handle: u64,
+        address: u64,
+        length: u64,
+    ) -> Answer {
+        self.is_standard_and_closed(handle)?;
+        self.write(memory, handle, address, length)
+    }
+
+    /// Programs take a stream that is not open for one that nobody wants, and go on. Under a strict policy
+    /// the refusal counts.
+    pub(super) fn is_standard_and_closed(&mut self, handle: u64) -> Result<(), RequestError> {
+        match self.handles.look_up(handle, Rights::NONE, &self.policy) {
+            Err(RequestError::Refused(refusal)) if !self.policy.ends(&refusal) => {
+                Err(Errno::BADF.into())
+            }
+            found => found.map(drop),
+        }
+    }
+
+    /// Reads a file at an offset, which need not be where it stands.
+    pub(crate) fn read_at(
+        &mut self,
+        memory: &mut dyn GuestSpace,
+        handle: u64,
+        [buffer, length, offset]: [u64; 3],
+    ) -> Answer {
+        let open = self.opened(handle, Rights::SEEK | Rights::READ)?;
+        let allowed = self.meter.allow(Quota::BytesRead, length)?;
+        let meter = &self.meter;
+        let count = memory.fill_in_pieces(buffer, allowed, meter, |done, place| {
+            pread(open.descriptor(), place, offset.saturating_add(done as u64))
+        })?;
+        self.meter.take(Quota::BytesRead, count);
+        Ok(count)
+    }
+
+    /// Writes to a file at an offset.
+    pub(crate) fn write_at(
+        &mut self,
+        memory: &mut dyn GuestSpace,
+        handle: u64,
+        [address, length, offset]: [u64; 3],
+    ) -> Answer {
+        let open = self.opened(handle, Rights::SEEK | Rights::APPEND)?;
+        let quota = open.quota;
+        let allowed = self.meter.allow(quota, length)?;
+        let count = memory.take_in_pieces(address, allowed, &self.meter, |done, piece| {
+            let offset = offset.saturating_add(done as u64);
+            quietly(|| pwrite(open.descriptor(), piece, offset))
+        })?;
+        self.meter.take(quota, count);
+        Ok(count)
+    }
+
+    /// Gives a file another length. What is added takes no room, and counts as written all the same.
+    pub(crate) fn set_length(&mut self, handle: u64, length: u64) -> Answer {
+        let open = self.opened(handle, Rights::TRUNCATE)?;
+        let now = open.length()?;
+        let more = length.saturating_sub(now);
+        self.meter.whole(Quota::BytesWritten, more)?;
+        self.resize(&open, now, length)?;
+        Ok(0)
+    }
+
+    /// Gives a file another length than `now`. It becomes shorter in steps: what goes takes the file system its
+    /// time.
+    pub(super) fn resize(&self, open: &Open, now: u64, length: u64) -> Result<(), RequestError> {
+        const STEP: u64 = 16 << 20;
+        let mut at = now;
+        loop {
+            self.meter.check()?;
+            at = length.max(at.saturating_sub(STEP));
+            quietly(|| ftruncate(open.descriptor(), at))?;
+            if at == length {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Has a file's contents reach its disk.
+    pub(crate) fn synchronise(&mut self, handle: u64) -> Answer {
+        let open = self.opened(handle, Rights::SYNCHRONISE)?;
+        self.meter.check()?;
+        fsync(open.descriptor())?;
+        Ok(0)
+    }
+
+    /// Moves where a file is read and written.
+    pub(crate) fn seek(&mut self, handle: u64, offset: u64, whence: u64) -> Answer {
+        self.lseek(handle, offset, whence)
+    }
+
+    /// The next entries of a directory.
+    pub(crate) fn read_directory(
+        &mut self,
+        memory: &mut dyn GuestSpace,
+        handle: u64,
+        buffer: u64,
+        length: u64,
+    ) -> Answer {
+        let open = self.opened(handle, Rights::LIST)?;
+        let allowed = self.meter.allow(Quota::BytesRead, length)?;
+        let identities = &self.identities;
+        let count = memory.fill_once(buffer, allowed, directory::MOST, |place| {
+            directory::read(&open, identities, place)
+        })?;
+        self.meter.take(Quota::BytesRead, count);
+        Ok(count)
+    }
+
+    /// Nanoseconds of one of the ABI's clocks.
+    pub(crate) fn clock(&mut self, which: u64) -> Answer {
+        self.pass(Capability::Clock)?;
+        clock::read(which, self.time)
+    }
+
+    /// Waits, no longer than the call may take.
+    pub(crate) fn sleep(&mut self, time: Duration) -> Answer {
+        self.pass(Capability::Clock)?;
+        self.meter.pause(time)?;
+        Ok(0)
+    }
+
+    /// Waits for what never comes. The call is over with that, so there is no use in letting its time pass.
+    pub(crate) fn sleep_for_ever(&self) -> Answer {
+        self.meter.check()?;
+        Err(Ended::TimedOut.into())
+    }
+
+    /// Random bytes, from the kernel's generator.
+    pub(crate) fn randomness(
+        &mut self,
+        memory: &mut dyn GuestSpace,
+        buffer: u64,
+        length: u64,
+    ) -> Answer {
+        self.pass(Capability::Random)?;
+        self.random(memory, buffer, length)
+    }
+
+    /// Whether random bytes are granted.
+    pub(crate) fn may_be_random(&self) -> bool {
+        self.policy.check(Capability::Random).is_ok()
+    }
+}

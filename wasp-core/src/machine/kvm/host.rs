@@ -1,0 +1,218 @@
+//! `/dev/kvm`: opened, checked and asked for its CPUID once per process.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use kvm_bindings::KVM_MAX_CPUID_ENTRIES;
+use kvm_ioctls::{Cap, Kvm, VcpuFd, VmFd};
+
+use crate::Error;
+use crate::machine::kvm::ioctl;
+use crate::machine::kvm::msrs::ModelRegisters;
+use crate::machine::kvm::x86_64::cpuid::GuestCpu;
+use crate::machine::kvm::x86_64::extended_states::Processor;
+
+const DEVICE: &str = "/dev/kvm";
+
+/// The version that the KVM API document has called stable since Linux 2.6.22.
+const API_VERSION: i32 = 12;
+
+/// What every virtine needs, and since when Linux has it.
+const NEEDED: [(Cap, &str, &str); 3] = [
+    (Cap::UserMemory, "KVM_CAP_USER_MEMORY", "2.6.26"),
+    (Cap::ImmediateExit, "KVM_CAP_IMMEDIATE_EXIT", "4.13"),
+    (Cap::SyncRegs, "KVM_CAP_SYNC_REGS", "4.17"),
+];
+
+/// The host's KVM, with what all machines of the process have in common.
+pub(crate) struct Host {
+    kvm: Kvm,
+    cpu: GuestCpu,
+    /// The model-specific registers that a reset puts back.
+    msrs: OnceLock<ModelRegisters>,
+}
+
+impl Host {
+    /// The process's one handle. An error is not kept: the next call tries again.
+    pub(crate) fn get() -> Result<&'static Self, Error> {
+        static HOST: OnceLock<Host> = OnceLock::new();
+        static OPENING: Mutex<()> = Mutex::new(());
+        if let Some(host) = HOST.get() {
+            return Ok(host);
+        }
+        let _only_one = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+        match HOST.get() {
+            Some(host) => Ok(host),
+            None => Self::open().map(|host| HOST.get_or_init(|| host)),
+        }
+    }
+
+    fn open() -> Result<Self, Error> {
+        let kvm = Kvm::new().map_err(|errno| open_error(errno.errno()))?;
+        if kvm.get_api_version() != API_VERSION {
+            return Err(Error::KvmTooOld {
+                expected: "KVM API version 12",
+                since: "2.6.22",
+            });
+        }
+        check_capabilities(|capability| kvm.check_extension(capability))?;
+        let offered = kvm
+            .get_supported_cpuid(KVM_MAX_CPUID_ENTRIES)
+            .map_err(ioctl::refused("KVM_GET_SUPPORTED_CPUID"))?;
+        Ok(Self {
+            kvm,
+            cpu: GuestCpu::new(&offered, &Processor::of_host()),
+            msrs: OnceLock::new(),
+        })
+    }
+
+    pub(crate) fn create_vm(&self) -> Result<VmFd, Error> {
+        uninterrupted(|| self.kvm.create_vm()).map_err(ioctl::refused("KVM_CREATE_VM"))
+    }
+
+    /// The model-specific registers that are put back after guests in ring 0. Asked of KVM once; for this,
+    /// `vcpu` must be as new.
+    pub(crate) fn msrs(&'static self, vcpu: &VcpuFd) -> Result<&'static ModelRegisters, Error> {
+        match self.msrs.get() {
+            Some(msrs) => Ok(msrs),
+            None => {
+                ModelRegisters::find(&self.kvm, vcpu).map(|msrs| self.msrs.get_or_init(|| msrs))
+            }
+        }
+    }
+
+    /// The processor that guests see.
+    pub(crate) const fn cpu(&self) -> &GuestCpu {
+        &self.cpu
+    }
+}
+
+/// Repeats an operation that a signal has interrupted. A process may have many, of a profiler for
+/// instance, and what a machine is made by can be interrupted anywhere.
+pub(crate) fn uninterrupted<T>(
+    mut operation: impl FnMut() -> Result<T, kvm_ioctls::Error>,
+) -> Result<T, kvm_ioctls::Error> {
+    loop {
+        match operation() {
+            Err(errno) if errno.errno() == libc::EINTR => {}
+            result => return result,
+        }
+    }
+}
+
+/// Whether KVM has what every virtine needs. KVM_CAP_XCRS has been there since Linux 2.6.36, before all others
+/// that are needed: where it alone is missing, the kernel knows of no XSAVE.
+fn check_capabilities(has: impl Fn(Cap) -> bool) -> Result<(), Error> {
+    for (capability, expected, since) in NEEDED {
+        if !has(capability) {
+            return Err(Error::KvmTooOld { expected, since });
+        }
+    }
+    match has(Cap::Xcrs) {
+        true => Ok(()),
+        false => Err(Error::ProcessorLacks {
+            expected: "XSAVE (KVM_CAP_XCRS)",
+        }),
+    }
+}
+
+fn open_error(errno: i32) -> Error {
+    match io::Error::from_raw_os_error(errno) {
+        error if error.kind() == io::ErrorKind::NotFound => Error::KvmMissing,
+        // ENXIO, ENODEV: the node is there, the driver is not.
+        _ if errno == libc::ENXIO || errno == libc::ENODEV => Error::KvmMissing,
+        error if error.kind() == io::ErrorKind::PermissionDenied => Error::KvmDenied {
+            group: group_of(DEVICE),
+        },
+        source => Error::system("open of /dev/kvm")(source),
+    }
+}
+
+/// The name of the group that owns `path`; its number where it has no name.
+fn group_of(path: &str) -> String {
+    let Ok(metadata) = fs::metadata(path) else {
+        return "kvm".to_owned();
+    };
+    let groups = fs::read_to_string("/etc/group").unwrap_or_default();
+    group_name(&groups, metadata.gid()).unwrap_or_else(|| metadata.gid().to_string())
+}
+
+/// Looks a group up in the text of /etc/group: `name:password:number:members`.
+fn group_name(groups: &str, wanted: u32) -> Option<String> {
+    groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(wanted)).then(|| name.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_device_says_how_to_get_it() {
+        for errno in [libc::ENOENT, libc::ENXIO, libc::ENODEV] {
+            let message = open_error(errno).to_string();
+            assert!(message.contains("modprobe"), "{message}");
+        }
+    }
+
+    #[test]
+    fn denied_device_names_the_group_and_the_command() {
+        let error = Error::KvmDenied {
+            group: "kvm".to_owned(),
+        };
+        assert!(
+            error.to_string().contains("sudo usermod -aG kvm $USER"),
+            "{error}"
+        );
+        assert!(matches!(open_error(libc::EACCES), Error::KvmDenied { .. }));
+        assert!(matches!(open_error(libc::EPERM), Error::KvmDenied { .. }));
+    }
+
+    #[test]
+    fn other_failures_keep_the_kernels_words() {
+        let error = open_error(libc::EIO);
+        assert!(
+            error.to_string().starts_with("open of /dev/kvm failed: "),
+            "{error}"
+        );
+        let error = open_error(libc::EMFILE);
+        assert!(matches!(error, Error::TooManyFiles { .. }), "{error}");
+    }
+
+    #[test]
+    fn old_kernel_is_told_what_is_missing() {
+        let error = Error::KvmTooOld {
+            expected: "KVM_CAP_SYNC_REGS",
+            since: "4.17",
+        };
+        assert!(error.to_string().contains("KVM_CAP_SYNC_REGS"), "{error}");
+        assert!(error.to_string().contains("4.17"), "{error}");
+    }
+
+    #[test]
+    fn processor_without_xsave_is_told_from_an_old_kernel() {
+        assert!(check_capabilities(|_| true).is_ok());
+        let error = check_capabilities(|capability| !matches!(capability, Cap::Xcrs));
+        let error = error.expect_err("no XSAVE");
+        assert!(matches!(error, Error::ProcessorLacks { .. }), "{error:?}");
+        let message = error.to_string();
+        assert!(message.contains("processor"), "{message}");
+        assert!(message.contains("XSAVE"), "{message}");
+        assert!(!message.contains("too old"), "{message}");
+        // An old kernel has none either, and that is the reason then.
+        let old = check_capabilities(|capability| matches!(capability, Cap::UserMemory));
+        assert!(matches!(old, Err(Error::KvmTooOld { .. })), "{old:?}");
+    }
+
+    #[test]
+    fn group_is_found_by_number() {
+        let groups = "root:x:0:\nbroken\nkvm:x:106:a,b\n";
+        assert_eq!(group_name(groups, 106).as_deref(), Some("kvm"));
+        assert_eq!(group_name(groups, 7), None);
+    }
+}

@@ -1,0 +1,10 @@
+//! Errors of KVM's ioctls.
+
+use std::io;
+
+use crate::Error;
+
+/// Names the ioctl that the kernel refused, by its name in the KVM API document.
+pub(super) fn refused(operation: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> Error {
+    move |errno| Error::system(operation)(io::Error::from_raw_os_error(errno.errno()))
+}

@@ -1,0 +1,227 @@
+//! The watch over a guest in ring 3: the guest starts through the gate, its page tables grow when it touches new
+//! memory, its exceptions come out as faults, and its accesses to ports as what they ask for.
+
+use kvm_bindings::{kvm_regs, kvm_sregs};
+use virtine_rt::abi::{EXCEPTION_PORT, HYPERCALL_PORT, PAGE_SIZE, SYSTEM_CALL_PORT};
+
+use crate::Error;
+use crate::base::exit::{Direction, Exception, Fault};
+use crate::limits::deadline::Deadline;
+use crate::machine::kvm::vcpu::Vcpu;
+use crate::machine::kvm::vcpu_state::VcpuState;
+use crate::machine::kvm::x86_64::cpuid::GuestCpu;
+use crate::machine::kvm::x86_64::descriptors::{FRAME_WORDS, Ring, Supervisor, flat_segments};
+use crate::machine::kvm::x86_64::gate::{Gate, GateForm};
+use crate::machine::kvm::x86_64::paging::PageTables;
+use crate::machine::kvm::x86_64::registers;
+use crate::machine::kvm::x86_64::system_calls::SystemCalls;
+use crate::machine::plan::Interface;
+use crate::machine::stop::{PortAccess, Stop};
+use crate::memory::guest_memory::GuestMemory;
+use crate::memory::runs::Runs;
+
+/// What ring 3 cannot reach and what holds it there.
+#[derive(Clone, Debug)]
+pub(crate) struct UserModeMonitor {
+    supervisor: Supervisor,
+    tables: PageTables,
+}
+
+/// What the processor left on the exception stack.
+struct Frame {
+    exception: Exception,
+    rflags: u64,
+}
+
+impl UserModeMonitor {
+    pub(crate) const fn new(supervisor: Supervisor, tables: PageTables) -> Self {
+        Self { supervisor, tables }
+    }
+
+    /// What lies in memory at the start: addresses and contents.
+    pub(crate) fn hidden(&self, form: GateForm) -> Vec<(u64, Vec<u8>)> {
+        let mut contents = self.tables.initial();
+        contents.extend(self.supervisor.contents(form));
+        contents
+    }
+
+    /// The special registers to start with.
+    pub(crate) fn special(&self, reset: &kvm_sregs, cpu: &GuestCpu) -> kvm_sregs {
+        registers::user64(reset, cpu, self.tables.root(), &self.supervisor)
+    }
+
+    /// The entry of system calls, where the guest may make them.
+    pub(crate) const fn system_calls(&self) -> Option<SystemCalls> {
+        self.supervisor.system_calls()
+    }
+
+    /// The guest's page tables.
+    pub(crate) const fn tables(&self) -> &PageTables {
+        &self.tables
+    }
+
+    /// The gate's page.
+    #[inline]
+    pub(crate) const fn gate(&self) -> Gate {
+        self.supervisor.gate()
+    }
+
+    /// Adds the pages that the guest has written since the machine was made.
+    #[inline]
+    pub(crate) fn dirty_runs(&self, memory: &GuestMemory, runs: &mut Runs) {
+        self.tables
+            .for_each_dirty(memory, |page| runs.push(page..page + PAGE_SIZE));
+    }
+
+    /// Drops what the guest has written in these pages, and their dirty bits.
+    ///
+    /// A bit that is cleared while a translation lives would miss the next write. Here none does: KVM hears of what the
+    /// host no longer maps (its MMU notifier), and drops its own tables' entries and the processor's translations
+    /// before the guest runs again (Intel SDM vol. 3, 30.4.3; AMD APM vol. 2, 15.16).
+    pub(crate) fn drop_pages(&self, memory: &mut GuestMemory, runs: &Runs) -> Result<(), Error> {
+        memory.discard_runs(runs)?;
+        runs.iter().for_each(|run| self.tables.clean(memory, run));
+        Ok(())
+    }
+
+    /// Starts a guest with `registers` in a machine that another one may have used, and runs it, at
+    /// most until `deadline`; `clean` is the state of all its other registers.
+    ///
+    /// The guest never starts at the instruction that one left by, so KVM drops an `out` that is still
+    /// pending from there without moving RIP. It does not end the shadow of an `sti` then, for which the guest
+    /// starts with interrupts on, whatever its caller has chosen.
+    #[inline]
+    pub(crate) fn start(
+        &self,
+        vcpu: &mut Vcpu,
+        memory: &mut GuestMemory,
+        (clean, registers): (&VcpuState, &kvm_regs),
+        deadline: &Deadline,
+    ) -> Result<Stop, Error> {
+        let gate = self.gate();
+        let (address, start) = gate.start(registers);
+        let _ = memory.put(address, &start);
+        let entry = kvm_regs {
+            rip: gate.base,
+            rflags: registers.rflags | registers::INTERRUPT_FLAG,
+            ..*registers
+        };
+        vcpu.set_general(entry);
+        match self.run(vcpu, memory, deadline)? {
+            Stop::Fault(Fault::Exception(exception)) if gate.is_refused(&exception) => {
+                clean.apply(vcpu)?;
+                vcpu.set_general(kvm_regs {
+                    rip: registers.rip,
+                    ..entry
+                });
+                self.run(vcpu, memory, deadline)
+            }
+            stop => Ok(stop),
+        }
+    }
+
+    /// Runs the guest until it stops for a reason that is not settled here, or until `deadline`.
+    #[inline]
+    pub(crate) fn run(
+        &self,
+        vcpu: &mut Vcpu,
+        memory: &mut GuestMemory,
+        deadline: &Deadline,
+    ) -> Result<Stop, Error> {
+        loop {
+            match vcpu.run(deadline)? {
+                Stop::Port(access) if self.is_exception(vcpu, &access) => {
+                    let frame = self.frame(vcpu, memory)?;
+                    if !self.is_filled_in(memory, &frame.exception) {
+                        return Ok(Stop::Fault(Fault::Exception(frame.exception)));
+                    }
+                    go_on_behind(vcpu, &frame)?;
+                }
+                Stop::Port(access) => return Ok(self.meaning(vcpu, access)),
+                Stop::Halted => return Ok(Stop::Fault(unexpected("hlt in ring 3"))),
+                stop => return Ok(stop),
+            }
+        }
+    }
+
+    /// What the guest asks for by an access to a port.
+    #[inline]
+    fn meaning(&self, vcpu: &mut Vcpu, access: PortAccess) -> Stop {
+        match (self.supervisor.interface(), access) {
+            (Interface::Ports, access) => Stop::Port(access),
+            (_, access) if is_byte_out(&access, HYPERCALL_PORT) => {
+                Stop::Hypercall(vcpu.hypercall())
+            }
+            (Interface::SystemCalls, access) if is_byte_out(&access, SYSTEM_CALL_PORT) => {
+                Stop::SystemCall(vcpu.system_call())
+            }
+            (_, PortAccess { port, width, .. }) => Stop::Fault(Fault::Port {
+                port,
+                width: width.into(),
+            }),
+        }
+    }
+
+    /// Whether a stub reports an exception: no guest can reach one by itself.
+    #[inline]
+    fn is_exception(&self, vcpu: &mut Vcpu, access: &PortAccess) -> bool {
+        access.port == EXCEPTION_PORT && self.supervisor.is_stub(vcpu.general().rip)
+    }
+
+    /// Whether the exception only asked for page tables.
+    fn is_filled_in(&self, memory: &mut GuestMemory, exception: &Exception) -> bool {
+        exception.is_page_not_present() && self.tables.fill(memory, exception.address)
+    }
+
+    /// What the stub left behind. The frame lies in a supervisor page, so it is the processor's word.
+    fn frame(&self, vcpu: &Vcpu, memory: &GuestMemory) -> Result<Frame, Error> {
+        let address = vcpu.special()?.cr2;
+        let mut at = self.supervisor.frame();
+        let [vector, error_code, rip, _cs, rflags, rsp, _ss] = [(); FRAME_WORDS].map(|()| {
+            let word = memory.read_word(at);
+            at += 8;
+            word
+        });
+        let vector = vector as u8;
+        let exception = Exception {
+            place: None,
+            vector,
+            error_code,
+            rip,
+            rsp,
+            address,
+        };
+        Ok(Frame { exception, rflags })
+    }
+}
+
+/// Puts the vCPU back to where the exception found it. KVM's emulator knows no `iretq`, and it is
+/// an emulator that runs ring 0 on hosts without hardware virtualization; so the host returns.
+fn go_on_behind(vcpu: &mut Vcpu, frame: &Frame) -> Result<(), Error> {
+    let [cs, ss] = flat_segments(Ring::User64);
+    let special = vcpu.special()?;
+    vcpu.set_special(&kvm_sregs { cs, ss, ..special })?;
+    let general = *vcpu.general();
+    vcpu.set_general(kvm_regs {
+        rip: frame.exception.rip,
+        rsp: frame.exception.rsp,
+        // Not every host shows IOPL in RFLAGS.
+        rflags: frame.rflags | registers::USER_RFLAGS,
+        ..general
+    });
+    Ok(())
+}
+
+/// One `out` of one byte to `port`, as the runtime makes it.
+const fn is_byte_out(access: &PortAccess, port: u16) -> bool {
+    access.port == port
+        && matches!(access.direction, Direction::Out)
+        && access.width == 1
+        && access.count == 1
+}
+
+fn unexpected(reason: &str) -> Fault {
+    Fault::Kvm {
+        reason: reason.to_owned(),
+    }
+}

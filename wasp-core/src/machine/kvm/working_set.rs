@@ -1,0 +1,296 @@
+//! Which pages a machine's guests use, and which it only holds.
+//!
+//! A page that a guest has written once is dirty in its page tables for good: to clear that while KVM and the processor
+//! may know a translation would lose the next write. So after one call that wrote much, every later one would have all
+//! of it restored. Here it is found out which of these pages are used still; the others are dropped, with all
+//! translations of them.
+
+use std::ops::Range;
+
+use virtine_rt::abi::PAGE_SIZE;
+
+use crate::memory::runs::Runs;
+
+/// With no more pages than these, a machine is small: all of them are restored after each call, and kept.
+pub(crate) const SMALL: u64 = 128;
+
+/// So many calls in a row that leave a page as it is, and it is dropped.
+const PATIENCE: u32 = 4;
+
+/// What is dropped and comes back takes some 200 times as long as to keep it for one call. So where that was a mistake,
+/// the next one takes twice as many calls, up to this.
+const MOST_PATIENCE: u32 = 1024;
+
+/// Runs that are shorter than so many pages are not dropped: each takes a system call.
+const SHORTEST: u64 = 8;
+
+/// The pages of one machine.
+#[derive(Debug)]
+pub(crate) struct WorkingSet {
+    /// Pages that have memory of their own.
+    held: Bits,
+    /// Of these, the ones that were changed in the last calls.
+    used: Bits,
+    /// How many calls these are.
+    calls: u32,
+    /// How many calls it takes to drop what none of them has changed.
+    patience: u32,
+    /// How many pages were dropped last.
+    dropped: u64,
+    /// How many were held then, after that.
+    left: u64,
+    /// How many calls have come since.
+    since: u32,
+}
+
+impl WorkingSet {
+    pub(crate) const fn new() -> Self {
+        Self {
+            held: Bits::new(),
+            used: Bits::new(),
+            calls: 0,
+            patience: PATIENCE,
+            dropped: 0,
+            left: 0,
+            since: 0,
+        }
+    }
+
+    /// How many pages a machine holds that is not small; else none.
+    pub(crate) const fn pages(&self) -> u64 {
+        self.held.count
+    }
+
+    /// Whether a call that has written so many pages need not be looked at.
+    #[inline]
+    pub(crate) const fn is_small_with(&self, pages: u64) -> bool {
+        self.held.count == 0 && pages <= SMALL
+    }
+
+    /// Takes note of the pages that a call had.
+    pub(crate) fn hold(&mut self, runs: &Runs) {
+        runs.iter().for_each(|run| self.held.insert(run));
+        self.since = self.since.saturating_add(1);
+        if self.dropped > 0 {
+            self.judge();
+        }
+    }
+
+    /// Takes note of a page that the call has changed.
+    pub(crate) fn uses(&mut self, page: u64) {
+        self.used.insert_page(page);
+    }
+
+    /// Whether what was dropped has been missed.
+    fn judge(&mut self) {
+        let returned = self.held.count.saturating_sub(self.left);
+        if returned >= self.dropped / 2 {
+            self.patience = (2 * self.patience).min(MOST_PATIENCE);
+            self.dropped = 0;
+        } else if self.since > 4 * self.patience {
+            self.patience = PATIENCE;
+            self.dropped = 0;
+        }
+    }
+
+    /// Ends a call. Gives what is to be dropped: it is then no longer held.
+    pub(crate) fn end_call(&mut self) -> Option<Runs> {
+        self.calls += 1;
+        if self.calls < self.patience {
+            return None;
+        }
+        self.calls = 0;
+        let unused = self.unused();
+        self.used.clear();
+        let pages = unused.pages();
+        if pages < SMALL && pages < self.held.count / 4 {
+            return None;
+        }
+        unused.iter().for_each(|run| self.held.remove(run));
+        if self.held.count <= SMALL {
+            self.held.clear();
+        }
+        (self.dropped, self.left, self.since) = (pages, self.held.count, 0);
+        Some(unused)
+    }
+
+    fn unused(&self) -> Runs {
+        let runs = self.held.without(&self.used);
+        runs.iter()
+            .filter(|run| (run.end - run.start) / PAGE_SIZE >= SHORTEST)
+            .collect()
+    }
+
+    /// Everything has been dropped.
+    pub(crate) fn clear(&mut self) {
+        self.held.clear();
+        self.used.clear();
+        (self.calls, self.dropped) = (0, 0);
+    }
+}
+
+/// A set of pages.
+#[derive(Debug)]
+struct Bits {
+    words: Vec<u64>,
+    /// How many pages there are.
+    count: u64,
+}
+
+impl Bits {
+    const fn new() -> Self {
+        Self {
+            words: Vec::new(),
+            count: 0,
+        }
+    }
+
+    /// The words that a run lies in, each with its bits.
+    fn masks(run: Range<u64>) -> impl Iterator<Item = (usize, u64)> {
+        let (first, end) = (run.start / PAGE_SIZE, run.end / PAGE_SIZE);
+        (first / 64..end.div_ceil(64)).map(move |word| {
+            let from = first.saturating_sub(word * 64).min(64);
+            let to = (end - word * 64).min(64);
+            let below = |bits: u64| {
+                if bits == 64 {
+                    u64::MAX
+                } else {
+                    (1 << bits) - 1
+                }
+            };
+            (word as usize, below(to) & !below(from))
+        })
+    }
+
+    fn insert(&mut self, run: Range<u64>) {
+        let words = (run.end / PAGE_SIZE).div_ceil(64) as usize;
+        if self.words.len() < words {
+            self.words.resize(words, 0);
+        }
+        for (word, mask) in Self::masks(run) {
+            self.count += u64::from((mask & !self.words[word]).count_ones());
+            self.words[word] |= mask;
+        }
+    }
+
+    #[inline]
+    fn insert_page(&mut self, page: u64) {
+        let (word, bit) = (
+            (page / PAGE_SIZE / 64) as usize,
+            1 << (page / PAGE_SIZE % 64),
+        );
+        if self.words.len() <= word {
+            self.words.resize(word + 1, 0);
+        }
+        self.count += u64::from(self.words[word] & bit == 0);
+        self.words[word] |= bit;
+    }
+
+    fn remove(&mut self, run: Range<u64>) {
+        for (word, mask) in Self::masks(run) {
+            self.count -= u64::from((mask & self.words[word]).count_ones());
+            self.words[word] &= !mask;
+        }
+    }
+
+    fn clear(&mut self) {
+        self.words.clear();
+        self.count = 0;
+    }
+
+    /// Those that are not among the `others`.
+    fn without(&self, others: &Self) -> Runs {
+        let others = others.words.iter().copied().chain(std::iter::repeat(0));
+        let left = self
+            .words
+            .iter()
+            .zip(others)
+            .map(|(own, other)| own & !other);
+        let mut runs = Runs::default();
+        for (word, bits) in (0..).zip(left) {
+            let mut bits: u64 = bits;
+            while bits != 0 {
+                let first = u64::from(bits.trailing_zeros());
+                let length = u64::from((bits >> first).trailing_ones());
+                let start = (word * 64 + first) * PAGE_SIZE;
+                runs.push(start..start + length * PAGE_SIZE);
+                bits &= match first + length {
+                    64 => 0,
+                    end => u64::MAX << end,
+                };
+            }
+        }
+        runs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(start: u64, end: u64) -> Range<u64> {
+        start * PAGE_SIZE..end * PAGE_SIZE
+    }
+
+    /// A call that holds some pages and changes some; tells what was dropped.
+    fn call(set: &mut WorkingSet, held: Range<u64>, used: Range<u64>) -> u64 {
+        set.hold(&[held].into_iter().collect());
+        used.step_by(PAGE_SIZE as usize)
+            .for_each(|page| set.uses(page));
+        set.end_call().map_or(0, |runs| runs.pages())
+    }
+
+    #[test]
+    fn bits_are_runs() {
+        let mut bits = Bits::new();
+        for part in [run(3, 5), run(60, 200), run(64, 70), run(255, 257)] {
+            bits.insert(part);
+        }
+        assert_eq!(bits.count, 2 + 140 + 2);
+        bits.remove(run(100, 101));
+        let mut others = Bits::new();
+        others.insert(run(0, 4));
+        let left: Vec<Range<u64>> = bits.without(&others).iter().collect();
+        let expected = [run(4, 5), run(60, 100), run(101, 200), run(255, 257)];
+        assert_eq!(left, expected);
+    }
+
+    #[test]
+    fn what_no_call_changes_any_more_is_dropped_after_few() {
+        let mut set = WorkingSet::new();
+        assert_eq!(call(&mut set, run(0, 8192), run(0, 8192)), 0);
+        let later: Vec<u64> = (0..7)
+            .map(|_| call(&mut set, run(0, 10), run(0, 10)))
+            .collect();
+        // The epoch of the large call ends first.
+        assert_eq!(later, [0, 0, 0, 0, 0, 0, 8182]);
+        assert_eq!(set.pages(), 0);
+        assert!(set.is_small_with(SMALL) && !set.is_small_with(SMALL + 1));
+    }
+
+    #[test]
+    fn what_is_missed_is_kept_longer_each_time() {
+        let mut set = WorkingSet::new();
+        let mut dropped = Vec::new();
+        for number in 0..4000 {
+            // Dirty, and as it was: a guest that writes zeros over zeros.
+            if call(&mut set, run(0, 1000), run(0, 0)) > 0 {
+                dropped.push(number);
+            }
+        }
+        let gaps: Vec<i32> = dropped.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(gaps.is_sorted() && gaps.len() < 12, "{gaps:?}");
+        assert_eq!(gaps.last(), Some(&1024));
+    }
+
+    #[test]
+    fn steady_set_is_never_dropped() {
+        let mut set = WorkingSet::new();
+        for _ in 0..100 {
+            assert_eq!(call(&mut set, run(0, 3000), run(0, 3000)), 0);
+        }
+        assert_eq!(set.pages(), 3000);
+        set.clear();
+        assert_eq!(set.pages(), 0);
+    }
+}

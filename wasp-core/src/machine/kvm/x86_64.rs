@@ -1,0 +1,14 @@
+//! What x86-64 in particular wants of a host that starts guests directly in ring 3 of long mode.
+
+pub(crate) mod cpuid;
+pub(crate) mod descriptors;
+pub(crate) mod extended_states;
+pub(crate) mod gate;
+mod gate_code;
+mod hidden_features;
+pub(crate) mod identity;
+pub(crate) mod paging;
+pub(crate) mod registers;
+mod selectors;
+pub(crate) mod system_calls;
+mod xgetbv;

@@ -1,0 +1,8 @@
+//! The raw API: virtual machines for guests of the caller's own making, and a cache of them.
+
+pub(crate) mod cache;
+pub(crate) mod hypercalls;
+pub(crate) mod mode;
+pub(crate) mod registers;
+pub(crate) mod serve;
+pub(crate) mod virtine;

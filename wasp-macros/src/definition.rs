@@ -1,0 +1,73 @@
+//! The definition of a function for the host: its image and its settings.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use virtine_build::syntax::{Settings, Sizes};
+
+use crate::lookup::Guest;
+use crate::signature::Signature;
+
+/// The value of the function's handle.
+pub(crate) fn definition(
+    signature: &Signature<'_>,
+    settings: &Settings,
+    guest: &Guest,
+) -> TokenStream {
+    let host = signature.host;
+    let name = &signature.function.sig.ident;
+    let name = settings.name.clone().unwrap_or_else(|| name.to_string());
+    let Guest {
+        image,
+        entries,
+        program,
+        ..
+    } = guest;
+    let Sizes { memory, stack } = settings.sizes();
+    let (seconds, nanoseconds) = (settings.timeout.as_secs(), settings.timeout.subsec_nanos());
+    let (snapshot, std) = (settings.snapshot, settings.std);
+    let (depth, keep) = (settings.depth(), settings.keep);
+    let policy = policy(settings, host);
+    quote! {
+        #host::expansion::Function::new(#host::expansion::Definition {
+            name: #name,
+            image: #image,
+            entries: #entries,
+            program: #program,
+            memory: #memory,
+            stack: #stack,
+            keep: #keep,
+            timeout: ::core::time::Duration::new(#seconds, #nanoseconds),
+            snapshot: #snapshot,
+            depth: #depth,
+            std: #std,
+            policy: || #policy,
+        })
+    }
+}
+
+/// The policy in the attribute.
+fn policy(settings: &Settings, host: &TokenStream) -> TokenStream {
+    let grants = settings.allow.iter().flat_map(|grant| {
+        let method = Ident::new(grant.method, Span::call_site());
+        let arguments = &grant.arguments;
+        match grant.method {
+            "env" => vec![quote!(.env([#(#arguments),*]))],
+            _ if arguments.is_empty() => vec![quote!(.#method())],
+            _ => arguments.iter().map(|one| quote!(.#method(#one))).collect(),
+        }
+    });
+    let limits = settings.limits.iter().map(|limit| {
+        let quota = Ident::new(limit.quota, Span::call_site());
+        let most = limit.most;
+        quote!(.limit(#host::Quota::#quota, #most))
+    });
+    let functions = settings.host.iter().map(|path| {
+        let (name, function) = (path.name().unwrap_or_default(), &path.0);
+        // The compiler reports at the function's name what its signature lacks.
+        quote_spanned!(function.span() => .host(#name, #function))
+    });
+    let depth = settings.depth.map(|levels| quote!(.depth(#levels)));
+    let strict = settings.strict.then(|| quote!(.strict()));
+    quote!(#host::Policy::new() #(#grants)* #(#limits)* #(#functions)* #depth #strict)
+}
