@@ -3,35 +3,6 @@
 use packages::support::Package;
 
 #[test]
-fn missing_build_script_is_named() {
-    let package = Package::plain("plain-no-script");
-    package.remove("build.rs");
-    let errors = package.cargo("build").fails().stderr;
-    for part in [
-        "virtine-build",
-        "[build-dependencies]",
-        "build.rs",
-        "src/main.rs:8:",
-    ] {
-        assert!(errors.contains(part), "{part} in {errors}");
-    }
-}
-
-#[test]
-fn build_script_without_the_call_is_told_to_make_it() {
-    let package = Package::plain("plain-idle-script");
-    package.write("build.rs", "fn main() {}\n");
-    let errors = package.cargo("build").fails().stderr;
-    for part in [
-        "call `virtine_build::build()`",
-        "build.rs",
-        "src/main.rs:9:",
-    ] {
-        assert!(errors.contains(part), "{part} in {errors}");
-    }
-}
-
-#[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn guest_error_names_the_users_line_once_and_goes_with_its_cause() {
     let package = Package::copy("reaches-files");

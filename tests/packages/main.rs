@@ -3,4 +3,4 @@
 //! The packages lie beside this file, one folder each. A test copies one out of the repository,
 //! runs cargo on the copy, and looks at what cargo and the program print.
 
-mod errors;
+mod setup;

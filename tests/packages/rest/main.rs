@@ -7,6 +7,8 @@
 mod editor;
 #[path = "../environment.rs"]
 mod environment;
+#[path = "../errors.rs"]
+mod errors;
 #[path = "../language.rs"]
 mod language;
 #[path = "../rebuild.rs"]
