@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Something that a guest may ask of its host, where its [`Policy`](crate::Policy) grants it.
+/// Something that a guest may ask of its host, if its [`Policy`](crate::Policy) grants it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Capability {
@@ -22,9 +22,9 @@ pub enum Capability {
     Env,
     /// To read a file.
     Read,
-    /// To write, make, link, rename or remove a file, or to make or remove a directory.
+    /// To write, create, link, rename or remove a file, or to create or remove a directory.
     Write,
-    /// A function of the host's.
+    /// To call a host function.
     Host,
 }
 
