@@ -81,9 +81,9 @@ pub mod handle {
 pub mod open {
     /// The bits of the access mode: 0 is read, 1 is write, 2 is both.
     pub const ACCESS: u64 = 3;
-    /// To write.
+    /// Write only.
     pub const WRITE_ONLY: u64 = 1;
-    /// To read and to write.
+    /// Read and write.
     pub const READ_WRITE: u64 = 2;
     /// Create the file if it does not exist.
     pub const CREATE: u64 = 0o100;

@@ -6,25 +6,25 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Capability {
-    /// To read from standard input.
+    /// Reading standard input.
     Stdin,
-    /// To write to standard output.
+    /// Writing to standard output.
     Stdout,
-    /// To write to standard error.
+    /// Writing to standard error.
     Stderr,
-    /// To read clocks.
+    /// Reading clocks.
     Clock,
-    /// Random bytes.
+    /// Getting random bytes.
     Random,
-    /// The program's arguments.
+    /// Reading the program's arguments.
     Args,
-    /// A variable of the environment.
+    /// Reading an environment variable.
     Env,
-    /// To read a file.
+    /// Reading a file.
     Read,
-    /// To write, create, link, rename or remove a file, or to create or remove a directory.
+    /// Writing, creating, linking, renaming or removing a file, or creating or removing a directory.
     Write,
-    /// To call a host function.
+    /// Calling a host function.
     Host,
 }
 

@@ -217,7 +217,7 @@ pub enum Error {
         argument: String,
     },
     /// The guest used up one of its policy's quotas. If the policy is not strict, only too many hypercalls end a call.
-    /// For all other quotas, the guest gets an error of its own.
+    /// When any other quota is used up, the guest gets an error.
     #[error("the virtine was stopped: {}", Refusal::QuotaExceeded { quota: *quota, limit: *limit })]
     QuotaExceeded {
         /// The quota that is used up.

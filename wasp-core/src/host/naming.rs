@@ -79,7 +79,7 @@ pub(super) fn remove_directory(policy: &Policy, path: &Path) -> Result<(), Reque
     Ok(unlinkat(directory, name, AtFlags::REMOVEDIR)?)
 }
 
-/// Creates a directory. It is never set-group-ID or sticky by `mode`.
+/// Creates a directory. It is never set-group-ID or sticky, whatever `mode` says.
 pub(super) fn make_directory(policy: &Policy, path: &Path, mode: u64) -> Result<(), RequestError> {
     let mode = Mode::from_raw_mode(mode as u32 & 0o777);
     let beneath = find(policy, path, Grant::WRITE, Capability::Write)?;

@@ -8,29 +8,29 @@ use rustix::io::Errno;
 pub(super) struct Rights(u16);
 
 impl Rights {
-    /// Only to hold it and to close it.
+    /// Only holding and closing it.
     pub(super) const NONE: Self = Self(0);
-    /// To read at its position.
+    /// Reading at its position.
     pub(super) const READ: Self = Self(1);
-    /// To write at its position, which may always be its end.
+    /// Writing at its position, which may always be its end.
     pub(super) const APPEND: Self = Self(1 << 1);
-    /// To change existing contents.
+    /// Changing existing contents.
     pub(super) const WRITE: Self = Self(1 << 2);
-    /// To read and write away from its position, and to move the position.
+    /// Reading and writing away from its position, and moving the position.
     pub(super) const SEEK: Self = Self(1 << 3);
-    /// To change its length.
+    /// Changing its length.
     pub(super) const TRUNCATE: Self = Self(1 << 4);
-    /// To wait until its data is on disk.
+    /// Waiting until its data is on disk.
     pub(super) const SYNCHRONISE: Self = Self(1 << 5);
-    /// To list a directory.
+    /// Listing a directory.
     pub(super) const LIST: Self = Self(1 << 6);
-    /// What only sockets support: peeking, and not blocking.
+    /// Operations that only sockets support: peeking, and not blocking.
     pub(super) const SOCKET: Self = Self(1 << 7);
-    /// To shut down the connection, or to change how it sends.
+    /// Shutting down the connection, or changing how it sends.
     pub(super) const SHUT_DOWN: Self = Self(1 << 8);
-    /// To read its metadata.
+    /// Reading its metadata.
     pub(super) const STAT: Self = Self(1 << 9);
-    /// To set its times.
+    /// Setting its times.
     pub(super) const STAMP: Self = Self(1 << 10);
 
     /// The rights that a descriptor with these flags gives.

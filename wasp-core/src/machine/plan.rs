@@ -40,11 +40,11 @@ pub(crate) struct UserPlan {
 /// How a guest in user mode may make requests to its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Interface {
-    /// By hypercalls of the runtime's ABI.
+    /// Through hypercalls of the runtime's ABI.
     Hypercalls,
-    /// By hypercalls, and by Linux system calls.
+    /// Through hypercalls and Linux system calls.
     SystemCalls,
-    /// By any I/O port. The code that runs the guest decides what each port means.
+    /// Through any I/O port. The code that runs the guest decides what each port means.
     Ports,
 }
 

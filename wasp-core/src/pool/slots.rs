@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 use crate::Error;
 use crate::base::sync::{Condvar, Mutex, MutexGuard};
 
-/// A new thing is made only while at most this many are on their way back. With these, a caller that hands things over
-/// to be cleaned and comes back at once for the next does not wait. A larger bound would make more each time it is
+/// A new thing is made only while fewer than this many are on their way back. With these, a caller that hands things
+/// over to be cleaned and comes back at once for the next does not wait. A larger bound would make more each time it is
 /// faster.
 const SPARE: usize = 2;
 

@@ -118,12 +118,12 @@ impl CacheBuilder {
         self
     }
 
-    /// How many bytes of memory that their guests have written the virtines may keep in total. Default: 512 MiB.
+    /// The most bytes of memory written by guests that all virtines together may keep. Default: 512 MiB.
     ///
     /// A virtine that keeps its memory is clean as soon as that is overwritten. One that does not gets each page anew
     /// from the kernel, which takes a hundred times as long. Beyond the limit, the least recently used virtines release
-    /// their memory first. So does a virtine that was not used for 10 seconds. Up to 128 pages per virtine (512 KiB)
-    /// are always kept, and are not counted.
+    /// their memory first. A virtine that was not used for 10 seconds also releases it. Up to 128 pages per virtine
+    /// (512 KiB) are always kept, and are not counted.
     #[must_use]
     pub const fn keep(mut self, bytes: u64) -> Self {
         self.kept = bytes;

@@ -53,7 +53,7 @@ pub(super) fn internal_error(run: &kvm_run) -> Fault {
     }
     // SAFETY: plain integers, as above.
     let told = unsafe { failure.__bindgen_anon_1.__bindgen_anon_1 };
-    // Only if KVM says so do the instruction's bytes count among the data.
+    // The data includes the instruction's bytes only if KVM says so.
     let bytes = match failure.ndata >= 3 && failure.flags & 1 != 0 {
         true => told
             .insn_bytes

@@ -35,7 +35,7 @@ pub(crate) struct WorkingSet {
     calls: u32,
     /// How many calls without a change it takes to drop a page.
     patience: u32,
-    /// How many pages the last drop dropped.
+    /// How many pages were dropped last.
     dropped: u64,
     /// How many pages were held after that drop.
     left: u64,
