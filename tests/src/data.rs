@@ -1,9 +1,9 @@
-//! Virtines that take or give much data, and the same work without one.
+//! Virtines with large arguments or results, and the same work without a virtine.
 
 use serde::{Deserialize, Serialize};
 use wasp_core::virtine;
 
-/// The sum, in eight parts as any compiler makes vectors of.
+/// The sum, in eight parts, so that any compiler vectorizes it.
 #[must_use]
 pub fn sum_natively(values: &[f64]) -> f64 {
     let (parts, rest) = values.as_chunks::<8>();
@@ -22,73 +22,73 @@ pub fn sum(values: &[f64]) -> f64 {
     sum_natively(values)
 }
 
-/// Doubles each.
+/// Doubles each value.
 pub fn double_natively(values: &mut [f32]) {
     for value in values {
         *value *= 2.0;
     }
 }
 
-/// Doubles each.
+/// Doubles each value.
 #[virtine(memory = "80MiB")]
 pub fn double(values: &mut [f32]) {
     double_natively(values);
 }
 
-/// So many bytes.
+/// This many bytes.
 #[must_use]
 pub fn bytes_natively(count: usize) -> Vec<u8> {
     vec![7; count]
 }
 
-/// So many bytes.
+/// This many bytes.
 #[virtine(memory = "80MiB")]
 pub fn bytes(count: usize) -> Vec<u8> {
     bytes_natively(count)
 }
 
-/// So many floats.
+/// This many floats.
 #[must_use]
 pub fn floats_natively(count: usize) -> Vec<f64> {
     vec![1.5; count]
 }
 
-/// So many floats.
+/// This many floats.
 #[virtine(memory = "80MiB")]
 pub fn floats(count: usize) -> Vec<f64> {
     floats_natively(count)
 }
 
-/// A thousand rows of as many bytes.
+/// A thousand rows of this many bytes.
 #[must_use]
 pub fn rows_natively(each: usize) -> Vec<Vec<u8>> {
     (0..1000).map(|row| vec![row as u8; each]).collect()
 }
 
-/// A thousand rows of as many bytes.
+/// A thousand rows of this many bytes.
 #[virtine(memory = "80MiB")]
 pub fn rows(each: usize) -> Vec<Vec<u8>> {
     rows_natively(each)
 }
 
-/// The same, there and back.
+/// Returns its argument.
 #[virtine(memory = "160MiB")]
 pub fn rows_back(rows: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     rows
 }
 
-/// Three runs.
+/// Three columns of plain values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Columns {
-    /// Some.
+    /// Integers.
     pub keys: Vec<u64>,
-    /// As many.
+    /// Floats, as many as keys.
     pub values: Vec<f64>,
-    /// As many.
+    /// Bytes, as many as keys.
     pub marks: Vec<u8>,
 }
 
-/// Three columns of as many values.
+/// Three columns of this many values.
 #[must_use]
 pub fn columns_natively(count: usize) -> Columns {
     Columns {
@@ -98,19 +98,19 @@ pub fn columns_natively(count: usize) -> Columns {
     }
 }
 
-/// Three columns of as many values.
+/// Three columns of this many values.
 #[virtine(memory = "80MiB")]
 pub fn columns(count: usize) -> Columns {
     columns_natively(count)
 }
 
-/// So many pairs.
+/// This many pairs.
 #[must_use]
 pub fn pairs_natively(count: usize) -> Vec<(u32, f32)> {
     vec![(1, 0.5); count]
 }
 
-/// So many pairs.
+/// This many pairs.
 #[virtine(memory = "80MiB")]
 pub fn pairs(count: usize) -> Vec<(u32, f32)> {
     pairs_natively(count)
@@ -127,7 +127,7 @@ pub struct Point {
     pub z: f64,
 }
 
-/// So many points.
+/// This many points.
 #[must_use]
 pub fn points_natively(count: usize) -> Vec<Point> {
     vec![
@@ -140,34 +140,34 @@ pub fn points_natively(count: usize) -> Vec<Point> {
     ]
 }
 
-/// So many points.
+/// This many points.
 #[virtine(memory = "80MiB")]
 pub fn points(count: usize) -> Vec<Point> {
     points_natively(count)
 }
 
-/// The sum of all coordinates to the right.
+/// The sum of all `x` coordinates.
 #[must_use]
 pub fn reach_natively(points: &[Point]) -> f64 {
     points.iter().map(|point| point.x).sum()
 }
 
-/// The sum of all coordinates to the right.
+/// The sum of all `x` coordinates.
 #[virtine(memory = "80MiB")]
 pub fn reach(points: &[Point]) -> f64 {
     reach_natively(points)
 }
 
-/// A tree of small structs with texts.
+/// A tree of small structs with strings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Node {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// Some number.
+    /// A number.
     pub weight: u32,
-    /// Whether it is there.
+    /// An optional mark.
     pub mark: Option<bool>,
-    /// What is below it.
+    /// Its child nodes.
     pub children: Vec<Node>,
 }
 
@@ -190,13 +190,13 @@ pub fn tree_natively() -> Node {
     }
 }
 
-/// How many nodes a tree has.
+/// The number of nodes in a tree.
 #[must_use]
 pub fn count_natively(tree: &Node) -> u32 {
     1 + tree.children.iter().map(count_natively).sum::<u32>()
 }
 
-/// How many nodes a tree has.
+/// The number of nodes in a tree.
 #[virtine(memory = "64MiB")]
 pub fn count(tree: Node) -> u32 {
     count_natively(&tree)

@@ -1,4 +1,4 @@
-//! Virtines that the benchmarks of wasp-core call. All else in this package is tests.
+//! Virtines that the benchmarks of wasp-core call. The rest of this package is tests.
 
 use std::hint::black_box;
 use std::sync::Barrier;
@@ -23,28 +23,28 @@ pub fn add_with_std(a: u64, b: u64) -> u64 {
     a + b
 }
 
-/// Writes to one page, one byte each. One function for each count, since a page once written is restored
+/// Writes to one page, one byte each. There is one function per count, because a page that was written once is restored
 /// after every later call.
 #[virtine]
 pub fn write_1() -> u64 {
     write_pages(1)
 }
 
-/// Writes to four pages, one byte each. One function for each count, since a page once written is restored
-/// after every later call.
+/// Writes to four pages, one byte each. There is one function per count, because a page that was written once is
+/// restored after every later call.
 #[virtine]
 pub fn write_4() -> u64 {
     write_pages(4)
 }
 
-/// Writes to 16 pages, one byte each. One function for each count, since a page once written is restored
+/// Writes to 16 pages, one byte each. There is one function per count, because a page that was written once is restored
 /// after every later call.
 #[virtine]
 pub fn write_16() -> u64 {
     write_pages(16)
 }
 
-/// Writes to 64 pages, one byte each. One function for each count, since a page once written is restored
+/// Writes to 64 pages, one byte each. There is one function per count, because a page that was written once is restored
 /// after every later call.
 #[virtine]
 pub fn write_64() -> u64 {
@@ -66,7 +66,7 @@ pub fn measure(bytes: &[u8]) -> u64 {
     bytes.len() as u64 + u64::from(bytes.last().copied().unwrap_or_default())
 }
 
-/// Asks the host `times` times for what costs it nothing; returns how often that was a terminal.
+/// Makes `times` cheap requests to the host. Returns for how many the stream was a terminal.
 #[virtine]
 pub fn ask(times: u64) -> usize {
     use std::io::IsTerminal as _;
@@ -75,7 +75,7 @@ pub fn ask(times: u64) -> usize {
         .count()
 }
 
-/// Reads so many bytes; returns the last one.
+/// Reads this many bytes, and returns the last one.
 #[virtine]
 pub fn take(file: &mut std::fs::File, count: usize) -> std::io::Result<u8> {
     use std::io::Read as _;
@@ -84,7 +84,7 @@ pub fn take(file: &mut std::fs::File, count: usize) -> std::io::Result<u8> {
     Ok(bytes.last().copied().unwrap_or_default())
 }
 
-/// How many calls of [`meets()`] wait for each other: as many as there may be at a time on few cores.
+/// How many calls of [`meets()`] wait for each other: as many as can run at a time on few cores.
 pub const MEETING: usize = 8;
 
 fn wait_for_others() {
@@ -92,7 +92,7 @@ fn wait_for_others() {
     OTHERS.wait();
 }
 
-/// Returns at once, or when as many calls are under way as have to meet.
+/// Returns at once, or when [`MEETING`] calls are running.
 #[virtine(std, host(wait_for_others))]
 pub fn meets(others: bool) {
     if others {
@@ -100,7 +100,7 @@ pub fn meets(others: bool) {
     }
 }
 
-/// Writes to so many pages, one byte each; returns how many they are.
+/// Writes to this many pages, one byte each. Returns their number.
 #[virtine(memory = "160MiB")]
 pub fn touch(pages: usize) -> usize {
     let mut memory = Vec::<u8>::with_capacity(pages << 12);

@@ -1,13 +1,13 @@
-//! Tests that need a process of their own: marked as ignored, and run by another test.
+//! Tests that need their own process: they are ignored, and another test runs them.
 
 use std::env;
 use std::process::Command;
 
-/// Runs one of this binary's ignored tests alone in a process of its own, with this in its environment.
+/// Runs one of this binary's ignored tests in its own process, with these environment variables.
 ///
 /// # Panics
 ///
-/// Where it fails, with all that it says.
+/// If it fails, with all of its output.
 pub(crate) fn run(test: &str, environment: &[(&str, &str)]) {
     let output = Command::new(env::current_exe().expect("the test binary"))
         .args(["--exact", test, "--ignored", "--test-threads=1"])

@@ -1,4 +1,4 @@
-//! What travels into a virtine and out of it.
+//! Arguments and results of virtines.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! Raw guests that mean harm, as machine code, one file a topic. Each ends in what the test says, within
-//! its deadline; the next virtine of the same cache is as fresh and right as ever.
+//! Malicious raw guests, as machine code, one file per topic. Each ends as the test says, within its deadline. The next
+//! virtine of the same cache is fresh and works.
 
 use std::time::{Duration, Instant};
 
@@ -18,12 +18,12 @@ mod spins;
 
 const MEMORY: u64 = 0x1_0000;
 const START: u64 = 0x8000;
-/// Where the image has a guest that behaves.
+/// Address of a well-behaved guest in the image.
 const GOOD: u64 = 0x9000;
-/// Longest run of an attack. Far more than any needs that does not spin.
+/// The time limit of an attack: far more than any needs that does not spin.
 const DEADLINE: Duration = Duration::from_millis(500);
 
-/// In 16, 32 and 64 bits alike:
+/// The same in 16, 32 and 64 bits:
 ///
 /// ```text
 /// b0 2a    mov al, 42
@@ -32,7 +32,7 @@ const DEADLINE: Duration = Duration::from_millis(500);
 /// ```
 const BEHAVED: [u8; 6] = [0xb0, 42, 0xe6, 0x30, 0xe6, 0xfa];
 
-/// A cache of one virtine whose image is `attack`, with a guest that behaves behind it.
+/// A cache of one virtine whose image is `attack`, followed by a well-behaved guest.
 fn cache(mode: Mode, attack: &[u8]) -> Cache {
     let mut image = attack.to_vec();
     image.resize((GOOD - START) as usize, 0x90);
@@ -46,7 +46,7 @@ fn cache(mode: Mode, attack: &[u8]) -> Cache {
         .expect("a cache")
 }
 
-/// Lets the attack loose three times, each followed by a guest that behaves; returns how it ended.
+/// Runs the attack three times, each followed by a well-behaved guest. Returns how it ended.
 fn attack(mode: Mode, code: &[u8]) -> Exit {
     let cache = cache(mode, code);
     let mut exits = (0..3).map(|_| {
@@ -74,7 +74,7 @@ fn behaves(cache: &Cache) {
     answers(&mut virtine, "the next virtine");
 }
 
-/// Runs the guest that starts at [`GOOD`]: it comes out with its answer, and ends.
+/// Runs the guest that starts at [`GOOD`], which gives its answer and exits.
 fn answers(virtine: &mut Lease, of: &str) {
     let exit = virtine.run().expect("a run");
     assert!(

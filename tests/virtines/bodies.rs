@@ -1,4 +1,4 @@
-//! Virtines inside bodies: they see what stands beside them there, and around.
+//! Virtines inside function bodies: they see the items beside them and around them.
 
 use wasp_core::{Error, virtine};
 
@@ -8,7 +8,7 @@ fn base() -> u32 {
     BASE
 }
 
-/// Calls two virtines of one name, each of which finds its own `step`.
+/// Calls two virtines with the same name, each of which finds its own `step`.
 fn counted() -> [u32; 2] {
     let forwards = {
         const STEP: u32 = 1;
@@ -41,7 +41,7 @@ struct Meter {
 
 impl Meter {
     fn read(&self, raw: u32) -> Result<u32, Error> {
-        /// Panics where there is nothing to read.
+        /// Panics if there is nothing to read.
         #[virtine(timeout = "1s")]
         fn checked(raw: u32, scale: u32) -> u32 {
             assert!(raw > 0, "nothing to read");
@@ -51,7 +51,7 @@ impl Meter {
     }
 }
 
-/// Itself a virtine, and holds one.
+/// A virtine that contains another one.
 #[virtine]
 fn outer(x: u32) -> u32 {
     #[virtine]
@@ -64,7 +64,7 @@ fn outer(x: u32) -> u32 {
 #[cfg_attr(all(), virtine)]
 #[cfg_attr(any(), virtine(unknown))]
 fn by_cfg_attr(x: u32) -> u32 {
-    // On the host there is no such address: only a virtine's code lies there.
+    // The host has no code at such an address; only a virtine has.
     u32::from((by_cfg_attr as *const () as usize) < 1 << 32) + x
 }
 

@@ -1,4 +1,4 @@
-//! The cache of raw virtines: ready ahead, fresh every time, bounded, and gone when it is dropped.
+//! The cache of raw virtines: prepared in advance, always fresh, bounded, and freed when dropped.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -26,7 +26,7 @@ fn counter(mode: Mode) -> CacheBuilder {
     Cache::builder(MEMORY).mode(mode).binary(COUNTER, 0x8000)
 }
 
-/// Runs the counter to its hypercall and tells what it counted.
+/// Runs the counter until its hypercall and returns its count.
 fn count(virtine: &mut Lease) -> u64 {
     let exit = virtine.run().expect("a run");
     assert!(matches!(exit, Exit::Hypercall { .. }), "{exit:?}");
@@ -36,7 +36,7 @@ fn count(virtine: &mut Lease) -> u64 {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn wasps_program_with_a_cache_runs_as_written() {
-    // As Wasp's README: 16 pages, a flat binary at 0x8000 in real mode, 12 ahead.
+    // As in Wasp's README: 16 pages, a flat binary at 0x8000 in real mode, 12 in advance.
     //   [bits 16] out 0xFA, eax
     let file = env::temp_dir().join(format!("virtine-cache-{}.bin", std::process::id()));
     fs::write(&file, [0x66, 0xe7, 0xfa]).expect("written");
@@ -65,7 +65,7 @@ fn every_virtine_is_fresh() {
         let cache = counter(mode).limit(2).build().expect("a cache");
         for _ in 0..100 {
             let mut virtine = cache.get().expect("a virtine");
-            // What the host writes is of this call too.
+            // What the host writes belongs to this call too.
             let mut host = [0; 8];
             virtine.read(0x5000, &mut host).expect("in bounds");
             assert_eq!(host, [0; 8]);
@@ -124,8 +124,8 @@ fn processor_state_is_fresh_as_well() {
     }
 }
 
-/// Leaves what it finds in the registers of SSE at 0x3000, then fills them. It uses no others, so that the
-/// shorter of the gate's two ways is taken.
+/// Stores the SSE registers at 0x3000, then fills them. It uses no others, so that the gate takes the shorter of its
+/// two ways.
 ///
 /// ```text
 /// movups [0x3000], xmm0        and so on to xmm15 at 0x30f0
@@ -254,7 +254,7 @@ fn trimmed_cache_starts_anew() {
     assert_eq!((cache.hits(), cache.misses()), (0, 1));
 }
 
-/// A dropped cache's machines go to another one of the same size, which gives them an image of its own.
+/// A dropped cache's machines go to another one of the same size, which gives them its own image.
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn machines_move_between_images_of_one_size_and_take_nothing_along() {
@@ -339,7 +339,7 @@ fn holdings() -> [usize; 3] {
     [entries("/proc/self/fd"), guests, entries("/proc/self/task")]
 }
 
-/// Counted in a process of its own: see the next test.
+/// Counted in a separate process: see the next test.
 #[test]
 #[ignore = "counts what the whole process holds; run alone by nothing_is_left_of_dropped_caches"]
 fn holdings_return_to_what_they_were() {
@@ -353,7 +353,7 @@ fn holdings_return_to_what_they_were() {
             drop(virtines);
         }
     };
-    // The first time, /dev/kvm and the watchdog come to stay.
+    // The first use opens /dev/kvm and starts the watchdog, which both stay.
     use_up();
     thread::sleep(Duration::from_millis(300));
     let before = holdings();

@@ -1,4 +1,4 @@
-//! What ordinary code a virtine may be made of.
+//! Ordinary code in virtines.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -21,7 +21,7 @@ fn nothing() {}
 
 #[virtine]
 pub(crate) fn fibonacci(n: u32) -> u64 {
-    // A call of a virtine inside a virtine is a plain call.
+    // A call of a virtine inside a virtine is an ordinary call.
     if n < 2 {
         u64::from(n)
     } else {

@@ -1,4 +1,4 @@
-//! Whoever may end a run ends that one and no other.
+//! A canceller ends its own run and no other.
 
 use std::io::{self, Read as _};
 use std::ops::ControlFlow;
@@ -98,7 +98,7 @@ fn canceller_ends_the_run_of_its_own_lease() {
     }
 }
 
-/// A guest that comes out all the time is mostly between two runs, or at the end of one, when it is cancelled.
+/// A guest with constant hypercalls is mostly between two runs, or at the end of one, when it is cancelled.
 ///
 /// ```text
 /// bf 07 00 00 00   mov edi, 7

@@ -1,4 +1,4 @@
-//! What virtines may ask of their host, each capability with and without its grant.
+//! What virtines may ask of their host: each capability with and without its grant.
 
 #![expect(clippy::print_stdout, reason = "what guests print is looked at")]
 
@@ -14,7 +14,7 @@ use wasp_core::{Capability, Error, Policy, Quota, Refusal, virtine};
 mod audit;
 mod files;
 
-/// A folder of a test's own, gone with it.
+/// A test's own folder, which is removed with this value.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -44,7 +44,7 @@ impl Drop for Folder {
     }
 }
 
-/// A pipe: what is written to the second is read from the first.
+/// A pipe: data written to the second end is read from the first.
 fn pipe() -> (io::PipeReader, io::PipeWriter) {
     io::pipe().expect("a pipe")
 }
@@ -125,7 +125,7 @@ fn closed_door_is_an_error_in_the_guest() {
                 argument: "/etc/hostname".to_owned(),
             };
             assert!(panic.message.contains("Permission denied"), "{panic}");
-            // The last refusal goes with the panic that it most likely caused.
+            // The last refusal is reported with the panic that it most likely caused.
             assert_eq!(
                 format!("{:?}", panic.refusal),
                 format!("{:?}", Some(expected))
@@ -159,7 +159,7 @@ fn all_variables() -> Vec<(String, String)> {
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn only_named_variables_are_seen() {
     let long = "long ".repeat(200);
-    // SAFETY: no other test reads or writes the environment's variables by itself.
+    // SAFETY: no other test reads or writes environment variables itself.
     unsafe { env::set_var("WASP_DOORS_TEST", &long) };
     assert_eq!(variable("WASP_DOORS_TEST"), Some(long.clone()));
     for other in ["WASP_DOORS_UNSET", "PATH", "", "A=B", "WASP_DOORS_TEST "] {
@@ -257,7 +257,7 @@ fn quotas_are_errors_in_the_guest_and_named_on_the_host() {
         Err(Some(libc::EDQUOT))
     );
     assert_eq!(fs::read_to_string(&path).expect("three bytes"), "fou");
-    // Not strict, and the call ends all the same: a guest that goes on asking would never.
+    // Not strict, but the call ends anyway: a guest that keeps asking would never stop.
     let impatient = policy.limit(Quota::Hypercalls, 5);
     let ended = opens::with(impatient).try_call(&path, 10);
     let expected = matches!(
@@ -354,7 +354,7 @@ fn leaks(path: &str, how: u32) -> u32 {
     }
 }
 
-/// Has a deadline of its own, which calls that must return would miss on a slow machine.
+/// It has its own deadline, which calls that must return would miss on a slow machine.
 #[virtine(timeout = "50ms")]
 fn leaks_and_spins(path: &str) {
     std::mem::forget(File::open(path).expect("granted"));

@@ -1,4 +1,4 @@
-//! A call's deadline holds, whatever the guest has its host do, and whoever else is at the other end.
+//! A call's deadline is enforced, whatever the guest asks of its host and whoever is at the other end.
 
 mod programs;
 mod raw;
@@ -13,19 +13,19 @@ use std::time::{Duration, Instant};
 use crate::terminal::terminal;
 use wasp_core::{Error, Policy, Quota, virtine};
 
-/// What every guest here is given.
+/// The time limit of every guest here.
 const LIMIT: Duration = Duration::from_millis(50);
-/// More than a busy machine is late by. How late an idle one is, the test tells and docs/performance.md says.
+/// The most that a busy machine is late. The test prints the value for an idle one; see docs/performance.md.
 const LATE: Duration = Duration::from_secs(5);
 
-/// Asks for what costs the host next to nothing, for as long as it may.
+/// Makes requests that are nearly free for the host, for as long as possible.
 #[virtine(timeout = "50ms")]
 fn asks(forever: bool) {
     use std::io::IsTerminal as _;
     while std::io::stdin().is_terminal() || forever {}
 }
 
-/// Wants many random bytes at once.
+/// Requests many random bytes at once.
 #[virtine(timeout = "50ms", memory = "1GiB", allow(random))]
 fn gambles(bytes: usize) -> u8 {
     let mut place = vec![0; bytes];
@@ -34,7 +34,7 @@ fn gambles(bytes: usize) -> u8 {
     place.last().copied().unwrap_or_default()
 }
 
-/// Reads for as long as there is something.
+/// Reads as long as there is data.
 #[virtine(timeout = "50ms", memory = "1GiB")]
 fn reads(source: &mut File, bytes: usize) -> io::Result<usize> {
     let mut place = vec![0; bytes];
@@ -47,7 +47,7 @@ fn reads(source: &mut File, bytes: usize) -> io::Result<usize> {
     }
 }
 
-/// Writes for as long as somebody takes it.
+/// Writes as long as the data is accepted.
 #[virtine(timeout = "50ms", memory = "1GiB")]
 fn writes(target: &mut File, bytes: usize) -> io::Result<usize> {
     let place = vec![0; bytes];
@@ -74,12 +74,12 @@ fn sleeps(milliseconds: u64) {
     thread::sleep(Duration::from_millis(milliseconds));
 }
 
-/// How late calls come back, each from its own capability.
+/// How late calls return, for each capability.
 #[derive(Default)]
 pub(crate) struct Lateness(Vec<(Duration, &'static str)>);
 
 impl Lateness {
-    /// Measures a call that is to end at its deadline.
+    /// Measures a call that must end at its deadline.
     pub(crate) fn measure<R: std::fmt::Debug>(
         &mut self,
         capability: &'static str,
@@ -107,7 +107,7 @@ impl Lateness {
     }
 }
 
-/// A file of so many bytes that takes no room, gone with its last descriptor.
+/// A sparse file of this many bytes, which is deleted with its last descriptor.
 fn sparse(bytes: u64) -> File {
     let path = std::env::temp_dir().join(format!("wasp-deadlines-{}", std::process::id()));
     let file = File::options();
@@ -134,7 +134,7 @@ fn no_door_of_a_functions_outlasts_the_deadline() {
     const LARGE: usize = 512 << 20;
     let much = || Policy::new().random().limit(Quota::BytesRead, u64::MAX);
     let mut lateness = Lateness::default();
-    // Each once, so that its first call's cost is not measured; on a slow machine that may take it all.
+    // Each call once, so that the cost of its first call is not measured. On a slow machine that may use up the limit.
     let _ = asks::try_call(false);
     let _ = gambles::try_call(1);
     let _ = sleeps::try_call(1);
@@ -169,7 +169,7 @@ fn no_door_of_a_functions_outlasts_the_deadline() {
     lateness.tell();
 }
 
-/// Whoever reads first takes what a poll has promised to the others.
+/// The first reader takes the data that a poll has promised to the others.
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn pipe_that_many_read_holds_none_of_them_beyond_the_deadline() {
@@ -199,7 +199,7 @@ fn pipe_that_many_read_holds_none_of_them_beyond_the_deadline() {
     });
 }
 
-/// With more room than PIPE_BUF no poll tells that a whole write fits.
+/// If the room must exceed PIPE_BUF, no poll tells whether a whole write fits.
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn pipe_that_many_write_holds_none_of_them_beyond_the_deadline() {

@@ -1,4 +1,4 @@
-//! What results and arguments of host functions may cost the host: stack, memory, time, and panics of their types.
+//! What decoding results and arguments of host functions may cost the host: stack, memory, time, and panics of types.
 
 use std::arch::asm;
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use crate::alone;
 use serde::{Deserialize, Serialize, Serializer};
 use wasp_core::{Error, Policy, virtine};
 
-// virtine-rt's abi, spelled out.
+// The constants of virtine-rt's ABI.
 const DONE: u64 = 0x101;
 const HOST: u64 = 0x115;
 
@@ -21,7 +21,7 @@ fn done(bytes: &[u8]) {
     };
 }
 
-/// Calls the host function `take` with these bytes; answers what the host does.
+/// Calls the host function `take` with these bytes. Returns the host's answer.
 fn take_raw(bytes: &[u8]) -> i64 {
     let mut buffer = [0_u8; 64];
     let call = [
@@ -51,7 +51,7 @@ impl List {
         })
     }
 
-    /// Its length; takes it apart without recursion.
+    /// Its length, counted without recursion.
     fn count(mut self) -> u32 {
         let mut nodes = 1;
         while let Some(next) = self.next.take() {
@@ -126,13 +126,13 @@ fn values_of_some_hundred_levels_travel_unasked() {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn depth_is_raised_by_the_attribute_whatever_stack_the_caller_has() {
-    // The first call of each makes its snapshot, which takes more stack than decoding.
+    // The first call of each takes its snapshot, which needs more stack than decoding.
     assert_eq!(long_list(1).count(), 1);
     assert!(forged_list::try_call(&[0]).is_ok());
     for stack in [128 << 10, 2 << 20] {
         on_a_thread(stack, || {
             assert_eq!(long_list(40_000).count(), 40_000);
-            // Refused with the last byte, or with the first level too many; dropped with as much stack.
+            // Refused at the last byte, or at the first level beyond the limit. Dropping uses as much stack.
             let mut bytes = vec![1; 49_999];
             bytes.extend([0, 0]);
             assert!(reason(forged_list::try_call(&bytes)).contains("1 bytes follow"));
@@ -198,7 +198,7 @@ fn memory_of_a_result_is_the_guests_to_have() {
         "{:?}",
         start.elapsed()
     );
-    // What is honest fits.
+    // An honest value fits.
     assert_eq!(forged_options(300_000).len(), 300_000);
     assert_eq!(paddings(1000).len(), 1000);
 }
@@ -217,7 +217,7 @@ fn deadline_holds_while_a_result_is_decoded() {
     assert_eq!(forged_pads::try_call(1000).expect("few").len(), 1000);
 }
 
-/// A float with an order, as several crates have it.
+/// A float with an order, as several crates have.
 #[derive(Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 struct Ordered(f64);
 
@@ -318,7 +318,7 @@ fn many_labels(count: usize) -> Vec<&'static str> {
     vec![LABELS[1]; count]
 }
 
-/// Says that a text of so many bytes lies at `address`, or so much behind the image's own, and is `bytes` long.
+/// Claims that a string of this length lies at `address`, or this far after the image's own, and takes `bytes` bytes.
 #[virtine]
 fn forged_label(length: u64, behind: u64, address: u64, bytes: u64) -> &'static str {
     let honest = LABELS[1].as_ptr() as u64 + behind;
@@ -328,7 +328,7 @@ fn forged_label(length: u64, behind: u64, address: u64, bytes: u64) -> &'static 
     ""
 }
 
-/// A text that is in no image.
+/// A string that is in no image.
 #[virtine]
 fn made_up_label(text: &[u8]) -> &'static str {
     let mut bytes = text.to_vec();
@@ -363,7 +363,7 @@ fn static_texts_take_time_in_proportion() {
 fn static_text_that_lies_elsewhere_is_refused() {
     let forged = forged_label::try_call;
     assert_eq!(forged(5, 0, 0, 5).expect("where it says"), "first");
-    // Texts that the image has as well, and none that it has not.
+    // Strings that the image also has, and others that it does not have.
     assert_eq!(forged(4, 1, 0, 4).expect("a part"), "irst");
     assert_eq!(forged(0, 0, 0, 0).expect("nothing"), "");
     for (length, behind, address, bytes) in [
@@ -472,7 +472,7 @@ fn arguments_of_host_functions_take_no_more_than_the_guest_has() {
     );
 }
 
-/// Its own code panics when it is encoded, with something that panics when it is dropped.
+/// Its code panics during encoding, with a payload that panics when it is dropped.
 struct Unspeakable;
 
 impl Serialize for Unspeakable {
@@ -528,7 +528,7 @@ fn threads_that_come_and_go_leave_their_stacks_to_one_another() {
     alone::run("decoding::child_has_threads_that_come_and_go", &[]);
 }
 
-/// In a process of its own, since others make mappings as well.
+/// In a separate process, because other tests also make mappings.
 #[test]
 #[ignore = "run alone by threads_that_come_and_go_leave_their_stacks_to_one_another"]
 fn child_has_threads_that_come_and_go() {

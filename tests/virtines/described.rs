@@ -1,4 +1,4 @@
-//! Types that must be told from the bytes: they travel described, which their functions find out by their first calls.
+//! Types that are determined by the bytes: they are sent described. Their functions learn this from their first calls.
 
 use std::arch::asm;
 use std::collections::BTreeMap;
@@ -110,7 +110,7 @@ fn types_without_a_tag_of_their_own_travel() {
         let both = vec![Tagged::First { value: 3 }, Tagged::Second];
         assert_eq!(tagged(both.clone()), both);
     }
-    // Whether a type asks may be for its value to say.
+    // Whether a type asks for a description may depend on its value.
     assert_eq!(untagged(Vec::new()), []);
 }
 
@@ -166,14 +166,14 @@ fn ask(number: u64, place: *const u8, length: usize, last: u64) {
 const DONE: u64 = 0x101;
 const UNDESCRIBED: u64 = 0x104;
 
-/// Says that its arguments are not described, however they are.
+/// Claims that its arguments are not described, in any case.
 #[virtine]
 fn never_content(number: u32) -> u32 {
     ask(UNDESCRIBED, std::ptr::null(), 0, 0);
     number
 }
 
-/// Says that these bytes are its result, and goes on to say so.
+/// Claims that these bytes are its result, and keeps doing so.
 #[virtine]
 fn forged(bytes: &[u8], encoding: u64) -> Vec<Untagged> {
     loop {
@@ -205,7 +205,7 @@ fn guests_that_ask_for_ever_are_asked_once() {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn forged_descriptions_are_values_or_refused() {
-    // The tuple of all that comes back; in it a sequence, and the empty tuples of what has not changed.
+    // The tuple of everything that is returned: a sequence, and empty tuples for unchanged arguments.
     let around = |elements: &[u8], count: u64| {
         let mut bytes = vec![18];
         bytes.extend(2_u64.to_le_bytes());
@@ -220,7 +220,7 @@ fn forged_descriptions_are_values_or_refused() {
     let number = [&[10][..], &7_u32.to_le_bytes()].concat();
     let honest = forged::try_call(&around(&number, 1), 1);
     assert_eq!(honest.expect("a number"), [Untagged::Number(7)]);
-    // Tags that are none, values that end, counts that lie, and variants and lists without an end.
+    // Invalid tags, truncated values, false counts, and endless variants and lists.
     let variants = [20, 16, 1, 0, 0, 0, 0, 0, 0, 0, b'x'].repeat(100_000);
     let lists = [&[18][..], &1_u64.to_le_bytes()].concat().repeat(100_000);
     let options = [1, 1].repeat(100_000);

@@ -1,5 +1,5 @@
-//! What KVM is asked for, whatever runs: no device, no interrupt controller, nothing by which a guest would meet
-//! more of the kernel. Processes of their own, under filters of system calls.
+//! What KVM is asked for in all cases: no device, no interrupt controller, nothing that would expose more of the kernel
+//! to a guest. The tests run in separate processes, under seccomp filters.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -20,9 +20,9 @@ use crate::linux::ordinary;
 const KVM_CREATE_VM: libc::c_ulong = 0xae01;
 const KVM_CREATE_IRQCHIP: libc::c_ulong = 0xae60;
 
-/// What makes a device in the kernel, or leads an interrupt or an access past the host (include/uapi/linux/kvm.h).
-/// KVM_ENABLE_CAP takes its capability, such as a split interrupt controller, from memory, where no filter sees
-/// it; so all of them are out.
+/// Requests that create a device in the kernel, or route an interrupt or an access past the host
+/// (include/uapi/linux/kvm.h). KVM_ENABLE_CAP reads its capability, such as a split interrupt controller, from memory,
+/// where no filter sees it, so all its uses are forbidden.
 const DEVICES: [(&str, libc::c_ulong); 14] = [
     ("KVM_CREATE_IRQCHIP", KVM_CREATE_IRQCHIP),
     ("KVM_IRQ_LINE", 0x4008_ae61),
@@ -40,7 +40,7 @@ const DEVICES: [(&str, libc::c_ulong); 14] = [
     ("KVM_SET_NESTED_STATE", 0x4080_aebf),
 ];
 
-/// The process ends at the first of these, by SIGSYS.
+/// The first of these requests ends the process with SIGSYS.
 fn forbid_devices() {
     let rules = DEVICES.map(|(_, request)| {
         let equal = SeccompCmpOp::Eq;
@@ -87,7 +87,7 @@ fn raw_guests() {
         assert_eq!(lease.run().expect("a run"), Exit::Exited, "{mode:?}");
         lease.special_registers().expect("registers");
         drop(lease);
-        // 0f 0b: ud2, after which the machine is replaced. In real mode it is an interrupt like any other.
+        // 0f 0b: ud2, after which the machine is replaced. In real mode it is an ordinary interrupt.
         if mode != Mode::Real16 {
             let mut lease = cache.get().expect("a virtine");
             lease.load_raw(&[0x0f, 0x0b], 0x9000).expect("it fits");
@@ -128,7 +128,7 @@ fn child_runs_everything_without_devices() {
     functions_and_programs();
 }
 
-/// The filter of the test above can fail.
+/// Checks that the filter of the test above works.
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn process_that_makes_a_device_ends() {
@@ -146,13 +146,13 @@ fn child_makes_an_interrupt_controller() {
     make_interrupt_controller();
 }
 
-/// The kernel's answer: 0, or an error's number.
+/// The kernel's answer: 0 or an error number.
 fn make_interrupt_controller() -> i32 {
     let kvm = File::open("/dev/kvm").expect("/dev/kvm");
     // SAFETY: takes a number and touches no memory of this process.
     let machine = unsafe { libc::ioctl(kvm.as_raw_fd(), KVM_CREATE_VM, 0) };
     assert!(machine >= 0, "{}", std::io::Error::last_os_error());
-    // SAFETY: a descriptor that is nobody else's.
+    // SAFETY: a descriptor that nothing else owns.
     let machine = unsafe { File::from_raw_fd(machine) };
     // SAFETY: as the first.
     match unsafe { libc::ioctl(machine.as_raw_fd(), KVM_CREATE_IRQCHIP, 0) } {

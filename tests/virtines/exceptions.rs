@@ -1,4 +1,4 @@
-//! Whatever the processor refuses ends the virtine, is reported as what it was, and harms nobody.
+//! Whatever the CPU refuses ends the virtine, is reported with its cause, and does no harm.
 
 use std::arch::asm;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::memory_end::memory_end;
 
 const FINE: u32 = 42;
 
-/// Does the forbidden thing of that number.
+/// Does the forbidden operation with this number.
 #[virtine]
 fn misbehave(what: u32, address: u64) -> u32 {
     let at = address as *mut u8;
@@ -38,7 +38,7 @@ fn misbehave(what: u32, address: u64) -> u32 {
             17 => asm!("syscall", out("rax") _, out("rcx") _, out("r11") _),
             // RSP into the supervisor's pages, then a push.
             18 => asm!("mov rsp, {0}", "push rax", "ud2", in(reg) address),
-            // RSP nowhere, then an exception: its frame must not go there.
+            // RSP at an invalid address, then an exception: its frame must not go there.
             19 => asm!("mov rsp, {0}", "ud2", in(reg) address),
             // The trap flag.
             20 => asm!("pushfq", "or qword ptr [rsp], 0x100", "popfq", "nop"),
@@ -135,7 +135,7 @@ fn invalid_instruction_and_division_by_zero_are_told_apart() {
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn privileged_instructions_are_refused() {
     for what in [7, 8, 9, 10, 11, 12, 15, 16, 21] {
-        // IOPL 3 allows `cli` where the host heeds it. That is no harm: nothing interrupts a guest.
+        // IOPL 3 allows `cli` if the host honors it. That is harmless: nothing interrupts a guest.
         match misbehave::try_call(what, TEXT) {
             Ok(FINE) if what == 8 => {}
             Err(Error::Fault(Fault::Exception(fault))) => {
@@ -155,7 +155,7 @@ fn privileged_instructions_are_refused() {
 fn software_interrupts_and_system_calls_end_the_virtine() {
     // kvm_pvm delivers int3 as #BP through a gate of DPL 0; hardware makes it #GP.
     assert!(matches!(exception(5, 0).vector, 3 | PROTECTION));
-    // No gate has DPL 3; kvm_pvm says so in its own way.
+    // No gate has DPL 3. kvm_pvm reports this differently.
     for what in [13, 14] {
         assert!(matches!(exception(what, 0).vector, UNDEFINED | PROTECTION));
     }
@@ -201,7 +201,7 @@ fn faults_tell_function_file_and_line() {
         let fault = exception(what, 0);
         let told = fault.to_string();
         let Some(place) = fault.place else {
-            // Of a binary that has left the machine where it was built.
+            // A binary that is no longer on the machine where it was built.
             assert!(!Path::new(env!("OUT_DIR")).exists(), "{told}");
             continue;
         };

@@ -1,4 +1,4 @@
-//! Types for which serde has nothing, within other types.
+//! Types that serde does not support, within other types.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;

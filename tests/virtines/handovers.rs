@@ -26,7 +26,7 @@ fn connection_is_served_and_closed_at_the_end() {
     let (conn, _) = listener.accept().expect("a client");
     handle(conn).expect("served");
     let mut answer = String::new();
-    // Ends only where the virtine's end is closed.
+    // Ends only if the virtine's end is closed.
     client.read_to_string(&mut answer).expect("read");
     assert_eq!(answer, "you said hello");
 }

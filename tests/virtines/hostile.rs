@@ -1,4 +1,4 @@
-//! A guest that abuses its one way out: wrong ports, wrong widths, wrong numbers, wrong pointers.
+//! A guest that abuses its only exit: wrong ports, wrong widths, wrong numbers, wrong pointers.
 
 use std::arch::asm;
 
@@ -6,7 +6,7 @@ use wasp_core::{Error, Fault, virtine};
 
 use crate::memory_end::memory_end;
 
-// virtine-rt's abi, spelled out: a guest that means harm does not ask for constants.
+// The constants of virtine-rt's ABI. A malicious guest does not use the library's.
 const READY: u64 = 0x100;
 const DONE: u64 = 0x101;
 const PANIC: u64 = 0x102;
@@ -14,7 +14,7 @@ const OUT_OF_MEMORY: u64 = 0x103;
 
 const TEXT: u64 = 0x20_0000;
 
-/// Makes any hypercall; with `DONE` and no address, returns eight bytes of its own choice.
+/// Makes any hypercall. With `DONE` and no address, returns eight bytes of its own choice.
 #[virtine]
 fn hypercall(number: u64, first: u64, second: u64) -> u64 {
     // SAFETY: not safe; it runs in a virtine.
@@ -25,7 +25,7 @@ fn hypercall(number: u64, first: u64, second: u64) -> u64 {
     7
 }
 
-/// Reports a panic by a report of its own making.
+/// Reports a panic with a forged report.
 #[virtine]
 fn forged_panic(message: u64, message_length: u64, file: u64, file_length: u64) -> u64 {
     let report = [message, message_length, file, file_length, 0x2_0000_0001];
@@ -57,7 +57,7 @@ fn forged_units(claimed: u64) -> Vec<()> {
     Vec::new()
 }
 
-/// Touches ports in every way there is.
+/// Accesses ports in every possible way.
 #[virtine]
 fn port(how: u32, port: u16) -> u32 {
     let mut buffer = [0_u8; 64];
@@ -198,7 +198,7 @@ fn forged_panics_are_checked_field_by_field() {
             Fault::Pointer { .. }
         ));
     }
-    // A length beyond bounds is cut to the longest message, which fits here.
+    // An excessive length is cut to the longest message, which fits here.
     match report(TEXT, u64::MAX, TEXT, u64::MAX) {
         Err(Error::Panicked(panic)) => {
             assert!(panic.message.chars().count() <= 4096);
@@ -227,14 +227,14 @@ fn forged_exhaustion_is_only_that() {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn every_other_use_of_ports_is_a_fault() {
-    // The hypercall's port in the wrong way, its neighbours, the exception stubs' port, and the
-    // devices of a PC, of which there are none.
+    // The hypercall port in wrong ways, its neighbors, the exception stubs' port, and the ports of PC devices, of which
+    // there are none.
     for port_number in [
         0xff, 0xfe, 0x100, 0xfa, 0x20, 0x40, 0x60, 0x70, 0x80, 0x92, 0x3f8, 0xcf8, 0xffff,
     ] {
         for how in 0..=9 {
             match fault(port::try_call(how, port_number)) {
-                // One byte to the right port is a hypercall, also as the first of a string.
+                // One byte to the right port is a hypercall, also as the first of a string instruction.
                 Fault::Hypercall { .. } if port_number == 0xff && matches!(how, 0 | 6) => {}
                 Fault::Port { .. } | Fault::Exception(_) if how != 0 || port_number != 0xff => {}
                 other => panic!("{how} on {port_number:#x}: {other}"),

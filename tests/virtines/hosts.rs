@@ -1,4 +1,4 @@
-//! Functions of the host's, called from inside.
+//! Host functions, called by virtines.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ struct Row {
 
 static AUDITED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Uses what no guest has, so that nothing of it may be sliced.
+/// Uses features that no guest has, so that none of it may become part of the slice.
 fn lookup(id: u32) -> Result<Row, String> {
     let thread = thread::current();
     let name = format!("{} {}", !thread.name().unwrap_or_default().is_empty(), id);
@@ -84,7 +84,7 @@ fn closures_take_the_place_of_functions_and_keep_their_state() {
     let counted = Arc::clone(&calls);
     let policy = Policy::new().host("lookup", move |id: u32| {
         counted.fetch_add(1, Ordering::Relaxed);
-        // More than the guest has room for at first.
+        // More than the guest's first buffer holds.
         Ok::<Row, String>(Row {
             id,
             name: "x".repeat(100_000),
@@ -119,7 +119,7 @@ fn panic_of_a_host_function_is_an_error_of_the_call() {
         }
         other => panic!("{other:?}"),
     }
-    // Other types than the guest's are found out.
+    // A type that differs from the guest's is detected.
     let other = Policy::new().host("lookup", |id: String| id);
     assert!(matches!(
         unlisted::with(other).try_call(9),

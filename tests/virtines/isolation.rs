@@ -1,4 +1,4 @@
-//! Nothing of one call is left for the next.
+//! No call leaves anything for the next.
 
 use std::arch::asm;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,11 +13,11 @@ fn count() -> u64 {
     COUNTER.fetch_add(1, Ordering::Relaxed) + 1
 }
 
-/// What a call that finds nothing must not hold itself is the secret, so it travels inverted.
+/// A call that searches must not contain the secret itself, so it is passed inverted.
 const SECRET: u64 = 0x5ec2_e75e_c2e7_5ec2;
 
-/// Leaves the secret everywhere it can, or counts where it is found: heap, stack, globals and the
-/// place of the arguments. Heap and arguments are scanned through from an address near their start.
+/// Plants the secret everywhere it can, or counts where it is found: heap, stack, globals and the argument area. Heap
+/// and arguments are scanned from an address near their start.
 #[virtine]
 fn haunt(inverted: u64, ballast: &[u8], plant: bool) -> u64 {
     let secret = !inverted;
@@ -36,7 +36,7 @@ fn haunt(inverted: u64, ballast: &[u8], plant: bool) -> u64 {
             let globals = (GLOBAL[0].load(Ordering::Relaxed) == secret)
                 || (GLOBAL[last].load(Ordering::Relaxed) == secret);
             let here = heap.as_ptr() as usize & !0xfff;
-            // From the arguments' page to well behind the last allocation of the planting call.
+            // From the page of the arguments to well after the last allocation of the planting call.
             let heap = occurrences(ballast.as_ptr() as usize & !0xfff, here + 0x10_0000, secret);
             let frame = 0_u8;
             let stack = &raw const frame as usize & !0xfff;
@@ -63,7 +63,7 @@ fn occurrences(start: usize, end: usize, secret: u64) -> u64 {
         .count() as u64
 }
 
-/// Loads a pattern into what a call does not reset by itself; or tells what is there at the start.
+/// Loads a pattern into registers that a call does not reset by itself, or returns their initial values.
 #[virtine]
 fn registers(plant: bool) -> Vec<u64> {
     const PATTERN: u64 = 0xa5a5_5a5a_0ff0_f00f;
@@ -104,18 +104,18 @@ fn registers(plant: bool) -> Vec<u64> {
     vec![planted as u64, mxcsr, control, fs, gs, ds]
 }
 
-/// What long double arithmetic of C compiles to: x87 registers are in use behind it.
+/// Compiled like C's long double arithmetic: it leaves x87 registers in use.
 #[virtine]
 fn log10(x: f64) -> f64 {
     let mut y = x;
-    // SAFETY: reads and writes `y`, and leaves the stack of x87 as empty as it was.
+    // SAFETY: reads and writes `y`, and leaves the x87 stack as empty as before.
     unsafe {
         asm!("fldlg2", "fld qword ptr [{0}]", "fyl2x", "fstp qword ptr [{0}]", in(reg) &mut y);
     }
     y
 }
 
-/// Leaves registers of x87, MMX or AVX in use, or nothing.
+/// Leaves x87, MMX or AVX registers in use, or none.
 #[virtine]
 fn leave_in_use(what: u32) -> u32 {
     let control = 0x0c7f_u16;
@@ -164,7 +164,7 @@ fn memory_holds_nothing_of_an_earlier_call() {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn scan_finds_what_is_there() {
-    // The search itself must be able to fail: here the secret lies in this call's own arguments.
+    // The search must be able to find it: here the secret is in this call's own arguments.
     let secrets = SECRET.to_le_bytes().repeat(100);
     assert!(haunt(!SECRET, &secrets, false) >= 99);
 }

@@ -1,4 +1,4 @@
-//! Time and memory end where the attribute says.
+//! Time and memory are limited as the attribute says.
 
 use std::time::{Duration, Instant};
 
@@ -141,8 +141,7 @@ fn arguments_beyond_the_memory_are_refused_with_what_they_need() {
         panic!("{error:?}")
     };
     assert_eq!((needed, memory), ((4 << 20) + 16, 2 << 20));
-    // All that is said to be free can be taken; the heap that the guest has by then is enough for a
-    // small result.
+    // Everything that is reported as free can be used. By then the guest's heap is large enough for a small result.
     let largest = usize::try_from(available - 16).expect("fits");
     assert_eq!(length(&vec![0; largest]), largest);
     let beyond = length::try_call(&vec![0; largest + 1]);
@@ -157,7 +156,7 @@ fn arguments_beyond_the_memory_are_refused_with_what_they_need() {
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn result_that_outgrows_the_memory_is_an_error() {
     assert_eq!(zeros(500_000), vec![0; 500_000]);
-    // Of what fits once there is no second copy.
+    // A result that fits only without a second copy.
     assert_eq!(zeros(1_500_000), vec![0; 1_500_000]);
     assert!(matches!(
         zeros::try_call(2_500_000),

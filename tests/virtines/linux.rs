@@ -1,4 +1,4 @@
-//! Linux programs, run as they are: C programs that the build script has compiled, and machine code.
+//! Unmodified Linux programs: C programs that the build script compiles, and machine code.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -22,7 +22,7 @@ const HOSTILE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/hostile"));
 
 const CALLS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/calls"));
 
-/// Makes system calls, one each; returns what came of them.
+/// Makes one system call for each, and returns the results.
 fn calls(policy: &Policy, each: &[&str]) -> Vec<String> {
     calls_under(policy, each).expect("it runs")
 }
@@ -48,7 +48,7 @@ fn ran(program: &Program) -> Output {
     program.output().expect("it runs")
 }
 
-/// A folder with sixty files, of which each holds its name.
+/// A folder with sixty files, each of which contains its name.
 fn folder(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("wasp-linux-{name}-{}", std::process::id()));
     fs::create_dir_all(&folder).expect("a folder");
@@ -73,7 +73,7 @@ fn arguments_environment_and_exit_code_travel() {
     }
 }
 
-/// A span for one command, a moment of one of two clocks for the other.
+/// One command waits for a duration, the other until a time of one of two clocks.
 #[test]
 fn timed_waits_end_when_their_time_is_over() {
     let started = std::time::Instant::now();
@@ -180,7 +180,7 @@ fn exhausted_means_are_errors_of_the_program() {
     ];
     for (what, errno) in cases {
         let policy = Policy::new().limit(Quota::Output, 1 << 20);
-        // Thousands of system calls, of a machine that may have other things to do.
+        // Thousands of system calls, on a machine that may be busy.
         let program = ordinary(what)
             .policy(policy)
             .timeout(Duration::from_secs(120));
@@ -202,7 +202,7 @@ fn hostile_system_calls_leave_the_host_as_it_was() {
         .policy(Policy::new().random().clock().stderr())
         .timeout(Duration::from_secs(120));
     let output = ran(&program);
-    // It got to its end, and no answer was out of range.
+    // It ran to its end, and no answer was out of range.
     assert_eq!(output.finished.status, Status::Exited(42));
 }
 

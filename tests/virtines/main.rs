@@ -1,6 +1,6 @@
-//! Virtines, run: those that behave and those that do not. Needs /dev/kvm.
+//! Runs virtines, both well-behaved and malicious. Needs /dev/kvm.
 //!
-//! One binary, so that it links once and travels whole to the stock kernel.
+//! This is one binary, so that it is linked once and is copied as a whole to the stock kernel.
 
 #![expect(
     clippy::multiple_unsafe_ops_per_block,

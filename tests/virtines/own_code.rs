@@ -1,4 +1,4 @@
-//! Types with code of their own to encode and decode them: what it does, and what it must not do to others.
+//! Types with their own encoding and decoding code: what it may do, and what it must not do to others.
 
 use std::arch::asm;
 use std::cell::RefCell;
@@ -10,7 +10,7 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wasp_core::{Error, virtine};
 
-// virtine-rt's abi, spelled out.
+// The constants of virtine-rt's ABI.
 const DONE: u64 = 0x101;
 const UNDESCRIBED: u64 = 0x104;
 
@@ -47,7 +47,7 @@ fn skipped_fields_are_told_in_sequences_too() {
     }
 }
 
-/// Encodes itself by way of a buffer that all of its kind share.
+/// Encodes itself through a buffer that all values of its type share.
 struct Hex(Vec<u8>, Rc<RefCell<String>>);
 
 impl Serialize for Hex {
@@ -87,7 +87,7 @@ fn buffer_that_is_used_again_is_read_in_time() {
     assert_eq!(found, [1, 2, 3]);
 }
 
-/// Makes a long text of itself, and hands over a short one.
+/// Creates a long string from itself, but encodes a short one.
 #[derive(Debug, PartialEq)]
 struct Padded(u32);
 
@@ -104,7 +104,7 @@ impl<'de> Deserialize<'de> for Padded {
     }
 }
 
-// In an emulated machine it takes seconds. The memory holds 3 MiB of heap, the long texts are 4 MB together.
+// In an emulated machine it takes seconds. The memory holds 3 MiB of heap, the long strings are 4 MB together.
 #[virtine(timeout = "60s", memory = "4MiB")]
 fn padded(count: u32) -> Vec<Padded> {
     (0..count).map(Padded).collect()
@@ -118,7 +118,7 @@ fn what_an_element_allocates_is_the_next_ones() {
     assert_eq!(found[19_999], Padded(19_999));
 }
 
-/// A `bool` that travels as -1 or 0.
+/// A `bool` that is encoded as -1 or 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Flag(bool);
 
@@ -134,7 +134,7 @@ impl<'de> Deserialize<'de> for Flag {
     }
 }
 
-/// A number that its code vouches for.
+/// A number that its own code validates.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(into = "u16", from = "u16")]
 struct Small(u16);
@@ -198,7 +198,7 @@ fn arguments_that_are_not_all_taken_are_refused() {
     assert!(error.to_string().contains("`serde(skip)`"), "{error}");
 }
 
-/// Forgets what it is made of.
+/// Drops its contents.
 #[derive(Serialize)]
 #[serde(transparent)]
 struct Forgotten(Vec<Vec<u8>>);
@@ -220,7 +220,7 @@ impl<'de> Deserialize<'de> for Forgotten {
     }
 }
 
-/// How many words of the unused heap hold something.
+/// The number of words in the unused heap that are not zero.
 #[virtine]
 fn left_over(forgotten: Forgotten, skipping: Skipping, look: bool) -> usize {
     const WORDS: usize = 1 << 18;
@@ -231,7 +231,7 @@ fn left_over(forgotten: Forgotten, skipping: Skipping, look: bool) -> usize {
     let room: Vec<u64> = std::hint::black_box(Vec::with_capacity(WORDS));
     // The first words are the allocator's own.
     let word = |index| {
-        // SAFETY: there is room for so many words, each of which is initialised: the memory has been zeroed.
+        // SAFETY: there is room for this many words, each of which is initialised: the memory has been zeroed.
         unsafe { room.as_ptr().add(index).read_volatile() }
     };
     (8..WORDS).filter(|index| word(*index) != 0).count()
@@ -242,7 +242,7 @@ fn left_over(forgotten: Forgotten, skipping: Skipping, look: bool) -> usize {
 fn arguments_that_were_encoded_twice_leave_nothing_behind() {
     let small = || Skipping { a: 1, b: 1 };
     assert_eq!(left_over(Forgotten(Vec::new()), small(), true), 0);
-    // Takes less room described than it does bare, which is tried first.
+    // Takes less room described than bare, which is tried first.
     let many = Forgotten(vec![vec![0xaa]; 40_000]);
     assert_eq!(left_over(many, Skipping { a: 1, b: 0 }, false), 0);
     for _ in 0..4 {
@@ -257,7 +257,7 @@ enum Untagged {
     Text(String),
 }
 
-/// Writes while it is encoded.
+/// Prints while it is encoded.
 #[derive(Debug, PartialEq)]
 struct Loud(u8);
 
@@ -296,7 +296,7 @@ fn result_that_is_encoded_once_more_may_ask_for_something() {
     }
 }
 
-/// Asks for its arguments once more if it is hostile.
+/// If hostile, asks for its arguments again.
 #[virtine]
 fn asks_again(bytes: Vec<u8>, is_hostile: bool) -> usize {
     if is_hostile {
@@ -320,7 +320,7 @@ fn guest_does_not_decide_how_later_calls_encode() {
     assert_eq!(asks_again(vec![7; MANY], false), MANY);
 }
 
-/// Each level can be told from the others only by what is inside.
+/// Each level can be recognized only by its contents.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Node {
@@ -329,7 +329,7 @@ enum Node {
     Leaf(u8),
 }
 
-/// Hands over these bytes as its result, described.
+/// Returns these bytes as its result, described.
 #[virtine(timeout = "1s")]
 fn nested(bytes: &[u8]) -> Node {
     loop {
@@ -347,7 +347,7 @@ fn values_that_serde_looks_at_twice_may_not_nest_deep() {
     for levels in [5, 40, 900] {
         let mut bytes = Vec::new();
         for _ in 0..levels {
-            // A map of one entry, and its key, a text.
+            // A map with one entry, and its key, a string.
             bytes.push(19);
             bytes.extend(1_u64.to_le_bytes());
             bytes.push(16);

@@ -1,4 +1,4 @@
-//! A guest's panic reaches the caller with its own words and place.
+//! A guest's panic reaches the caller with its message and location.
 
 use std::panic;
 

@@ -1,4 +1,4 @@
-//! `std::path` in a guest, whose answers are the host's.
+//! `std::path` in a guest, whose results match the host's.
 
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf, is_separator};

@@ -1,8 +1,8 @@
-//! The processor that guests see: fast where that harms nobody, silent where it would.
+//! The CPU that guests see: all fast features that are harmless, and none that are not.
 
 use wasp_core::{Exit, Mode, Registers, Virtine, virtine};
 
-/// Adds with AVX2, if CPUID offers it; tells whether it did.
+/// Adds with AVX2, if CPUID offers it. Returns whether it did.
 #[virtine]
 fn add_by_avx2(numbers: Vec<i64>) -> (bool, i64) {
     use core::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
@@ -14,7 +14,7 @@ fn add_by_avx2(numbers: Vec<i64>) -> (bool, i64) {
     if !avx2 {
         return (false, numbers.iter().sum());
     }
-    // SAFETY: CPUID has it and XCR0 has it on.
+    // SAFETY: CPUID offers it and XCR0 enables it.
     (true, unsafe { sum(&numbers) })
 }
 
@@ -72,9 +72,9 @@ fn avx2_is_there_where_the_host_has_it() {
 /// 0f a2: cpuid; e6 30: out 0x30, al
 const CPUID: [u8; 4] = [0x0f, 0xa2, 0xe6, 0x30];
 
-/// What CPUID tells a guest: EAX, EBX, ECX, EDX.
+/// What CPUID returns to a guest: EAX, EBX, ECX, EDX.
 fn cpuid(leaf: u64) -> [u32; 4] {
-    // Ring 0, where every host tells its guests what it has chosen for them.
+    // Ring 0, where every host shows guests the CPUID that it has chosen for them.
     let builder = Virtine::builder().memory(0x1_0000).mode(Mode::Long64);
     let mut virtine = builder.build().expect("a virtine");
     virtine.load_raw(&CPUID, 0x8000).expect("it fits");

@@ -1,4 +1,4 @@
-//! Raw guests: machine code of one's own, in each mode.
+//! Raw guests: custom machine code, in each mode.
 
 use std::fs;
 use std::thread;
@@ -18,7 +18,7 @@ fn virtine(mode: Mode, code: &[u8]) -> Virtine {
     virtine
 }
 
-/// The fields of a hypercall, to be looked at one by one.
+/// The fields of a hypercall, for separate checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Hypercall {
     port: u16,
@@ -50,7 +50,7 @@ fn hypercall(exit: Exit) -> Hypercall {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn wasps_first_program_exits_in_real_mode() {
-    // As Wasp's README: 32 KiB of memory, a flat binary from a file, loaded at 0x1000.
+    // As in Wasp's README: 32 KiB of memory, a flat binary from a file, loaded at 0x1000.
     //   [bits 16] out 0xFA, eax
     let file = std::env::temp_dir().join(format!("virtine-{}.bin", std::process::id()));
     fs::write(&file, [0x66, 0xe7, 0xfa]).expect("written");
@@ -80,7 +80,7 @@ fn each_mode_talks_through_ports() {
             data: 7,
         };
         assert_eq!(hypercall(virtine.run().expect("a run")), call, "{mode:?}");
-        // Behind the instruction, also where KVM itself stops on it.
+        // After the instruction, even if KVM itself stops on it.
         assert_eq!(
             virtine.registers().expect("registers").rip,
             0x8004,
@@ -114,7 +114,7 @@ fn port_reads_are_answered_by_registers() {
             0x5a,
             "{mode:?}"
         );
-        // Not answered, it reads zero, whatever was there.
+        // Unanswered, it reads zero, whatever was there.
         assert_eq!(
             hypercall(virtine.run().expect("a run")).direction,
             Direction::In
@@ -196,7 +196,7 @@ fn impossible_memory_sizes_are_refused() {
         (Mode::User64, 0x1001),
         (Mode::User64, (4 << 30) + 0x1000),
         (Mode::Real16, 4 << 30),
-        // Where KVM puts pages of its own, right below 4 GiB.
+        // Where KVM puts its own pages, right below 4 GiB.
         (Mode::Protected32, 0xfffb_d000),
         (Mode::Long64, u64::MAX),
     ] {
@@ -209,7 +209,7 @@ fn impossible_memory_sizes_are_refused() {
     assert!(Virtine::builder().memory(4 << 30).build().is_ok());
 }
 
-/// Some processors of Intel's need pages of KVM's own right below 4 GiB: from where guests without paging end.
+/// Some Intel CPUs need pages of KVM right below 4 GiB: where the memory of guests without paging ends.
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn memory_reaches_over_where_kvm_puts_pages_of_its_own() {
@@ -311,7 +311,7 @@ fn user_mode_cannot_reach_what_is_hidden_behind_its_memory() {
         0, 0x1000, 0x2000, 0x3000, GATE, 0x7000, 0x8000, 0x9000, 0xa000,
     ];
     for (code, offset) in hidden.map(|at| (write, at)).into_iter().chain(
-        // The gate is code of ring 3's, so it can be read.
+        // The gate is ring-3 code, so it can be read.
         hidden
             .map(|at| (read, at))
             .into_iter()
@@ -392,7 +392,7 @@ fn canceller_ends_a_run_from_another_thread() {
     });
     assert_eq!(virtine.run().expect("a run"), Exit::Cancelled);
     thread.join().expect("no panic");
-    // Before a run, it ends that one, and no other.
+    // Before a run, it ends the next run, and no other.
     canceller.cancel();
     assert_eq!(virtine.run().expect("a run"), Exit::Cancelled);
     virtine.load_raw(&[0xe6, 0xfa], 0x8000).expect("fits");

@@ -1,4 +1,4 @@
-//! `#[virtine(std)]`: what a guest without the real std cannot do, and that it is isolated all the same.
+//! `#[virtine(std)]`: things that a guest without the real std cannot do, and that the isolation is the same.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -191,11 +191,11 @@ struct Page(#[expect(dead_code, reason = "read by its address")] [u8; 4096]);
 
 static mut PAGE: Page = Page([1; 4096]);
 
-/// Changes the mapping of a page that every call finds.
+/// Changes the mapping of a page that every call starts with.
 #[virtine(std)]
 fn remaps(how: u32) -> u8 {
     let page = &raw mut PAGE as *mut u8;
-    // SAFETY: the page is nobody else's in this call, and is not touched where it may not be.
+    // SAFETY: nothing else uses the page in this call, and it is not accessed when that is not allowed.
     unsafe {
         let before = page.read_volatile();
         page.write_volatile(before + 1);
@@ -226,7 +226,7 @@ fn mappings_of_a_call_are_gone_with_it() {
 #[virtine(std)]
 fn reads_unmapped() -> u8 {
     let page = &raw mut PAGE as *mut u8;
-    // SAFETY: nobody else knows of the page; to read it then is the fault that is wanted.
+    // SAFETY: nothing else uses the page. Reading it afterwards is the intended fault.
     unsafe {
         munmap(page, 4096);
         page.read_volatile()
@@ -239,7 +239,7 @@ fn fault_is_told_with_its_place() {
         panic!("no fault");
     };
     assert_eq!(exception.vector, 14);
-    // Known where the folder of the build is.
+    // Known if the build directory exists.
     if Path::new(env!("OUT_DIR")).exists() {
         let place = exception.place.expect("the program is there");
         assert!(place.function.contains("reads_unmapped"), "{place}");

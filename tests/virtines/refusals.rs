@@ -1,7 +1,7 @@
-//! What the kernel may refuse comes out typed, leaves nothing behind, and is over when the refusal is.
+//! Refusals of the kernel become typed errors, leave nothing behind, and have no lasting effect.
 //!
-//! Each case runs in a process of its own, since limits and filters are the whole process's, and a filter
-//! cannot be taken off again.
+//! Each case runs in its own process, because limits and filters apply to the whole process, and a filter cannot be
+//! removed.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -27,14 +27,14 @@ const KVM_SET_CPUID2: u64 = 0x4008_ae90;
 /// e6 fa: out 0xfa, al
 const EXITING: [u8; 2] = [0xe6, 0xfa];
 
-/// What is refused: a system call, an ioctl's number where it is one, and the answer.
+/// What is refused: a system call, an ioctl's number if it is one, and the error.
 struct Refusal {
     call: i64,
     request: Option<u64>,
     errno: i32,
 }
 
-/// Refusals, by name; the name is handed to the process that is to meet it.
+/// Refusals by name. The name is passed to the process that tests it.
 fn refusals() -> BTreeMap<String, Refusal> {
     let ioctls = [
         ("KVM_CREATE_VM", KVM_CREATE_VM),
@@ -73,7 +73,7 @@ fn refusals() -> BTreeMap<String, Refusal> {
 }
 
 impl Refusal {
-    /// Has the kernel answer so from now on, in all threads.
+    /// Makes the kernel refuse this from now on, in all threads.
     fn take_effect(&self) {
         let request = self.request.map(|request| {
             let equal = SeccompCmpOp::Eq;
@@ -115,7 +115,7 @@ fn exits(virtine: &mut Virtine) {
     assert_eq!(virtine.run().expect("a run"), Exit::Exited);
 }
 
-/// Descriptors, and mappings of guests.
+/// Number of descriptors, and of mappings of guests.
 fn holdings() -> [usize; 2] {
     let descriptors = fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
     let maps = fs::read_to_string("/proc/self/maps").expect("own mappings");
@@ -156,7 +156,7 @@ fn child_is_refused() {
             assert!(refusal.is_typed(&error), "{case}: {error:?}");
         }
     }
-    // A VM's end takes the kernel a moment.
+    // The kernel takes a moment to end a VM.
     let returned = (0..100).any(|_| {
         thread::sleep(Duration::from_millis(10));
         holdings() == before
@@ -166,7 +166,7 @@ fn child_is_refused() {
         "{case}: {before:?} before, {:?} after",
         holdings()
     );
-    // What was there goes on.
+    // Existing virtines still work.
     exits(&mut held);
 }
 
@@ -211,7 +211,7 @@ fn child_runs_out_of_descriptors() {
     for _ in 0..200 {
         assert!(matches!(cache.get(), Err(Error::TooManyFiles { .. })));
     }
-    // To look takes a descriptor itself.
+    // The check itself takes a descriptor.
     limit(libc::RLIMIT_NOFILE, before);
     assert_eq!(holdings(), held);
     leases.iter_mut().for_each(|virtine| exits(virtine));

@@ -1,10 +1,10 @@
-//! Wasp's hypercalls, answered by a handler of the host's.
+//! Wasp's hypercalls, answered by a handler of the host.
 
 use std::ops::ControlFlow;
 
 use wasp_core::{Cache, Error, Exit, HYPERCALL_PORT, Hypercall, Mode, Virtine};
 
-/// Adds by hypercall 1 until the sum is 100, then exits by hypercall 0.
+/// Adds with hypercall 1 until the sum is 100, then exits with hypercall 0.
 ///
 /// ```text
 /// 31 f6            xor esi, esi
@@ -70,7 +70,7 @@ fn other_exits_are_not_the_handlers() {
     }
 }
 
-/// As Wasp's `write`: a pointer and a length that the guest may have made up.
+/// Like Wasp's `write`: the guest may have made up the pointer and the length.
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn pointers_that_guests_make_up_are_found_out() {
@@ -96,7 +96,7 @@ fn pointers_that_guests_make_up_are_found_out() {
         virtine.set_registers(&set).expect("set");
         let exit = virtine.serve(|virtine, Hypercall { arguments, .. }| {
             let [from, length, _] = arguments;
-            // What the guest claims is no reason to set memory aside.
+            // No memory is reserved just because the guest claims a length.
             let mut bytes = vec![0; length.min(virtine.memory_size()) as usize];
             Ok(ControlFlow::Continue(
                 match virtine.read(from, &mut bytes) {

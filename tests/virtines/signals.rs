@@ -1,5 +1,5 @@
-//! The signal by which runs are ended, chosen by the program. Each case in a process of its own, since the
-//! choice is made once.
+//! The signal that ends runs, chosen by the program. Each case runs in its own process, because the choice is made only
+//! once.
 
 use std::fs::File;
 use std::mem::MaybeUninit;
@@ -26,7 +26,7 @@ fn signals_of_others_are_told_to_raw_runs_and_kept_from_functions() {
     alone::run("signals::child_is_signalled", &[]);
 }
 
-/// Whether the signals are to end.
+/// Set when the signals must end.
 struct Over(AtomicBool);
 
 struct Ending<'a>(&'a Over);
@@ -56,11 +56,11 @@ fn child_is_signalled() {
         scope.spawn(|| {
             while !over.0.load(Ordering::Relaxed) {
                 thread::sleep(Duration::from_millis(1));
-                // SAFETY: the thread waits for this one, so it is there.
+                // SAFETY: the thread waits for this one, so it exists.
                 unsafe { libc::pthread_kill(this, libc::SIGUSR1) };
             }
         });
-        // Also where something here fails, so that the other thread ends.
+        // Also if something here fails, so that the other thread ends.
         let _ended = Ending(&over);
         // eb fe: jmp to itself
         let mut virtine = Virtine::builder().build().expect("a virtine");
@@ -69,7 +69,7 @@ fn child_is_signalled() {
             assert_eq!(virtine.run().expect("a run"), Exit::Interrupted);
             assert_eq!(virtine.registers().expect("registers").rip, 0x8000);
         }
-        // From a cache, where the gate comes first.
+        // From a cache, so that the guest starts through the gate.
         let cache = Cache::builder(0x1_0000).binary([0xeb, 0xfe], 0x8000);
         let cache = cache.build().expect("a cache");
         for _ in 0..20 {
@@ -83,7 +83,7 @@ fn child_is_signalled() {
     });
 }
 
-/// A guest that spins is ended.
+/// Checks that a spinning guest is ended.
 fn spin() {
     let builder = Virtine::builder().deadline(Duration::from_millis(20));
     let mut virtine = builder.build().expect("a virtine");
@@ -94,7 +94,7 @@ fn spin() {
 
 fn handler(number: i32) -> usize {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: asks only; all-zero is a valid sigaction.
+    // SAFETY: only queries; all-zero is a valid sigaction.
     unsafe { libc::sigaction(number, ptr::null(), action.as_mut_ptr()) };
     // SAFETY: as above.
     unsafe { action.assume_init() }.sa_sigaction
@@ -190,7 +190,7 @@ fn child_is_signalled_near_the_deadline() {
         scope.spawn(|| {
             while !over.0.load(Ordering::Relaxed) {
                 thread::sleep(Duration::from_millis(40));
-                // SAFETY: the thread waits for this one, so it is there.
+                // SAFETY: the thread waits for this one, so it exists.
                 unsafe { libc::pthread_kill(this, libc::SIGUSR1) };
             }
         });
@@ -282,7 +282,7 @@ fn child_has_default_actions() {
     assert_eq!(fills(&mut file, 8192), None);
     assert_eq!(fills(&mut file, 1), Some(libc::EFBIG));
     assert_eq!(stretches(&mut file, 100_000), [Some(libc::EFBIG); 2]);
-    // Nor do the files in memory that virtines are made of.
+    // Nor do the files in memory that virtines start from.
     let first = adds::try_call(1, 2);
     let refused = matches!(first, Err(Error::FileTooLarge { .. }));
     assert!(refused, "{first:?}");

@@ -1,4 +1,4 @@
-//! With and without a snapshot, the answers are the same.
+//! Results are the same with and without a snapshot.
 
 use std::env;
 use std::process::Command;
@@ -43,7 +43,7 @@ mod tables {
     }
 }
 
-/// Looks a square up, and tells how often the table was filled.
+/// Looks up a square. Also returns how often the table was filled.
 #[virtine(init = tables::load)]
 fn prepared(n: usize) -> (Option<u64>, u32) {
     let found = TABLE.get().and_then(|table| table.get(n).copied());
@@ -107,7 +107,7 @@ fn deadline_holds_without_a_snapshot_too() {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn environment_variable_switches_snapshots_off() {
-    // In a process of its own, since the variable is read at a function's first call.
+    // In a separate process, because the variable is read at a function's first call.
     let this = env::current_exe().expect("the test binary");
     let test = "snapshots::both_ways_give_the_same_fresh_answers";
     let output = Command::new(this)

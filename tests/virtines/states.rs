@@ -1,4 +1,4 @@
-//! Extended states, each as full of one guest's bits as the processor lets it be, and clean for the next.
+//! Extended states: filled with one guest's bits as far as the CPU allows, and clean for the next guest.
 
 use std::arch::x86_64::__cpuid_count;
 
@@ -13,8 +13,8 @@ const FOUND: u64 = 0x1_0000;
 const TO_LOAD: u64 = 0x2_0000;
 const LOADED: u64 = 0x3_0000;
 
-/// Leaves what it finds in all extended states at 0x10000, loads them from 0x20000, and leaves what it has then
-/// at 0x30000; XCR0 is at 0x2000.
+/// Saves all extended states at 0x10000, loads them from 0x20000, and saves the new ones at 0x30000. XCR0 is stored at
+/// 0x2000.
 ///
 /// ```text
 /// xor ecx, ecx
@@ -44,7 +44,7 @@ const KEYS: u32 = 9;
 const TILE_SHAPES: u32 = 17;
 const TILES: u32 = 18;
 
-/// What can be loaded from an area of the standard form with other values than zero: name, number.
+/// States that can be loaded from a standard-form area with nonzero values: name, number.
 const STATES: [(&str, u32); 11] = [
     ("x87 and MMX", X87),
     ("SSE and MXCSR", SSE),
@@ -62,7 +62,7 @@ const STATES: [(&str, u32); 11] = [
 const XSTATE_BV: usize = 512;
 const AREA: usize = 0x1_0000;
 
-/// Where a state lies in an area: the legacy region, or what CPUID says. The guest's processor is the host's.
+/// Where a state lies in an area: the legacy region, or what CPUID says. The guest's CPU is the host's.
 fn place(state: u32) -> std::ops::Range<usize> {
     match state {
         X87 => 0..160,
@@ -75,7 +75,7 @@ fn place(state: u32) -> std::ops::Range<usize> {
     }
 }
 
-/// An area that loads every one of `states` with bits that no guest starts with.
+/// An area that loads every state in `states` with bits that no guest starts with.
 fn full(states: u64) -> Vec<u8> {
     let mut area = vec![0; AREA];
     for (_, state) in STATES {
@@ -83,12 +83,12 @@ fn full(states: u64) -> Vec<u8> {
             area[place(state)].fill(0xa5);
         }
     }
-    // Control, status and tags of x87, its last opcode; MXCSR: none with reserved bits.
+    // x87 control, status, tags and last opcode; MXCSR. None has reserved bits set.
     area[..8].copy_from_slice(&[0x7f, 0x0c, 0, 0x38, 0xff, 0, 0x12, 3]);
     area[24..28].copy_from_slice(&0x7f80_u32.to_le_bytes());
     area[28..32].fill(0);
     if states & 1 << KEYS != 0 {
-        // All keys denied but the one of all pages here, which the guest needs itself.
+        // All keys denied except that of all pages here, which the guest itself needs.
         area[place(KEYS)].fill(0);
         let start = place(KEYS).start;
         area[start..start + 4].copy_from_slice(&0x5555_5554_u32.to_le_bytes());
@@ -107,8 +107,8 @@ fn full(states: u64) -> Vec<u8> {
     area
 }
 
-/// Has the kernel let this process, and guests of it, use AMX's tiles, which are off otherwise. Where it does
-/// not know them, nothing happens.
+/// Requests that this process and its guests may use AMX's tiles, which are off by default. If the kernel does not
+/// support them, nothing happens.
 fn ask_for_tiles() {
     const REQ_XCOMP_PERM: libc::c_int = 0x1023;
     const REQ_XCOMP_GUEST_PERM: libc::c_int = 0x1025;
@@ -123,7 +123,7 @@ fn cache(mode: Mode) -> Cache {
     builder.limit(1).build().expect("a cache")
 }
 
-/// Lets the guest load `area`; how it ended.
+/// Lets the guest load `area`. Returns how it ended.
 fn load(virtine: &mut Lease, area: &[u8]) -> Exit {
     virtine.write(TO_LOAD, area).expect("in bounds");
     virtine.run().expect("a run")
@@ -139,7 +139,7 @@ fn word(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }
 
-/// XCR0 as the guest has it, and the states of it that a guest can load.
+/// XCR0 as the guest sees it, and which of its states a guest can load.
 fn reachable(virtine: &mut Lease) -> Result<(u64, u64), Exit> {
     match load(virtine, &full(0)) {
         Exit::Exited => {}
@@ -154,7 +154,7 @@ fn reachable(virtine: &mut Lease) -> Result<(u64, u64), Exit> {
     Ok((xcr0, xcr0 & known))
 }
 
-/// Whether an area that XSAVE has left is of a processor in its initial state.
+/// Checks that an area saved by XSAVE shows a CPU in its initial state.
 fn check_clean(found: &[u8], xcr0: u64, context: &str) {
     assert_eq!(found[..8], [0x7f, 3, 0, 0, 0, 0, 0, 0], "{context}: x87");
     assert_eq!(found[8..24], [0; 16], "{context}: x87's last addresses");
@@ -162,14 +162,14 @@ fn check_clean(found: &[u8], xcr0: u64, context: &str) {
     assert_eq!(mxcsr, 0x1f80, "{context}: MXCSR");
     for state in (0..63).filter(|state| xcr0 & 1 << state != 0) {
         let place = if state == X87 { 32..160 } else { place(state) };
-        // Saved as they are, but for those that the header tells to be in their initial state.
+        // Saved as they are, except states that the header marks as initial.
         let in_use = word(found, XSTATE_BV) & 1 << state != 0;
         let clean = found[place].iter().all(|&byte| byte == 0);
         assert!(clean || !in_use, "{context}: state {state}");
     }
 }
 
-/// Dirties `states` in one virtine after another; each finds all as new.
+/// Dirties `states` in one virtine after another. Each must find all of them clean.
 fn dirty_again_and_again(cache: &Cache, xcr0: u64, states: u64) -> Exit {
     let (area_to_load, context) = (full(states), format!("{states:#x} of {xcr0:#x}"));
     for round in 0..4 {
@@ -180,7 +180,7 @@ fn dirty_again_and_again(cache: &Cache, xcr0: u64, states: u64) -> Exit {
         }
         let context = format!("{context}, round {round}");
         check_clean(&area(&virtine, FOUND), xcr0, &context);
-        // It was dirty, or the next round finds out nothing.
+        // It must have been dirty, or the next round would prove nothing.
         let loaded = area(&virtine, LOADED);
         assert_eq!(word(&loaded, XSTATE_BV) & states, states, "{context}");
     }
@@ -220,7 +220,7 @@ fn every_extended_state_is_clean_for_the_next_guest() {
     assert_eq!(dirty_again_and_again(&cache, xcr0, together), Exit::Exited);
 }
 
-/// The host's way, by ioctls: taken where the caller reads the registers before the guest starts.
+/// The host's way, through ioctls, which is used if the caller reads the registers before the guest starts.
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn every_extended_state_is_clean_without_the_gate_as_well() {
@@ -256,8 +256,7 @@ fn every_extended_state_is_clean_for_the_next_guest_in_ring_0() {
     assert_eq!(dirty_again_and_again(&cache, xcr0, reachable), Exit::Exited);
 }
 
-/// Leaves MXCSR as it finds it at 0x2000, then has it round otherwise. No register of SSE's own is touched, so
-/// that nothing but MXCSR is in use.
+/// Stores MXCSR at 0x2000, then changes its rounding mode. No SSE register is touched, so that only MXCSR is in use.
 ///
 /// ```text
 /// 0f ae 1c 25 00 20 00 00         stmxcsr [0x2000]
@@ -270,7 +269,7 @@ const ROUNDING: [u8; 29] = [
     0xae, 0x14, 0x25, 8, 0x20, 0, 0, 0xe6, 0xfa,
 ];
 
-/// What one guest after another finds in MXCSR.
+/// What consecutive guests find in MXCSR.
 fn rounding(mode: Mode, by_host: bool) -> Result<(), Exit> {
     let builder = Cache::builder(MEMORY).mode(mode).binary(ROUNDING, START);
     let cache = builder.limit(1).build().expect("a cache");
@@ -301,7 +300,7 @@ fn mxcsr_starts_anew_in_every_mode_that_has_one() {
     }
 }
 
-/// Has all keys of protection deny everything, its own pages' as well, and leaves at once.
+/// Makes all protection keys deny everything, including its own pages, and leaves at once.
 ///
 /// ```text
 /// 31 c9               xor ecx, ecx
@@ -327,7 +326,7 @@ fn keys_that_deny_everything_deny_the_next_guest_nothing() {
     for _ in 0..4 {
         let exit = cache.get().expect("a virtine").run().expect("a run");
         if exit != Exit::Exited {
-            // It has no keys, and WRPKRU is an invalid instruction.
+            // It has no keys, so WRPKRU is an invalid instruction.
             assert!(
                 matches!(&exit, Exit::Faulted { cause: wasp_core::Fault::Exception(exception) } if exception.vector == 6),
                 "{exit:?}"

@@ -1,4 +1,4 @@
-//! A warm call is one KVM_RUN and no other system call. Counted from outside, by ptrace.
+//! A warm call is one KVM_RUN and no other system call. This is counted from outside, with ptrace.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -18,7 +18,7 @@ fn add(a: u64, b: &str) -> (u64, String) {
     (a + b.len() as u64, b.to_uppercase())
 }
 
-/// What is counted: calls between two marks.
+/// The counted program: calls between two marks.
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn warm_loop() {
@@ -29,7 +29,7 @@ fn warm_loop() {
     mark();
 }
 
-/// The same for a raw virtine from a cache, taken, written to, run and given back.
+/// The same for a raw virtine from a cache: get, write, run, put.
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn warm_raw_loop() {
@@ -54,7 +54,7 @@ fn warm_raw_loop() {
     mark();
 }
 
-/// A system call that nothing else here makes, to be seen by the tracer.
+/// A system call that nothing else here makes, as a mark for the tracer.
 fn mark() {
     // SAFETY: asks for a number.
     unsafe { libc::getpgid(0) };
@@ -74,11 +74,11 @@ fn makes_one_system_call(test: &str) {
     let counts = Tracer::default().follow(child);
     let mut expected = BTreeMap::from([(libc::SYS_ioctl, CALLS)]);
     if !clock_is_read_without_the_kernel() {
-        // The deadline needs the time.
+        // The deadline needs the current time.
         expected.insert(libc::SYS_clock_gettime, CALLS);
     }
     assert_eq!(counts.callers, expected, "{test}");
-    // The watchdog may look at the clock of its own accord, but not for each call.
+    // The watchdog may read the clock on its own, but not for each call.
     assert!(
         counts.others < CALLS / 10,
         "{} in other threads",
@@ -86,7 +86,7 @@ fn makes_one_system_call(test: &str) {
     );
 }
 
-/// Whether the kernel lets processes read its clock by themselves. An emulated machine's may be none.
+/// Whether processes can read the clock without the kernel. In an emulated machine they may not.
 fn clock_is_read_without_the_kernel() -> bool {
     let file = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
     let clock = fs::read_to_string(file).unwrap_or_default();
@@ -115,7 +115,7 @@ fn traced(test: &str) -> io::Result<Child> {
 /// System calls between the marks.
 #[derive(Default)]
 struct Counts {
-    /// By number, of the thread that set the marks.
+    /// By number, for the thread that set the marks.
     callers: BTreeMap<i64, usize>,
     others: usize,
 }
@@ -123,14 +123,14 @@ struct Counts {
 #[derive(Default)]
 struct Tracer {
     counts: Counts,
-    /// The thread that has set the first mark, and not yet the second.
+    /// The thread that has set the first mark, but not yet the second.
     marked: Option<i32>,
-    /// Threads inside a system call: each is seen at its entry and at its exit.
+    /// Threads inside a system call. Each stops at its entry and at its exit.
     inside: BTreeMap<i32, bool>,
 }
 
 impl Tracer {
-    /// Follows all threads of the child to its end.
+    /// Follows all threads of the child until it ends.
     fn follow(mut self, child: Child) -> Counts {
         let process = i32::try_from(child.id()).expect("a process number");
         let (first, status) = wait();
@@ -157,7 +157,7 @@ impl Tracer {
         }
     }
 
-    /// Takes note of a stop; returns the signal to go on with.
+    /// Handles a stop. Returns the signal to resume with.
     fn stopped(&mut self, thread: i32, status: i32) -> i32 {
         const SYSTEM_CALL: i32 = libc::SIGTRAP | 0x80;
         match libc::WSTOPSIG(status) {
@@ -191,7 +191,7 @@ impl Tracer {
 
 fn wait() -> (i32, i32) {
     let mut status = 0;
-    // Only for what this thread has started: other tests have children too.
+    // Only for children of this thread: other tests have children too.
     // SAFETY: `status` is a valid place for the answer.
     let thread = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL | libc::__WNOTHREAD) };
     assert!(thread > 0, "{}", io::Error::last_os_error());
@@ -199,8 +199,8 @@ fn wait() -> (i32, i32) {
 }
 
 fn trace(request: libc::c_uint, thread: i32, data: i32) {
-    // SAFETY: none of the requests made here lets the kernel write to this process. A thread that
-    // is gone already is no error.
+    // SAFETY: none of the requests made here lets the kernel write to this process. A thread that no longer exists is
+    // not an error.
     unsafe { libc::ptrace(request, thread, ptr::null_mut::<u8>(), i64::from(data)) };
 }
 

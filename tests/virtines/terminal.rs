@@ -1,4 +1,4 @@
-//! Terminals, for those who are handed one.
+//! Terminals for tests.
 
 use std::fs::File;
 use std::io;
@@ -8,8 +8,8 @@ use std::ptr;
 
 use crate::skipped;
 
-/// A terminal: what is typed at the first comes out of the second. None where no file system of terminals is
-/// mounted, of which `test` tells then.
+/// A terminal: input typed at the first end comes out of the second. `None` if no terminal file system is mounted,
+/// which is then reported for `test`.
 pub(crate) fn terminal(test: &str) -> Option<(File, File)> {
     if !Path::new("/dev/pts/ptmx").exists() {
         skipped::tell(test, "no terminals on this machine");
@@ -27,6 +27,6 @@ pub(crate) fn terminal(test: &str) -> Option<(File, File)> {
         )
     };
     assert_eq!(opened, 0, "{}", io::Error::last_os_error());
-    // SAFETY: both descriptors are new, and nobody else's.
+    // SAFETY: both descriptors are new, and nothing else owns them.
     Some(unsafe { (File::from_raw_fd(master), File::from_raw_fd(slave)) })
 }

@@ -24,7 +24,7 @@ fn thousand_calls_at_once_all_get_their_own_answer() {
     });
 }
 
-/// Runs `check` in a child of `fork`; true if it says so there.
+/// Runs `check` in a forked child. Returns true if it returns true there.
 fn in_child(check: impl Fn() -> bool) -> bool {
     // SAFETY: the child runs `check`, which must take no lock, and ends without any clean-up.
     match unsafe { libc::fork() } {

@@ -1,4 +1,4 @@
-//! Calls whose working sets grow and shrink: nothing of one is ever in the next, and memory is given back.
+//! Calls whose working sets grow and shrink: nothing leaks from one to the next, and memory is released.
 
 use std::fs;
 use std::hint::black_box;
@@ -11,14 +11,14 @@ use wasp_core::virtine;
 
 const PAGE: usize = 4096;
 
-/// Writes `byte` to so many pages, from the `first` on; tells how many of all that it can reach were not zero before.
+/// Writes `byte` to this many pages from `first` on. Returns how many of all reachable pages were not zero before.
 fn mark(first: usize, pages: usize, all: usize, byte: u8) -> usize {
-    // So much that it comes from pages that nobody has used.
+    // Large enough to get pages that have not been used.
     let mut memory = Vec::<u8>::with_capacity(all.max(64) * PAGE);
     let memory = memory.spare_capacity_mut();
     let mut found = 0;
     for page in memory.chunks_mut(PAGE) {
-        // SAFETY: the guest's heap hands out memory that is zero, or was written; a test may look at it.
+        // SAFETY: the guest's heap hands out memory that is zero or was written, and a test may read it.
         let page = unsafe { page.assume_init_mut() };
         found += usize::from(page.iter().any(|byte| *byte != 0));
     }
@@ -51,7 +51,7 @@ fn takes(bytes: &[u8]) -> usize {
     bytes.len()
 }
 
-/// Each of two threads has a machine of its own.
+/// Two threads would use separate machines.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 #[test]
@@ -67,13 +67,13 @@ fn nothing_of_one_call_is_in_the_next_however_sets_change() {
     };
     for round in 0..120 {
         let all = 600;
-        // Long rows of small calls, so that what is not used is dropped, and then used again.
+        // Long series of small calls, so that unused memory is dropped, and then used again.
         let (first, pages) = match round % 20 {
             0 => (0, all),
             1 => (next(200), next(400)),
             _ => (next(all), next(40)),
         };
-        // Also zeros over zeros, which are dirty and the same.
+        // Also zeros over zeros, which make pages dirty but do not change them.
         let byte = [0, 1, 0xff][next(3)];
         assert_eq!(marks(first, pages, all, byte), 0, "call {round}");
     }
@@ -98,7 +98,7 @@ fn memory_that_calls_have_written_is_bounded_and_given_back() {
     alone::run("working_sets::child_watches_its_memory", &[]);
 }
 
-/// Of the process, which has to be this test's alone.
+/// The process's resident memory. The process must run only this test.
 fn resident() -> usize {
     let rollup = fs::read_to_string("/proc/self/smaps_rollup").expect("own mappings");
     let line = rollup
@@ -115,7 +115,7 @@ fn child_watches_its_memory() {
     assert_eq!((grows(1), keeps_little(1), takes(&[1])), (0, 0, 1));
     let before = resident();
     let since = || resident().saturating_sub(before);
-    // Within its budget, a machine keeps what it has; beyond, it does not.
+    // Within its budget, a machine keeps its memory; beyond it, it does not.
     assert_eq!(grows(PAGES), 0);
     let kept = since();
     assert!((14..24).contains(&kept), "{kept} MiB");
@@ -125,13 +125,13 @@ fn child_watches_its_memory() {
     assert_eq!(takes(&vec![1; 16 << 20]), 16 << 20);
     let beyond = since().saturating_sub(kept);
     assert!(beyond < 8, "{beyond} MiB");
-    // A few small calls, and what the large one had is dropped.
+    // After a few small calls, the memory of the large one is dropped.
     for _ in 0..12 {
         assert_eq!(grows(1), 0);
     }
     let shrunk = since();
     assert!(shrunk < 8, "{shrunk} MiB");
-    // Or none at all, for long enough.
+    // Or after no calls, for long enough.
     assert_eq!(grows(PAGES), 0);
     let start = Instant::now();
     while since() >= 8 {

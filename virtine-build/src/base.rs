@@ -1,4 +1,4 @@
-//! What every other room builds on: errors, commands, files, TOML.
+//! The base of all other rooms: errors, commands, files, TOML.
 
 pub(crate) mod command;
 pub(crate) mod error;

@@ -1,4 +1,4 @@
-//! What cargo knows: the build script's environment, the package and its patches; and what cargo is to watch.
+//! The build script's environment, the package and its patches, and the files that cargo watches.
 
 pub(crate) mod environment;
 pub(crate) mod package;

@@ -1,4 +1,4 @@
-//! Guest crates to static libraries: the nested cargo, its messages, and what is removed because it does not
+//! From guest crates to static libraries: runs the nested cargo, reads its messages, and removes what does not compile.
 //! compile.
 
 pub(crate) mod left_out;

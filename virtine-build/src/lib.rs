@@ -15,8 +15,8 @@
 //! | room | contents |
 //! |---|---|
 //! | `base` | errors, commands, files, TOML |
-//! | `report` | what the build script tells the macro |
-//! | `syntax` | what the macro and the build script agree on: the attribute, and how parameters are passed |
+//! | `report` | what the build script reports to the macro |
+//! | `syntax` | what the macro and the build script share: the attribute's grammar, and how parameters are passed |
 //! | `cargo` | the environment, the package, its targets and patches; the files that cargo watches |
 //! | `source` | a target's root file -> all its source files, by following `mod` |
 //! | `index` | source files -> modules, items, imports |

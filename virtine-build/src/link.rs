@@ -1,4 +1,4 @@
-//! Static libraries to images: linking, ELF files, and the files that the macro includes.
+//! From static libraries to images: linking, ELF files, and the files that the macro includes.
 
 mod elf;
 mod linker;

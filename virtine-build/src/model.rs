@@ -67,7 +67,7 @@ impl Crate<'_> {
         }
     }
 
-    /// What encloses the function `name` of a module.
+    /// The kind of scope that encloses the function `name` of a module.
     fn standing(&self, module: usize, name: &str) -> Standing {
         if self.index.modules[module].block.is_some() {
             Standing::Body

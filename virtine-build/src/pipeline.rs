@@ -36,8 +36,8 @@ pub(crate) fn run() -> Result<(), Error> {
     report.write(&environment.out_dir)
 }
 
-/// Loads the targets of the package. Virtines with the real std get crates of their own, because what is
-/// written for them differs.
+/// Loads the targets of the package. Virtines with the real std get separate crates, because the code that is written
+/// for them differs.
 fn load_crates<'a>(package: &'a Package, cfg: &Cfg) -> Result<Vec<Crate<'a>>, Error> {
     let crates = package.targets.iter().map(|root| load(root, cfg));
     let mut crates: Vec<Crate<'a>> = crates.collect::<Result<_, _>>()?;
@@ -64,7 +64,7 @@ fn load<'a>(root: &'a TargetRoot, cfg: &Cfg) -> Result<Crate<'a>, Error> {
     })
 }
 
-/// Whether any virtine of the crate has the real std.
+/// Whether any virtine of the crate uses the real std.
 fn wants_std(one: &Crate<'_>) -> bool {
     let is_std = |attribute: &Meta| {
         let settings = arguments(attribute).and_then(Settings::parse);

@@ -1,4 +1,4 @@
-//! What the build script tells the macro: which functions it found, and the outcome for each.
+//! The build script's report to the macro: which functions it found, and the outcome for each.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ pub struct Entry {
     pub line: usize,
     /// The function's name.
     pub name: String,
-    /// What encloses it. This decides how its public names are generated.
+    /// The kind of scope that encloses it. This decides how its public names are generated.
     pub standing: Standing,
     /// The target that contains it.
     pub target: Target,
@@ -45,7 +45,7 @@ pub struct Entry {
     pub outcome: Outcome,
 }
 
-/// What encloses a function.
+/// The kind of scope that encloses a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Standing {
     /// A module.

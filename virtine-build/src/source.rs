@@ -1,4 +1,4 @@
-//! A crate's source files, and what their text says: which parts `#[cfg]` excludes, which paths are mentioned.
+//! A crate's source files, and what their text shows: the parts that `#[cfg]` excludes, and the mentioned paths.
 
 pub(crate) mod cfg;
 pub(crate) mod files;

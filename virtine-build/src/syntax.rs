@@ -1,5 +1,5 @@
-//! What the macro and the build script agree on: the attribute's grammar, the functions that may have
-//! the attribute, and how the guest takes each parameter.
+//! What the macro and the build script share: the attribute's grammar, the functions that may have the attribute, and
+//! how the guest takes each parameter.
 
 mod allow;
 mod attribute;
@@ -26,7 +26,7 @@ pub fn is_virtine(path: &syn::Path) -> bool {
         .is_some_and(|segment| segment.ident == "virtine")
 }
 
-/// The tokens between the attribute's parentheses; none for a bare `#[virtine]`.
+/// The tokens between the attribute's parentheses. A bare `#[virtine]` has none.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! What guest and host agree on: ports, hypercall numbers, where things lie in guest memory, and
-//! the [`image`] format. Both sides link this one module, so the two cannot drift apart.
+//! What guest and host agree on: ports, hypercall numbers, the layout of guest memory, and the [`image`] format. Both
+//! sides link this module, so they cannot drift apart.
 //!
 //! ```text
 //! guest-physical = guest-virtual address
@@ -19,53 +19,51 @@ mod error_kinds;
 pub mod image;
 pub mod requests;
 
-/// Bytes in a page; the guest is mapped with 4 KiB pages only.
+/// Bytes in a page. The guest is mapped only with 4 KiB pages.
 pub const PAGE_SIZE: u64 = 4096;
 
-/// First address that a guest program may occupy.
+/// The first address that a guest program may occupy.
 ///
-/// 2 MiB, so that all below can be the host's, and an ordinary Linux process could map the same
-/// addresses.
+/// It is 2 MiB, so that the host can use everything below, and an ordinary Linux process could map the same addresses.
 pub const USER_BASE: u64 = 0x20_0000;
 
-/// First address a guest program can never occupy: the reach of one page-directory-pointer table.
+/// The first address that a guest program can never occupy: the reach of one page-directory-pointer table.
 pub const USER_LIMIT: u64 = 512 << 30;
 
-/// The port of every hypercall; the guest executes `out 0xFF, al`.
+/// The port of every hypercall. The guest executes `out 0xFF, al`.
 ///
-/// One byte wide, because the I/O permission bitmap is consulted once for each byte of an access.
+/// It is one byte wide, because the I/O permission bitmap is checked once for each byte of an access.
 pub const HYPERCALL_PORT: u16 = 0xFF;
 
-/// The port on which the supervisor's exception stubs report. Not open to the guest's ring 3.
+/// The port on which the supervisor's exception stubs report. It is closed to the guest's ring 3.
 pub const EXCEPTION_PORT: u16 = 0xFE;
 
-/// The port on which Linux programs' system calls arrive; closed to all other guests.
+/// The port of Linux programs' system calls. It is closed to all other guests.
 pub const SYSTEM_CALL_PORT: u16 = 0xFD;
 
-/// Hypercall numbers, passed in RDI; arguments in RSI, RDX and RCX, the answer in RAX.
+/// Hypercall numbers, passed in RDI. Arguments are in RSI, RDX and RCX, and the answer is in RAX.
 ///
-/// Numbers below 0x100 are Wasp's; those and all others that a guest returns from: [`requests`].
+/// Numbers below 0x100 are Wasp's. These, and all others that return to the guest, are in [`requests`].
 pub mod hypercall {
-    /// Initialisation is over. RSI: the first address of the heap that is still unused.
+    /// Initialization is complete. RSI: the first unused address of the heap.
     pub const READY: u64 = 0x100;
     /// The call returned. RSI: address of the encoded result; RDX: its length in bytes. What it names
-    /// [elsewhere](crate::codec::ELSEWHERE) lies there unchanged. RCX: 1 where it is
-    /// [described](crate::codec::Encoding). Where it is not, the host may answer, and the guest does so once more,
-    /// described.
+    /// [elsewhere](crate::codec::ELSEWHERE) lies there unchanged. RCX: 1 if it is [described](crate::codec::Encoding).
+    /// If it is not, the host may answer, and the guest then repeats this, described.
     pub const DONE: u64 = 0x101;
     /// The guest panicked. RSI: address of a [`PanicReport`](super::PanicReport).
     pub const PANIC: u64 = 0x102;
-    /// The arguments must be [described](crate::codec::Encoding): the host is to start the call again.
+    /// The arguments must be [described](crate::codec::Encoding): the host must start the call again.
     pub const UNDESCRIBED: u64 = 0x104;
     /// The heap is exhausted. RSI: bytes of the allocation that failed.
     pub const OUT_OF_MEMORY: u64 = 0x103;
 }
 
-/// The entry of the auxiliary vector by which a guest with the real std learns where it starts: "VIRT", which no
-/// kernel uses (linux/auxvec.h).
+/// The auxiliary vector entry that tells a guest with the real std where it starts: "VIRT", which no kernel uses
+/// (linux/auxvec.h).
 pub const AT_VIRTINE: u64 = 0x5649_5254;
 
-/// What a guest tells of its panic. All addresses are guest addresses; the host checks each one.
+/// A guest's report of its panic. All addresses are guest addresses, and the host checks each one.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PanicReport {
@@ -77,7 +75,7 @@ pub struct PanicReport {
     pub file: u64,
     /// Bytes of the file's name.
     pub file_len: u64,
-    /// Line in the file, from 1; 0 where the guest knows of no location.
+    /// Line in the file, from 1. 0 if the guest knows no location.
     pub line: u32,
     /// Column in the line, from 1.
     pub column: u32,
@@ -110,10 +108,10 @@ impl PanicReport {
     }
 }
 
-/// The longest panic message that a guest reports, in bytes; a longer one is cut.
+/// The longest panic message that a guest reports, in bytes. Longer ones are cut.
 pub const PANIC_MESSAGE_MAX: usize = 4096;
 
-/// Rounds up to the next page boundary; `None` where that overflows.
+/// Rounds up to the next page boundary. `None` if that overflows.
 #[must_use]
 pub const fn page_align_up(address: u64) -> Option<u64> {
     match address.checked_add(PAGE_SIZE - 1) {

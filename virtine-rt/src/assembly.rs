@@ -1,4 +1,4 @@
-//! What is written in assembly, for each architecture.
+//! The parts written in assembly, for each architecture.
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64;

@@ -1,27 +1,28 @@
-//! The wire form of arguments and results: serde's data model, fixed-width little-endian.
+//! The wire format of arguments and results: serde's data model, fixed-width little-endian.
 //!
-//! Arguments follow one another without a frame; the result stands alone. Both ends are compiled from the same source
-//! types, so no type information travels.
+//! Arguments follow one another without a frame. The result stands alone. Both ends are compiled from the same source
+//! types, so no type information is sent.
 //!
 //! | | |
 //! |---|---|
 //! | numbers, `bool` | bincode's: as wide as their type |
 //! | `char` | 4 bytes |
-//! | texts | how many bytes, 8 bytes; then these |
-//! | sequences, bytes | how many elements, 8 bytes; then these |
-//! | maps | how many entries; then key and value of each |
+//! | strings | number of bytes, 8 bytes; then the bytes |
+//! | sequences, bytes | number of elements, 8 bytes; then the elements |
+//! | maps | number of entries; then key and value of each |
 //! | structs, tuples, arrays | their parts |
-//! | options, enums | one byte, or 4 bytes for the variant; then what it holds |
+//! | options, enums | one byte, or 4 bytes for the variant; then its contents |
 //!
-//! So a run of plain values is encoded as it lies in memory, and moves as one piece of bytes, in both directions without
+//! So a run of plain values is encoded as it lies in memory. It moves as one piece of bytes, in both directions without
 //! a copy in the guest:
 //!
-//! * Among arguments, the elements of a sequence start at a multiple of [`ALIGNMENT`], behind zeros if need be, so that
-//!   a guest can use them where they lie.
-//! * In a result, where the number of elements, or of a text's bytes, has the bit [`ELSEWHERE`], there follow, in place
-//!   of the elements, the guest address of their encoded form and its length in bytes. The host takes them from there.
+//! * Among arguments, the elements of a sequence start at a multiple of [`ALIGNMENT`], after zeros if necessary, so
+//!   that a guest can use them in place.
+//! * In a result, the number of elements, or of a string's bytes, may have the bit [`ELSEWHERE`]. It is then followed
+//!   not by the elements but by the guest address of their encoded form and its length in bytes. The host reads them
+//!   from there.
 //!
-//! What a guest wrote is read by the host's own reader, `wasp-core/src/decode.rs`.
+//! The host has its own reader for what a guest wrote: `wasp-core/src/decode.rs`.
 
 use serde::Serialize;
 
@@ -44,25 +45,24 @@ pub use error::CodecError;
 pub use sink::{ALIGNMENT, ELSEWHERE, Sink};
 pub use small::Small;
 
-/// How many levels deep the host lets a value nest that a guest hands over, unless more are granted. A level is
-/// whatever holds another value: a struct or tuple, an enum's variant, a sequence or map, a `Some`.
+/// How many levels deep a value from a guest may nest, unless the limit is raised. A level is any value that holds
+/// another one: a struct or tuple, an enum variant, a sequence or map, a `Some`.
 pub const DEPTH: u32 = 1000;
 
 /// Appends the encoded form of `value` to `sink`.
 ///
 /// # Errors
 ///
-/// [`CodecError::Full`] where the sink refuses bytes, [`CodecError::Invalid`] where the type's own
-/// `Serialize` fails.
+/// [`CodecError::Full`] if the sink refuses bytes, [`CodecError::Invalid`] if the type's own `Serialize` fails.
 pub fn encode<T: Serialize + ?Sized>(value: &T, sink: &mut impl Sink) -> Result<(), CodecError> {
     encode_in(Encoding::Bare, value, sink)
 }
 
-/// As [`encode`], in some encoding.
+/// Like [`encode`], in a given encoding.
 ///
 /// # Errors
 ///
-/// As [`encode`], and [`CodecError::Undescribed`] where the value must be described and is not to be.
+/// As for [`encode`], and [`CodecError::Undescribed`] if the value must be described but this encoding does not.
 pub fn encode_in<T: Serialize + ?Sized>(
     encoding: Encoding,
     value: &T,
@@ -71,7 +71,7 @@ pub fn encode_in<T: Serialize + ?Sized>(
     Encoder::new(sink, encoding).value(value)
 }
 
-/// A byte slice, encoded in one piece; serde alone would hand it over byte by byte.
+/// A byte slice, encoded in one piece. Serde itself would pass it byte by byte.
 pub struct Bytes<'a>(pub &'a [u8]);
 
 impl Serialize for Bytes<'_> {

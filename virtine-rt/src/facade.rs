@@ -1,9 +1,9 @@
-//! `std` for a guest: what `core` and `alloc` have, under the paths that `std` gives it, and what
-//! `std` adds to them that needs no operating system.
+//! `std` for a guest: the contents of `core` and `alloc`, under std's paths, and the parts that `std` adds and that
+//! need no operating system.
 //!
-//! What needs the host (`fs`, clocks, the standard streams) is asked of it, under a policy.
-//! What no host grants is absent, or there and not to be called (`thread::spawn`): its use is an error of
-//! the compiler at the user's own line.
+//! Features that need the host (`fs`, clocks, the standard streams) are requests to the host, under a policy. Features
+//! that no host grants are absent, or present but not callable (`thread::spawn`). Using them is a compile error at the
+//! user's own line.
 
 pub mod collections;
 pub mod env;
@@ -29,13 +29,13 @@ pub use core::{
 
 pub(crate) use streams::FromHandle;
 
-/// `std::net`: addresses, and the streams that a host hands over.
+/// `std::net`: addresses, and streams that a host hands over.
 pub mod net {
     pub use super::streams::TcpStream;
     pub use core::net::*;
 }
 
-/// `std::os`, of which there is what a host hands over.
+/// `std::os`: only what a host hands over.
 pub mod os {
     /// `std::os::unix`.
     pub mod unix {

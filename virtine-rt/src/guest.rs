@@ -1,7 +1,7 @@
-//! What runs in ring 3 of the virtual machine besides the user's code.
+//! The code that runs in ring 3 of the virtual machine besides the user's.
 //!
-//! One call flows through `entry` to the shim that `__virtine_entry!`
-//! makes beside the user's function (see `shim`), and leaves through `exit`.
+//! A call goes through `entry` to the shim that `__virtine_entry!` puts beside the user's function (see `shim`), and
+//! leaves through `exit`.
 
 mod describe;
 mod done;

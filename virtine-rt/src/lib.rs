@@ -8,9 +8,8 @@
 //!
 //! | `guest` (feature `std`): the same entry points for guests with the real std | guest |
 //!
-//! `virtine-build` compiles the user's sliced source with this crate under the name `std`, so that
-//! rustc itself supplies prelude and macros from here and the source needs no change. Nobody
-//! depends on this crate by hand.
+//! `virtine-build` compiles the user's sliced source with this crate under the name `std`, so that rustc itself takes
+//! prelude and macros from here and the source needs no change. Do not depend on this crate directly.
 #![no_std]
 // The mem functions are loops that LLVM would otherwise turn into calls of themselves.
 #![cfg_attr(feature = "guest", no_builtins)]
@@ -41,7 +40,7 @@ mod facade;
 #[cfg(feature = "guest")]
 pub use facade::*;
 
-/// Where this crate's sources lie, for `virtine-build`, which compiles them again for the guest.
+/// The path of this crate's sources, for `virtine-build`, which compiles them again for the guest.
 pub const MANIFEST_DIR: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The linker script of guest programs.

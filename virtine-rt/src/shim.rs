@@ -1,20 +1,18 @@
-//! The shims that `virtine-build` puts beside the user's functions, for both kinds of guests: they name
-//! what `guest` has, which is the runtime's own or the one for the real std.
+//! The shims that `virtine-build` puts beside the user's functions, for both kinds of guests. They use the items of
+//! `guest`, which is either the runtime's own or the one for the real std.
 
-/// Made by `virtine-build` behind each `#[virtine]` function: decodes the arguments, calls the
-/// function, reports the result and behind it what the function may have changed. `symbol` names the
-/// entry of its calls, and, where the attribute names a function `init`, `start_symbol` that of its
-/// guests' start.
+/// `virtine-build` adds this after each `#[virtine]` function. It decodes the arguments, calls the function, and
+/// returns the result and then everything that the function may have changed. `symbol` names the entry of its calls. If
+/// the attribute names a function `init`, `start_symbol` names the start of its guests.
 ///
-/// Types are inferred from the function's own signature, so that they need no second resolution.
-/// Each parameter comes with a name for its value here, with how it travels, and, where that is not serde's
-/// own, with its form (see `codec::form`):
+/// Types are inferred from the function's own signature, so they need no second resolution. Each parameter comes with a
+/// name for its value here, with how it is passed, and with its form if that is not serde's own (see `codec::form`):
 ///
 /// * `value`: decoded by value (also `&str` and `&[u8]`, which borrow from the argument area);
 /// * `reference`, `mutable`: decoded by value, passed by reference;
-/// * `slice`, `mutable_slice`: passed as a slice of what lies among the arguments, or of a `Vec` that was decoded;
-/// * `handle`, `mutable_handle`: a file or stream of the host's;
-/// * `io_result`, of the result alone: `std::io::Result`.
+/// * `slice`, `mutable_slice`: passed as a slice of elements in the arguments, or of a `Vec` that was decoded;
+/// * `handle`, `mutable_handle`: a file or stream of the host;
+/// * `io_result`, for the result only: `std::io::Result`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __virtine_entry {
@@ -40,7 +38,7 @@ macro_rules! __virtine_entry {
                     let result = $function($($crate::__virtine_passed!($name $kind)),*);
                     let may_refer = $crate::guest::exit::may_refer(&result)
                         $(|| $crate::__virtine_comes_back!($kind))*;
-                    // Serde's tuples end at 16 elements.
+                    // Serde supports tuples of up to 16 elements.
                     let ending = (
                         $crate::__virtine_result!(result $result $($result_form)?),
                         $crate::__virtine_nested!($(($name $kind $($form)?))*),
@@ -110,7 +108,7 @@ macro_rules! __virtine_passed {
     };
 }
 
-/// Whether an argument goes back behind the result.
+/// Whether an argument is returned after the result.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __virtine_comes_back {
@@ -125,7 +123,7 @@ macro_rules! __virtine_comes_back {
     };
 }
 
-/// What of an argument goes back behind the result: nothing, or what the function made of it.
+/// The part of an argument that is returned after the result: nothing, or its new value.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __virtine_changed {
@@ -146,7 +144,7 @@ macro_rules! __virtine_changed {
     };
 }
 
-/// `(a, (b, (c, ())))`, which takes no bytes beyond its elements'.
+/// `(a, (b, (c, ())))`, which takes only the bytes of its elements.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __virtine_nested {
@@ -158,7 +156,7 @@ macro_rules! __virtine_nested {
     };
 }
 
-/// The result as it goes back.
+/// The result as it is returned.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __virtine_result {
@@ -173,9 +171,8 @@ macro_rules! __virtine_result {
     };
 }
 
-/// Stands for the body of a function that does not compile in a guest. Never runs: a program that
-/// holds `symbol` is refused when it is built. The message differs from stub to stub, so that the
-/// compiler does not make one of two.
+/// Replaces the body of a function that does not compile in a guest. It never runs: the build rejects a program that
+/// contains `symbol`. The message differs from stub to stub, so that the compiler does not merge two of them.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __virtine_absent {
@@ -195,7 +192,7 @@ macro_rules! __virtine_absent {
 macro_rules! __virtine_host {
     ($name:literal $($argument:ident)*) => {
         $crate::guest::host::call(
-            // Ends with the one NUL that there is.
+            // Ends with the only NUL in it.
             match ::core::ffi::CStr::from_bytes_with_nul($crate::concat!($name, "\0").as_bytes()) {
                 ::core::result::Result::Ok(name) => name,
                 ::core::result::Result::Err(_) => c"",

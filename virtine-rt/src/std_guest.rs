@@ -1,5 +1,5 @@
-//! What runs in a guest of `#[virtine(std)]` besides the user's code and the real std: the program's
-//! `main`, which makes it ready for calls, and the way in and out of each.
+//! The code that runs in a guest of `#[virtine(std)]` besides the user's and the real std: the program's `main`, which
+//! makes it ready for calls, and the start and end of each call.
 //!
 //! ```text
 //! ELF entry -> libc's start -> main -> start: init, then READY     once; the host takes its snapshot
@@ -49,8 +49,8 @@ unsafe extern "C" {
     fn getauxval(kind: u64) -> u64;
 }
 
-/// Where libc hands the program over to. The host has put the address of the function's own start where
-/// getauxval(3) finds it.
+/// The function that libc calls. The host has stored the address of the function's own start where getauxval(3) finds
+/// it.
 #[unsafe(no_mangle)]
 extern "C" fn main() -> i32 {
     // SAFETY: takes and returns numbers only.
@@ -58,23 +58,23 @@ extern "C" fn main() -> i32 {
     if address == 0 {
         return 1;
     }
-    // SAFETY: the host found the address in the entries of this program, which names functions of this type.
+    // SAFETY: the host took the address from the entries of this program, which name functions of this type.
     let start: Start = unsafe { core::mem::transmute::<usize, Start>(address) };
     start(0, 0, 0)
 }
 
-/// Where the guests of functions without an `init` of their own start.
+/// The start of the guests of functions without an `init`.
 #[unsafe(no_mangle)]
 extern "C" fn __virtine_start(heap_start: usize, heap_end: usize, seed: u64) -> ! {
     start(heap_start, heap_end, seed, || {})
 }
 
-/// Makes a guest ready for calls; `init` is what the user wants done before the snapshot. Heap and seeds are
-/// libc's and std's own.
+/// Makes a guest ready for calls. `init` is the user's function that runs before the snapshot. Heap and seeds belong to
+/// libc and std.
 pub fn start(_: usize, _: usize, _: u64, init: fn()) -> ! {
     panic::watch();
     protect(|| {
-        // The seeds of this thread's hash maps: asked for once, here, not in every call.
+        // The seeds of this thread's hash maps are requested once, here, not in every call.
         black_box(RandomState::new().hash_one(0));
         // Each call flushes it, and the first use allocates its buffer.
         let _ = io::stdout().flush();
@@ -83,7 +83,7 @@ pub fn start(_: usize, _: usize, _: u64, init: fn()) -> ! {
     })
 }
 
-/// Runs a call to its end; a panic that comes out of it is the call's.
+/// Runs a call until it ends. A panic that it does not catch is the call's.
 pub fn protect(call: impl FnOnce() -> Never) -> ! {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(never) => match never {},
@@ -91,21 +91,21 @@ pub fn protect(call: impl FnOnce() -> Never) -> ! {
     }
 }
 
-/// The arguments of this call, which the host has laid into memory that is the call's own.
+/// The arguments of this call, which the host has written to memory that belongs to the call.
 #[must_use]
 pub fn arguments(address: *const u8, length: usize, grants: u64) -> Arguments {
     if grants & grant::ENV != 0 {
         take_variables();
     }
-    // SAFETY: the host wrote `length` bytes at `address` before it started the call, in pages that it had
-    // mapped for them, and that nothing else is placed in until the machine is reset.
+    // SAFETY: the host wrote `length` bytes at `address` before it started the call, in pages that it had mapped for
+    // them, and in which nothing else is placed until the machine is reset.
     let bytes = unsafe { slice::from_raw_parts(address, length) };
     request::set_grants(grants);
     let encoding = request::encoding(grants & grant::DESCRIBED_ARGUMENTS);
     Arguments(Decoder::aligned(bytes).in_encoding(encoding))
 }
 
-/// Has std's environment hold the variables that the call is granted.
+/// Sets the variables that the call is granted in std's environment.
 fn take_variables() {
     let mut buffer = vec![0; 4096];
     for index in 0.. {
@@ -128,11 +128,11 @@ fn take_variables() {
     }
 }
 
-/// An `io::Result` as it travels.
+/// The encoded form of an `io::Result`.
 ///
 /// # Errors
 ///
-/// The result's own.
+/// The result's own error.
 pub fn told<T>(result: io::Result<T>) -> Result<T, (Option<i32>, u8, String)> {
     result.map_err(|error| (error.raw_os_error(), kind(&error), error.to_string()))
 }
@@ -151,7 +151,7 @@ macro_rules! kinds {
 
 crate::error_kinds!(kinds);
 
-/// An argument that the guest cannot decode as it is.
+/// Handles an argument that the guest cannot decode in its encoding.
 #[cold]
 fn undecoded(error: &CodecError) -> ! {
     match error {
@@ -160,7 +160,7 @@ fn undecoded(error: &CodecError) -> ! {
     }
 }
 
-/// Hands out a call's arguments in order.
+/// Returns a call's arguments in order.
 pub struct Arguments(Decoder<'static>);
 
 impl Arguments {
@@ -181,7 +181,7 @@ impl Arguments {
     #[must_use]
     pub fn next_handle<T: From<OwnedFd>>(&mut self) -> T {
         let handle: u64 = self.next();
-        // SAFETY: the host has opened this handle for the argument, and nobody else knows of it.
+        // SAFETY: the host has opened this handle for the argument, and nothing else uses it.
         let own = unsafe { OwnedFd::from_raw_fd(handle as i32) };
         T::from(own)
     }
@@ -190,12 +190,12 @@ impl Arguments {
     ///
     /// # Panics
     ///
-    /// As [`Arguments::next`].
+    /// As for [`Arguments::next`].
     #[must_use]
     pub fn next_elements<T: Deserialize<'static>>(&mut self) -> &'static mut [T] {
         match self.0.take_elements() {
             Ok(Elements::Copied(elements)) => elements.leak(),
-            // SAFETY: these bytes of the arguments are this argument's alone, and the decoder has passed over them.
+            // SAFETY: these bytes of the arguments belong to this argument alone, and the decoder has moved past them.
             Ok(Elements::InPlace(elements)) => unsafe {
                 let first = ptr::with_exposed_provenance_mut(elements.as_ptr().expose_provenance());
                 slice::from_raw_parts_mut(first, elements.len())
@@ -208,7 +208,7 @@ impl Arguments {
     ///
     /// # Panics
     ///
-    /// Where the host encoded something else, which would be a defect of this release.
+    /// If the host encoded something else, which would be a bug in this release.
     #[expect(
         clippy::should_implement_trait,
         reason = "an iterator has one type of item"
@@ -221,7 +221,7 @@ impl Arguments {
     }
 }
 
-/// The ways a guest hands control back for good.
+/// The ways in which a guest hands back control for good.
 pub mod exit {
     use std::io::Write as _;
 
@@ -229,7 +229,7 @@ pub mod exit {
 
     use super::never::Never;
 
-    /// Whether the heap is to be sealed for a result of this type: never, it is not ours.
+    /// Whether to seal the heap for a result of this type: never, because it is not ours.
     #[must_use]
     pub const fn may_refer<T>(_: &T) -> bool {
         false
@@ -242,7 +242,7 @@ pub mod exit {
     /// If the result's own `Serialize` fails.
     pub fn done<T: Serialize + ?Sized>(result: &T, _may_refer: bool) -> Never {
         super::done::done(result, || {
-            // What is held back; if it is not granted, it is dropped.
+            // Buffered output. If it is not granted, it is dropped.
             let _ = std::io::stdout().flush();
         })
     }

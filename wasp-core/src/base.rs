@@ -1,4 +1,4 @@
-//! What every other room builds on: errors, the vocabulary of grants, and small helpers.
+//! The base of all other rooms: errors, the vocabulary of grants, and small helpers.
 
 pub(crate) mod address;
 pub(crate) mod capability;

@@ -1,16 +1,16 @@
-//! Decoding of what guests hand over: results, and arguments of host functions.
+//! Decoding of the values that guests send: results, and arguments of host functions.
 //!
 //! The bytes are hostile. They may claim any length, any depth and any count, and make the code of the user's types
-//! panic. So what a value takes is bounded by what its guest was granted, and not by what the bytes say:
+//! panic. So the cost of a value is bounded by what its guest was granted, not by what the bytes say:
 //!
-//! * levels, by the attribute's `depth`; the stack for them is this module's own (`stack`);
-//! * memory, by the size of each element, before it is made (`reader`, `elements`);
-//! * time, by asking the [`Budget`] every now and then;
-//! * what is named elsewhere is the guest's own memory, and is charged each time that it is named (`elsewhere`);
-//! * a text that lies in the image is found where the guest says, and only if it is there (`statics`).
+//! * levels, by the attribute's `depth`; the stack for them belongs to this module (`stack`);
+//! * memory, by the size of each element, before it is created (`reader`, `elements`);
+//! * time, by regular checks of the [`Budget`];
+//! * bytes that lie elsewhere must be the guest's own memory, and are charged each time they are named (`elsewhere`);
+//! * a string in the image is looked up at the guest's address, and used only if it is there (`statics`).
 //!
-//! The wire form is that of `virtine_rt::codec`. Its own reader cannot serve here: it counts to 2^64 over elements that
-//! take no bytes, and recurses as deep as the bytes say.
+//! The wire format is that of `virtine_rt::codec`. Its own reader is not suitable here: it counts to 2^64 over elements
+//! that take no bytes, and recurses as deep as the bytes say.
 
 use std::mem::ManuallyDrop;
 
@@ -36,8 +36,8 @@ pub(crate) mod statics;
 mod tests;
 mod text;
 
-/// Decodes exactly one value, which `accept` must agree to. A value that is refused in the end, or left half made, is
-/// dropped where there is stack for it; panics of its type's code are errors.
+/// Decodes exactly one value, which `accept` must approve. A value that is refused at the end or left incomplete is
+/// dropped on a stack with enough room. Panics of its type's code become errors.
 ///
 /// # Errors
 ///
@@ -60,10 +60,10 @@ pub(crate) fn decode<'s, T: Deserialize<'s>>(
     decoded?.unwrap_or_else(|panic| Err(Failure::Panicked(panic)))
 }
 
-/// Drops a value that was decoded and is not wanted, where there is stack for it.
+/// Drops a decoded value that is not needed, on a stack with enough room.
 #[cold]
 pub(crate) fn discard<T>(value: T, depth: u32) {
-    // Where there is no stack, it is leaked: better than to overflow the caller's.
+    // Without a stack, it is leaked. That is better than overflowing the caller's.
     let value = ManuallyDrop::new(value);
     let _ = stack::run::<T, _>(depth, move |_| {
         caught(move || drop(ManuallyDrop::into_inner(value)))

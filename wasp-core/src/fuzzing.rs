@@ -1,4 +1,4 @@
-//! Capabilities and the decoder without a virtual machine, for the fuzzer.
+//! Capabilities and the decoder without a virtual machine, for fuzzing.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -31,7 +31,7 @@ use crate::machine::stop::SystemCall;
 use crate::memory::address_space::{AddressSpace, Protection};
 use crate::memory::guest_memory::GuestMemory;
 
-/// Guest memory, from [`USER_BASE`] on, that results name runs of.
+/// Guest memory from [`USER_BASE`] on, whose ranges results may name.
 struct GuestBytes<'a>(&'a [u8]);
 
 impl GuestBytes<'_> {
@@ -51,7 +51,8 @@ impl Memory for GuestBytes<'_> {
     }
 }
 
-/// Decodes a result, encoded in some encoding, that names runs of `memory`, which lies at [`USER_BASE`], as `image` does.
+/// Decodes a result in one of the encodings. It may name ranges of `memory` and strings of `image`, both at
+/// [`USER_BASE`].
 #[must_use]
 pub fn decode<T: Deserialize<'static>>(
     encoding: Encoding,
@@ -79,16 +80,16 @@ pub fn decode<T: Deserialize<'static>>(
     decode::decode(source, &mut meter.allowance(), |_| Ok(())).ok()
 }
 
-/// Memory of which the first page is not the guest's to write.
+/// Memory whose first page the guest may not write.
 struct Flat<'a>(&'a mut [u8]);
 
 const WRITABLE: u64 = 0x1000;
 
-/// Makes hypercalls as one call of a guest's would.
+/// Makes hypercalls as one call of a guest would.
 ///
 /// # Panics
 ///
-/// Where the host does what it never may.
+/// If the host does something that it never may.
 pub fn serve(policy: Policy, calls: &[(u64, [u64; 3])], memory: &mut [u8]) {
     let size = memory.len() as u64;
     let read_only = memory.get(..WRITABLE as usize).map(<[u8]>::to_vec);
@@ -109,13 +110,13 @@ pub fn serve(policy: Policy, calls: &[(u64, [u64; 3])], memory: &mut [u8]) {
     );
 }
 
-/// Of a call with as little time as a fuzzer has.
+/// The meter of a call with little time, as a fuzzer needs.
 fn meter(policy: &Policy) -> Meter {
     let deadline = Deadline::after(Duration::from_millis(20));
     Meter::new(deadline, policy.limits(), 1 << 20)
 }
 
-/// An answer is zero or more, or one of Linux's error numbers.
+/// Checks that an answer is zero or more, or one of Linux's error numbers.
 fn check(answer: u64) {
     let answer = answer.cast_signed();
     assert!(answer >= -4095, "answer {answer}");
@@ -147,15 +148,14 @@ impl GuestSpace for Flat<'_> {
     }
 }
 
-/// Where the memory of a program is that makes system calls here; its first four pages are mapped.
+/// The memory of a program that makes system calls here. Its first four pages are mapped.
 pub const SYSTEM_CALL_MEMORY: Range<u64> = USER_BASE..USER_BASE + (1 << 20);
 
-/// Makes system calls as a program would, with `contents` at the start of its memory and a stream as its
-/// fourth handle.
+/// Makes system calls as a program would, with `contents` at the start of its memory and a stream as its fourth handle.
 ///
 /// # Panics
 ///
-/// Where the host does what it never may.
+/// If the host does something that it never may.
 pub fn system_calls(policy: Policy, calls: &[(u64, [u64; 6])], contents: &[u8]) {
     let Range { start, end } = SYSTEM_CALL_MEMORY;
     let mut space = AddressSpace::new(start, end, u64::MAX);

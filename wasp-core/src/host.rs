@@ -1,4 +1,4 @@
-//! Capabilities: what a guest may ask of its host, and what becomes of it.
+//! Capabilities: what a guest may ask of its host, and how the host answers.
 //!
 //! ```text
 //! hypercall --> dispatch --> policy: is it granted?  quota: is enough left?
@@ -7,9 +7,8 @@
 //!                 files, streams, clock, environment, random
 //! ```
 //!
-//! All of a call's state is one [`Session`]. It is made at the first hypercall that the host answers, so
-//! a call that uses no capability pays for none, and dropped with the call, however that ends; handles are
-//! closed by that.
+//! All of a call's state is one [`Session`]. It is created at the first hypercall that the host answers, so a call that
+//! uses no capability pays nothing. It is dropped with the call, however the call ends, which closes all handles.
 
 pub(crate) mod audit;
 pub(crate) mod authority;

@@ -1,4 +1,4 @@
-//! Functions that run in virtual machines of their own.
+//! Functions that run in their own virtual machines.
 //!
 //! ```ignore
 //! use wasp_core::virtine;
@@ -12,11 +12,11 @@
 //! assert_eq!(square::try_call(12)?, 144);      // returns the error instead
 //! ```
 //!
-//! The package's `build.rs` must be `fn main() { virtine_build::build() }`. It compiles each annotated function,
-//! with everything that it reaches, into a guest image. See [`virtine`] for the attribute's keys.
+//! The package's `build.rs` must be `fn main() { virtine_build::build() }`. It compiles each annotated function, and
+//! everything that the function reaches, into a guest image. See [`virtine`] for the attribute's keys.
 //!
-//! [`Virtine`] is the virtual machine itself, for any guest code. [`Cache`] keeps such machines ready.
-//! [`linux::Program`] runs static Linux executables.
+//! [`Virtine`] is a virtual machine for any guest code. [`Cache`] keeps such machines ready. [`linux::Program`] runs
+//! static Linux executables.
 //!
 //! # Rooms
 //!
@@ -73,7 +73,7 @@ pub use raw::virtine::{Builder, EXIT_PORT, Virtine};
 pub use virtine_rt::abi::image::ImageError;
 pub use wasp_macros::virtine;
 
-/// What the expansion of [`virtine`] refers to; not part of the public API.
+/// Items that the expansion of [`virtine`] refers to. Not part of the public API.
 #[doc(hidden)]
 pub mod expansion {
     pub use std::vec::Vec;

@@ -1,4 +1,4 @@
-//! What one call may use, and who ends it: deadlines, the watchdog, cancellation, quotas.
+//! The limits of one call, and who ends it: deadlines, the watchdog, cancellation, quotas.
 
 pub(crate) mod cancel;
 pub(crate) mod deadline;

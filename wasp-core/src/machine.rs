@@ -1,17 +1,17 @@
 //! The seam between a machine and everything above it.
 //!
-//! A machine is one isolated guest with its memory. Whoever uses one makes a [`MachinePlan`], starts a guest at an
-//! [`Entry`], and is told by a [`Stop`] why it does not run any more. How pages are found dirty, how registers are put
-//! right and how memory is mapped is the backend's own affair.
+//! A machine is one isolated guest with its memory. The caller makes a [`MachinePlan`], starts a guest at an [`Entry`],
+//! and learns from a [`Stop`] why the guest stopped. The backend alone decides how to find dirty pages, restore
+//! registers and map memory.
 //!
 //! | | |
 //! |---|---|
-//! | `plan`, `entry`, `stop` | what a machine is to be, where its guest starts, why it stops |
-//! | `mapped_memory` | memory whose pages can be mapped otherwise |
-//! | `snapshot` | what all machines of one image start from, and get back to |
+//! | `plan`, `entry`, `stop` | how a machine is laid out, where its guest starts, why it stops |
+//! | `mapped_memory` | memory whose page protections can change |
+//! | `snapshot` | the state that all machines of one image start from and are reset to |
 //! | `kvm` | the backend: a virtual machine with one vCPU |
 //!
-//! Dispatch is by `match`, which a processor predicts. There is one backend so far.
+//! Dispatch is by `match`, which a CPU predicts well. There is one backend so far.
 
 use std::sync::Arc;
 
@@ -37,18 +37,18 @@ pub(crate) mod stop;
 
 /// One guest with its memory.
 pub(crate) enum Machine {
-    /// A virtual machine of KVM's.
+    /// A KVM virtual machine.
     Kvm(Vm),
 }
 
-/// What a guest starts with besides its general registers, as the backend keeps it.
+/// A guest's start state besides its general registers, as the backend stores it.
 pub(crate) enum MachineState {
-    /// Of a vCPU.
+    /// The state of a vCPU.
     Kvm(VcpuState),
 }
 
 impl Machine {
-    /// A machine that holds `contents`, each at its address, and the file that they are in.
+    /// Creates a machine whose memory file holds each of `contents` at its address. Returns the file too.
     pub(crate) fn prepare<'a>(
         plan: &MachinePlan,
         contents: impl IntoIterator<Item = (u64, &'a [u8])>,
@@ -56,18 +56,18 @@ impl Machine {
         Vm::prepare(plan, contents).map(|(vm, file)| (Self::Kvm(vm), file))
     }
 
-    /// A machine whose memory is all zero.
+    /// Creates a machine whose memory is all zero.
     pub(crate) fn anonymous(plan: &MachinePlan) -> Result<Self, Error> {
         Vm::anonymous(plan).map(Self::Kvm)
     }
 
-    /// Starts a guest in a machine that nobody has used, and runs it, at most until `deadline`.
+    /// Starts a guest in an unused machine and runs it, at most until `deadline`.
     pub(crate) fn start(&mut self, entry: &Entry, deadline: &Deadline) -> Result<Stop, Error> {
         self.set_entry(entry);
         self.resume(deadline)
     }
 
-    /// Has the guest of a machine that nobody has used start there.
+    /// Sets the entry point of the guest of an unused machine.
     pub(crate) fn set_entry(&mut self, entry: &Entry) {
         match self {
             Self::Kvm(vm) => {
@@ -77,7 +77,7 @@ impl Machine {
         }
     }
 
-    /// Runs a guest on from where it stopped, at most until `deadline`.
+    /// Resumes a guest from where it stopped and runs it, at most until `deadline`.
     #[inline]
     pub(crate) fn resume(&mut self, deadline: &Deadline) -> Result<Stop, Error> {
         match self {
@@ -85,7 +85,7 @@ impl Machine {
         }
     }
 
-    /// As [`Machine::resume`], on through signals that were for somebody else; `stop` is the last one.
+    /// Like [`Machine::resume`], but continues after signals that were not for this run. `stop` is the last stop.
     #[inline]
     pub(crate) fn resume_behind_signals(
         &mut self,
@@ -98,7 +98,7 @@ impl Machine {
         Ok(stop)
     }
 
-    /// Answers the hypercall or system call that the guest has stopped at.
+    /// Answers the hypercall or system call at which the guest stopped.
     #[inline]
     pub(crate) fn answer(&mut self, answer: u64) {
         match self {
@@ -106,7 +106,7 @@ impl Machine {
         }
     }
 
-    /// The guest's memory, while it does not run.
+    /// The guest's memory. The guest is not running.
     #[inline]
     pub(crate) const fn memory(&self) -> &GuestMemory {
         match self {
@@ -114,7 +114,7 @@ impl Machine {
         }
     }
 
-    /// The guest's memory, while it does not run.
+    /// The guest's memory. The guest is not running.
     #[inline]
     pub(crate) const fn memory_mut(&mut self) -> &mut GuestMemory {
         match self {
@@ -122,35 +122,35 @@ impl Machine {
         }
     }
 
-    /// The memory and how its pages are mapped, for a guest in user mode.
+    /// The memory and its page mappings, for a guest in user mode.
     pub(crate) fn mapped_memory(&mut self) -> Option<MappedMemory<'_>> {
         match self {
             Self::Kvm(vm) => vm.mapped_memory().map(MappedMemory::Kvm),
         }
     }
 
-    /// The pages that guest and host have written since the machine was made.
+    /// The pages that guest and host have written since the machine was created.
     pub(crate) fn written_pages(&mut self) -> Vec<u64> {
         match self {
             Self::Kvm(vm) => vm.written_pages(),
         }
     }
 
-    /// Pages that the machine keeps in memory from one call to the next, if these are many.
+    /// The number of pages that the machine keeps in memory between calls, or 0 if it is small.
     pub(crate) const fn kept_pages(&self) -> u64 {
         match self {
             Self::Kvm(vm) => vm.kept_pages(),
         }
     }
 
-    /// What the guest would start with besides its general registers.
+    /// The guest's start state besides its general registers.
     pub(crate) fn state(&self) -> Result<MachineState, Error> {
         match self {
             Self::Kvm(vm) => vm.state().map(MachineState::Kvm),
         }
     }
 
-    /// The stack pointer, of a guest that stands still.
+    /// The stack pointer of a stopped guest.
     pub(crate) fn stack_pointer(&mut self) -> u64 {
         match self {
             Self::Kvm(vm) => vm.vcpu_mut().general().rsp,
@@ -171,14 +171,14 @@ impl Machine {
         }
     }
 
-    /// A handle that ends the runs of whoever uses the machine now.
+    /// A handle that ends the runs of the machine's current user.
     pub(crate) fn canceller(&self) -> Canceller {
         match self {
             Self::Kvm(vm) => Canceller::new(vm.vcpu().watchdog(), Arc::clone(vm.vcpu().slot())),
         }
     }
 
-    /// The machine's place with the watchdog.
+    /// The machine's slot with the watchdog.
     #[inline]
     pub(crate) const fn slot(&self) -> &Arc<Slot> {
         match self {
@@ -186,14 +186,14 @@ impl Machine {
         }
     }
 
-    /// The virtual machine, for whoever reads and sets registers of x86-64.
+    /// The virtual machine, for code that reads and sets x86-64 registers.
     pub(crate) const fn vm(&self) -> &Vm {
         match self {
             Self::Kvm(vm) => vm,
         }
     }
 
-    /// The virtual machine, for whoever reads and sets registers of x86-64.
+    /// The virtual machine, for code that reads and sets x86-64 registers.
     pub(crate) const fn vm_mut(&mut self) -> &mut Vm {
         match self {
             Self::Kvm(vm) => vm,

@@ -1,4 +1,5 @@
-//! Guest memory as the host sees it: mapped bytes, the file that clean pages share, and which addresses a guest has.
+//! Guest memory from the host's side: mapped bytes, the file that clean pages share, and the addresses that a guest
+//! has.
 
 pub(crate) mod address_space;
 pub(crate) mod elf;

@@ -1,8 +1,8 @@
-//! The machines of one image: in stock, in use, and on their way back.
+//! The machines of one image: ready, in use, and being cleaned.
 //!
-//! Each live VM makes every `munmap` and page fault of the process dearer, so their number is bounded.
-//! Machines are made and torn down under no lock; those that a guest has poisoned by the [reclaimer], unless
-//! somebody waits for one and does it himself.
+//! Each live VM makes every `munmap` and page fault of the process slower, so their number is bounded. No lock is held
+//! while a machine is created or torn down. The [reclaimer] tears down machines that a guest has poisoned. If a caller
+//! waits for a machine, the caller does it.
 
 use std::borrow::Borrow;
 use std::ops::{Deref, DerefMut};
@@ -31,18 +31,18 @@ pub(crate) mod spares;
 pub(crate) struct Pool {
     slots: SlotPool<Instance, TemplateId>,
     spares: Arc<SpareMachines>,
-    /// Bytes that its machines may keep of what their guests have written.
+    /// Bytes that its machines may keep of the memory that their guests have written.
     budget: u64,
-    /// Bytes that they keep, as far as that is much.
+    /// Bytes that machines with much memory keep.
     kept: Arc<AtomicU64>,
-    /// It is looked at by the [reclaimer](idle).
+    /// The [reclaimer](idle) watches this pool.
     watched: AtomicBool,
 }
 
-/// What a pool may keep unless it is told otherwise.
+/// The default budget of a pool.
 pub(crate) const BUDGET: u64 = 512 << 20;
 
-/// A snapshot that machines are made from, told from all others by its address.
+/// A snapshot that machines are made from, identified by its address.
 #[derive(Clone)]
 pub(crate) struct TemplateId(Arc<Snapshot>);
 
@@ -52,22 +52,22 @@ impl PartialEq for TemplateId {
     }
 }
 
-/// A machine, and what it was made from.
+/// A machine, and the snapshot it was made from.
 struct Instance {
     machine: Machine,
     template: TemplateId,
-    /// Its guest did what no guest may, or was ended from outside: it is not to be used again.
+    /// Its guest broke the rules or was ended from outside. It must not be used again.
     poisoned: bool,
-    /// Bytes of its memory that count among the pool's.
+    /// Bytes of its memory that count against the pool's budget.
     kept: BudgetShare,
-    /// When it was used last, in looks of the reclaimer's, where it keeps much.
+    /// When it was used last, in ticks of the reclaimer, if it keeps much memory.
     used: u32,
-    /// Which thread used it last. It is most likely on the same processor still, which has the machine's
-    /// state and memory in its caches.
+    /// The thread that used it last. That thread is most likely still on the same CPU, whose caches hold the machine's
+    /// state and memory.
     thread: usize,
 }
 
-/// Bytes that count among a pool's, as long as this is there.
+/// Bytes that count against a pool's budget as long as this lives.
 struct BudgetShare(Option<(Arc<AtomicU64>, u64)>);
 
 impl BudgetShare {
@@ -114,8 +114,8 @@ impl Instance {
 }
 
 impl Pool {
-    /// A pool of at most `limit` machines that start from `snapshot`. `shell` is a first one, which it need
-    /// not make any more; until somebody wants it, it does not count.
+    /// A pool of at most `limit` machines that start from `snapshot`. `shell` is a first machine that saves creating
+    /// one. It does not count until it is needed.
     pub(crate) fn new(snapshot: Snapshot, shell: Machine, limit: usize, budget: u64) -> Arc<Self> {
         let spares = SpareMachines::of(snapshot.kind());
         drop(spares.put(vec![shell]));
@@ -128,7 +128,7 @@ impl Pool {
         })
     }
 
-    /// A clean machine, waiting at most `patience` for one.
+    /// Returns a clean machine. Waits at most `patience` for one.
     #[inline]
     pub(crate) fn get(self: &Arc<Self>, patience: Duration) -> Result<PooledMachine, Error> {
         let here = this_thread();
@@ -147,7 +147,7 @@ impl Pool {
         })
     }
 
-    /// Makes machines until `count` are clean.
+    /// Creates machines until `count` are clean.
     pub(crate) fn ensure(&self, count: usize) -> Result<(), Error> {
         while let Some(template) = self.slots.reserve(count)? {
             let machine = self.make(&template)?;
@@ -156,13 +156,13 @@ impl Pool {
         Ok(())
     }
 
-    /// What machines are made from now.
+    /// The snapshot that machines are currently made from.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.slots.template().0
     }
 
-    /// Has later machines start from another snapshot than `old`. False, with nothing done, where that
-    /// is no longer in force.
+    /// Makes later machines start from another snapshot than `old`. Returns false, and does nothing, if `old` is no
+    /// longer in force.
     pub(crate) fn replace_snapshot(&self, old: &Arc<Snapshot>, snapshot: Snapshot) -> bool {
         let template = TemplateId(Arc::new(snapshot));
         let outdated = self
@@ -173,7 +173,7 @@ impl Pool {
         replaced
     }
 
-    /// Tears clean machines down until at most `count` are left, and shells of this size.
+    /// Tears down clean machines until at most `count` are left, and spare machines of this size.
     pub(crate) fn trim(&self, count: usize) {
         drop(self.slots.trim(count));
         drop(self.spares.take_all());
@@ -183,14 +183,14 @@ impl Pool {
         self.slots.statistics()
     }
 
-    /// Ends the pool. What is on loan is torn down when it comes back.
+    /// Closes the pool. Machines on loan are torn down when they are returned.
     pub(crate) fn close(&self) {
         let (clean, used) = self.slots.close();
         self.keep_spare(clean);
         drop(used);
     }
 
-    /// Makes a machine for which room has been reserved.
+    /// Creates a machine for which room has been reserved.
     fn make(&self, TemplateId(snapshot): &TemplateId) -> Result<Machine, Error> {
         let machine = match self.spares.take() {
             Some(shell) => snapshot.adopt(shell),
@@ -199,7 +199,7 @@ impl Pool {
         machine.inspect_err(|_| self.slots.forget())
     }
 
-    /// Puts a machine back that has just been cleaned.
+    /// Returns a machine that has just been cleaned.
     #[inline]
     fn put_back_cleaned(self: &Arc<Self>, clean: Instance) {
         match clean.kept.is_nothing() && clean.keeps() == 0 {
@@ -208,8 +208,8 @@ impl Pool {
         }
     }
 
-    /// As above, where it keeps much or did so. Beyond the budget, those give their memory back first that were used
-    /// longest ago.
+    /// Like [`Pool::put_back_cleaned`], for a machine that keeps much memory or did so. Beyond the budget, the least
+    /// recently used machines release their memory first.
     #[cold]
     #[inline(never)]
     fn put_back_keeping(self: &Arc<Self>, mut clean: Instance) {
@@ -243,7 +243,7 @@ impl Pool {
         self.watched.store(watched, Ordering::SeqCst);
     }
 
-    /// Counts what a machine keeps now.
+    /// Updates the budget with what a machine keeps now.
     fn account(&self, instance: &mut Instance) {
         let keeps = instance.keeps();
         instance.kept = BudgetShare((keeps > 0).then(|| {
@@ -252,7 +252,7 @@ impl Pool {
         }));
     }
 
-    /// Has a machine that was lent give its memory back.
+    /// Releases the memory of a machine that was lent.
     fn release_memory(&self, mut instance: Instance) {
         match Snapshot::release_memory(&mut instance.machine) {
             Ok(()) => {
@@ -286,7 +286,7 @@ impl Pool {
         }
     }
 
-    /// ReleaseIdle clean machines for other pools of this size, if there are any.
+    /// Keeps clean machines as spares for other pools of this size, if there are any.
     fn keep_spare(&self, clean: Vec<Instance>) {
         let others = Arc::strong_count(&self.spares) > 1;
         if others && !clean.is_empty() {
@@ -300,7 +300,7 @@ impl Pool {
         }
     }
 
-    /// What becomes of a used machine: a clean one of the snapshot in force.
+    /// Turns a used machine into a clean one of the current snapshot.
     fn renew(&self, used: Instance) -> Result<Instance, Error> {
         let current = self.slots.template();
         let machine = match Self::recycle(used, &current) {
@@ -310,7 +310,7 @@ impl Pool {
         Ok(Instance::clean(machine, current))
     }
 
-    /// Cleans a machine, if it can be; else it is torn down.
+    /// Cleans a machine if possible, and tears it down otherwise.
     fn recycle(used: Instance, current: &TemplateId) -> Option<Machine> {
         let Instance {
             mut machine,
@@ -331,13 +331,13 @@ impl Pool {
 
 impl ReleaseIdle for Pool {
     fn release_idle(&self, since: u32) -> bool {
-        // Numbers of looks wrap, after some centuries.
+        // Tick numbers wrap, after some centuries.
         let is_idle = |instance: &Instance| !instance.kept.is_nothing() && instance.used <= since;
         while let Some(idle) = self.slots.lend(is_idle) {
             self.release_memory(idle);
         }
         self.watched.store(false, Ordering::SeqCst);
-        // What has come back meanwhile has found it watched.
+        // Machines that were returned meanwhile found the pool watched.
         self.slots.has(|instance| !instance.kept.is_nothing())
             && !self.watched.swap(true, Ordering::SeqCst)
     }
@@ -346,7 +346,7 @@ impl ReleaseIdle for Pool {
 impl Reclaim for Pool {
     fn reclaim_one(&self) {
         if let Some(used) = self.slots.next_used() {
-            // Where none can be made, the next caller tries, and is told why it cannot be.
+            // If no machine can be created, the next caller tries and gets the error.
             if let Ok(clean) = self.renew(used) {
                 self.put_back(clean);
             }
@@ -355,7 +355,7 @@ impl Reclaim for Pool {
     }
 }
 
-/// A machine in use. Dropped, it counts as poisoned: only [`PooledMachine::give_back`] vouches for it.
+/// A machine in use. If dropped, it counts as poisoned; only [`PooledMachine::give_back`] vouches for it.
 pub(crate) struct PooledMachine {
     pool: Arc<Pool>,
     instance: Option<Instance>,
@@ -376,7 +376,7 @@ impl PooledMachine {
         (machine, &template.0)
     }
 
-    /// Puts a machine back whose guest has stopped in good order.
+    /// Returns a machine whose guest stopped normally.
     #[inline]
     pub(crate) fn give_back(mut self) {
         let Some(mut instance) = self.instance.take() else {
@@ -384,7 +384,7 @@ impl PooledMachine {
         };
         instance.machine.slot().end_tenancy();
         if fork::is_child() {
-            // Whatever lock its teardown takes may be held for ever.
+            // Any lock that its teardown takes may be held forever.
             std::mem::forget(instance);
         } else if instance.template.0.clean_at_once(&mut instance.machine) {
             self.pool.put_back_cleaned(instance);

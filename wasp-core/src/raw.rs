@@ -1,4 +1,4 @@
-//! The raw API: virtual machines for guests of the caller's own making, and a cache of them.
+//! The raw API: virtual machines for the caller's own guests, and a cache of them.
 
 pub(crate) mod cache;
 pub(crate) mod hypercalls;

@@ -1,4 +1,4 @@
-//! One loop for every guest that is served: run it, answer what it asks for, run it on.
+//! One loop for every guest that is served: run it, answer its requests, resume it.
 
 use std::ops::ControlFlow;
 
@@ -10,27 +10,27 @@ use crate::host::dispatch::Reply;
 use crate::machine::Machine;
 use crate::machine::stop::Stop;
 
-/// What a guest's host looks like to it: who answers, and how the guest goes on.
+/// How a guest's host behaves toward it: who answers, and how the guest resumes.
 pub(crate) trait Personality {
-    /// What runs.
+    /// The guest that runs.
     type Guest;
-    /// Why it does not run any more.
+    /// Why the guest stopped.
     type Stop;
     /// How its serving ends.
     type End;
 
-    /// Answers a guest that has stopped, or ends the serving.
+    /// Answers a stopped guest, or ends the serving.
     fn answer(
         &mut self,
         guest: &mut Self::Guest,
         stop: Self::Stop,
     ) -> Result<ControlFlow<Self::End>, Error>;
 
-    /// Lets the guest go on.
+    /// Resumes the guest.
     fn resume(&mut self, guest: &mut Self::Guest) -> Result<Self::Stop, Error>;
 }
 
-/// Serves a guest that has stopped, until something ends that.
+/// Serves a stopped guest until the serving ends.
 pub(crate) fn serve<P: Personality>(
     personality: &mut P,
     guest: &mut P::Guest,
@@ -44,18 +44,18 @@ pub(crate) fn serve<P: Personality>(
     }
 }
 
-/// How a guest's run came to its end.
+/// How a guest's run ended.
 #[derive(Debug)]
 pub(crate) enum Completion {
-    /// It stopped for something that is its caller's to understand: a hypercall that tells of a result, a fault.
+    /// It stopped for something that its caller must interpret: a hypercall that reports a result, or a fault.
     Stopped(Stop),
     /// It ended as a program does.
     Exited(Status),
-    /// It asked for something that ended its call.
+    /// It made a request that ended its call.
     Failed(CallError),
 }
 
-/// Has the guest go on with the reply to its hypercall, if it is to.
+/// Resumes the guest with the reply to its hypercall, unless the reply ends the call.
 pub(crate) fn reply_to(
     call: Hypercall,
     reply: Reply,

@@ -1,4 +1,4 @@
-//! `f::with(policy)` and `f::cancelled_by(token)`: calls with other options than the attribute's.
+//! `f::with(policy)` and `f::cancelled_by(token)`: calls whose options differ from the attribute's.
 
 use proc_macro2::TokenStream;
 use quote::quote;

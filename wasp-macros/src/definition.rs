@@ -64,7 +64,7 @@ fn policy(settings: &Settings, host: &TokenStream) -> TokenStream {
     });
     let functions = settings.host.iter().map(|path| {
         let (name, function) = (path.name().unwrap_or_default(), &path.0);
-        // The compiler reports at the function's name what its signature lacks.
+        // If its signature lacks something, the compiler reports it at the function's name.
         quote_spanned!(function.span() => .host(#name, #function))
     });
     let depth = settings.depth.map(|levels| quote!(.depth(#levels)));

@@ -1,4 +1,4 @@
-//! The host's side of a `#[virtine]` function.
+//! The host's part of a `#[virtine]` function.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -81,14 +81,13 @@ fn expand(signature: &Signature<'_>, settings: &Settings, guest: &Guest) -> Toke
     }
 }
 
-/// The compiler checks the initialisation on the host too, although it is not called there.
+/// The compiler checks the initialization function on the host too, although it is not called there.
 fn init(path: &syn::Path, cfgs: &[&Attribute]) -> TokenStream {
     quote_spanned! { path.span() => #(#cfgs)* const _: fn() = #path; }
 }
 
-/// The function that its callers see. The user's body stays inside, unused, so that compiler, editor and
-/// lints see the code as it was written. Lints do not apply to the generated code, or they would report
-/// everything twice.
+/// The function that callers see. The user's body stays inside it, unused, so that compiler, editor and lints see the
+/// code as it was written. Lints are off for the generated code, which would otherwise report everything twice.
 fn stub(signature: &Signature<'_>) -> TokenStream {
     let (parameters, arguments) = (&signature.parameters, &signature.arguments);
     let (handle, try_call) = (&signature.names.handle, &signature.names.try_call);

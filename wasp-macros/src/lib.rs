@@ -12,7 +12,7 @@ mod signature;
 
 use proc_macro::TokenStream;
 
-/// Makes a function run in a virtual machine of its own at every call.
+/// Makes every call of a function run in its own virtual machine.
 ///
 /// ```ignore
 /// #[virtine]

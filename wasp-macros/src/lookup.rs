@@ -1,4 +1,4 @@
-//! Finds what the build script built for a function, by the function's location in its file.
+//! Finds the build script's result for a function, by the function's location in its file.
 
 use std::env;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -39,7 +39,7 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// For a function whose calls fail.
+    /// The guest of a function whose calls fail.
     fn none(entries: TokenStream, standing: Standing) -> Self {
         Self {
             image: quote! { &(&[] as &[u8]) },
@@ -100,7 +100,7 @@ fn key(folder: &str) -> u64 {
     hasher.finish()
 }
 
-/// What the build script built for the function, or the error that prevented it.
+/// The build script's result for the function, or the error that prevented it.
 pub(crate) fn guest(name: &Ident, host: &TokenStream) -> syn::Result<Guest> {
     let error = |message: &str| syn::Error::new(name.span(), message);
     let Some(out_dir) = env::var_os("OUT_DIR").map(PathBuf::from) else {
@@ -108,7 +108,7 @@ pub(crate) fn guest(name: &Ident, host: &TokenStream) -> syn::Result<Guest> {
         return Ok(Guest::none(missing, Standing::Module));
     };
     let Some(location) = Location::of(name) else {
-        // The expansion of an editor, which has no files.
+        // An editor's expansion, which has no files.
         return Ok(Guest::none(quote! { &[] }, Standing::Module));
     };
     let report = report_cache::report(&out_dir).ok_or_else(|| error(NOT_CALLED))?;

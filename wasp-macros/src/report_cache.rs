@@ -1,6 +1,6 @@
 //! The build script's report, read once for all functions of a crate.
 //!
-//! The process of an editor lives longer than one build. It reads the file again after a change.
+//! An editor's process outlives a build. It reads the file again after a change.
 
 use std::cell::RefCell;
 use std::fs;

@@ -26,7 +26,7 @@ pub(crate) fn run(signature: &Signature<'_>) -> TokenStream {
     let present = changes.iter().flatten();
     let checks = present.clone().filter_map(|change| change.check(host));
     let copies = present.map(Change::copy);
-    // The compiler reports at the result's type that it lacks `Deserialize`.
+    // If the result's type lacks `Deserialize`, the compiler reports it at that type.
     let call = quote_spanned! { signature.result_span => #handle.call::<#encoded, #changed> };
     quote! {
         #[doc(hidden)]
@@ -51,7 +51,7 @@ pub(crate) fn run(signature: &Signature<'_>) -> TokenStream {
     }
 }
 
-/// `(a, (b, (c, ())))` for the parts of these changes, with `()` where a parameter is not copied back.
+/// `(a, (b, (c, ())))` for the parts of these changes, with `()` for a parameter that is not copied back.
 fn nested(
     changes: &[Option<Change<'_>>],
     part: impl Fn(&Change<'_>) -> TokenStream,
@@ -164,7 +164,7 @@ fn ungrouped(ty: &Type) -> &Type {
     }
 }
 
-/// The statement that encodes a parameter. The compiler reports at its type that it lacks `Serialize`.
+/// The statement that encodes a parameter. If its type lacks `Serialize`, the compiler reports it at that type.
 fn push(parameter: &Parameter, host: &TokenStream) -> TokenStream {
     let Parameter { name, ty, .. } = parameter;
     let span = ty.span();

@@ -1,4 +1,4 @@
-//! What all generated items need to know of the user's function.
+//! What all generated items need from the user's function.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote};
@@ -10,7 +10,7 @@ use syn::{
 };
 use virtine_build::syntax::{Function, Parameter};
 
-/// The user's function, and the tokens that are made from its signature.
+/// The user's function, and the tokens derived from its signature.
 pub(crate) struct Signature<'a> {
     pub(crate) function: &'a ItemFn,
     pub(crate) checked: &'a Function,
@@ -18,7 +18,7 @@ pub(crate) struct Signature<'a> {
     pub(crate) parameters: TokenStream,
     /// `x, y`
     pub(crate) arguments: TokenStream,
-    /// The type of the result, and its place.
+    /// The type of the result, and its location.
     pub(crate) result: TokenStream,
     pub(crate) result_span: Span,
     pub(crate) names: Names,

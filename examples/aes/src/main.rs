@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use virtine_aes::{BLOCK, encrypt};
 
-/// What one call encrypts.
+/// Bytes that one call encrypts.
 const CHUNK: usize = 16 << 10;
 
-/// Encrypts standard input by AES-128-CBC with PKCS #7 padding, as `openssl enc -aes-128-cbc -K .. -iv ..` does.
+/// Encrypts standard input with AES-128-CBC and PKCS #7 padding, like `openssl enc -aes-128-cbc -K .. -iv ..`.
 #[derive(Parser)]
 #[command(version)]
 struct Options {
@@ -42,7 +42,7 @@ fn block(text: &str) -> Result<[u8; BLOCK], String> {
     }
 }
 
-/// Chunk by chunk: each one's last block is the next one's initialisation vector.
+/// Encrypts in chunks. Each chunk's last block is the next one's initialization vector.
 fn run(options: &Options) -> Result<(), String> {
     let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
     let mut iv = options.iv;
@@ -66,7 +66,7 @@ fn run(options: &Options) -> Result<(), String> {
     }
 }
 
-/// PKCS #7: as many bytes as are missing, each of that value; a whole block where none is.
+/// PKCS #7: appends the number of missing bytes, as bytes of that value. Appends a whole block if none is missing.
 fn pad(chunk: &mut Vec<u8>) {
     let missing = BLOCK - chunk.len() % BLOCK;
     chunk.resize(chunk.len() + missing, missing as u8);

@@ -1,4 +1,4 @@
-//! `compression FILE`: how long zstd takes for a file in a virtine, and on the host.
+//! `compression FILE`: how long zstd takes for a file, in a virtine and on the host.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use compression::{compress, decompress, decompress_here};
 /// Compares zstd in a virtine with zstd on the host.
 #[derive(Parser)]
 struct Options {
-    /// What to compress and decompress.
+    /// The file to compress and decompress.
     file: PathBuf,
 }
 
@@ -28,7 +28,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// The middle of a hundred runs, each of which must give the bytes back.
+/// The median of a hundred runs, each of which must restore the bytes.
 fn median(mut once: impl FnMut() -> Result<bool, String>) -> Duration {
     let mut times: Vec<Duration> = (0..101)
         .map(|_| {

@@ -1,4 +1,4 @@
-//! A server that sends back what it receives: each connection is handed over to a virtine, which has nothing else.
+//! A server that sends back what it receives. Each connection is handed to a virtine that has access to nothing else.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use wasp_core::virtine;
 
-/// Connections that are served at a time; further ones wait in the kernel's queue.
+/// Connections that are served at a time. Others wait in the kernel's queue.
 pub const CONNECTIONS: usize = 8;
-/// How long accepting rests where the system has no descriptor left.
+/// How long accepting pauses if the system has no descriptor left.
 const REST: Duration = Duration::from_millis(10);
 
-/// Sends back what comes until the client has sent all, at most 16 MiB in two seconds.
+/// Sends back what it receives until the client has sent everything, at most 16 MiB in two seconds.
 ///
 /// # Errors
 ///
-/// What the connection fails with.
+/// Errors of the connection.
 #[virtine(
     timeout = "2s",
     memory = "256KiB",
@@ -27,11 +27,11 @@ pub fn echo(conn: TcpStream) -> io::Result<u64> {
     back(conn)
 }
 
-/// The same without a virtine around it.
+/// The same without a virtine.
 ///
 /// # Errors
 ///
-/// What the connection fails with.
+/// Errors of the connection.
 pub fn back(mut conn: impl Read + Write) -> io::Result<u64> {
     let mut buffer = [0; 16 << 10];
     let mut total = 0;
@@ -45,7 +45,7 @@ pub fn back(mut conn: impl Read + Write) -> io::Result<u64> {
     }
 }
 
-/// Serves for ever, by a thread for each connection that is served at a time. What goes wrong with one is told to
+/// Serves forever, with one thread for each connection that is served at a time. Errors of a connection are passed to
 /// `report`, and the next one is served.
 pub fn serve(listener: &TcpListener, report: impl Fn(String) + Sync) {
     thread::scope(|scope| {

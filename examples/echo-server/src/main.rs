@@ -6,11 +6,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Sends back what it receives, each connection in a virtine of its own.
+/// Sends back what it receives, each connection in its own virtine.
 #[derive(Parser)]
 #[command(version)]
 struct Options {
-    /// Where to listen; port 0 is any that is free.
+    /// Where to listen. Port 0 means any free port.
     #[arg(default_value = "127.0.0.1:7000")]
     address: SocketAddr,
 }

@@ -1,5 +1,5 @@
-//! Fibonacci numbers the slow way, natively and in virtines: work of any length that touches no memory but
-//! the stack.
+//! Fibonacci numbers, computed slowly, natively and in virtines: work of any length that touches no memory except the
+//! stack.
 
 use wasp_core::virtine;
 

@@ -1,4 +1,4 @@
-//! Computes a Fibonacci number on the host and in virtines, and tells what each call took.
+//! Computes a Fibonacci number on the host and in virtines, and prints how long each call took.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(version)]
 struct Options {
-    /// Which one: up to 50, which takes a minute.
+    /// Which number: up to 50, which takes a minute.
     #[arg(value_parser = clap::value_parser!(u64).range(..=50))]
     n: u64,
 }
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 
 fn run(n: u64) -> Result<(), String> {
     let in_virtine = |call: fn(u64) -> Result<u64, wasp_core::Error>| {
-        // The first call makes the virtual machine.
+        // The first call creates the virtual machine.
         call(0).map_err(|error| error.to_string())?;
         let (answer, time) = timed(|| call(n));
         Ok::<_, String>((answer.map_err(|error| error.to_string())?, time))

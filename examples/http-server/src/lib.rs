@@ -1,5 +1,5 @@
-//! A server of static files. Each request is read, understood and answered in a virtine of its own, which has the
-//! client's connection, a directory to read, and nothing else.
+//! A server of static files. Each request is read, parsed and answered in its own virtine, which has access to the
+//! client's connection, one directory to read, and nothing else.
 
 mod request;
 mod response;
@@ -11,15 +11,15 @@ use std::net::TcpStream;
 
 use wasp_core::virtine;
 
-/// The most bytes that a request may have up to the end of its head.
+/// The most bytes that the head of a request may have.
 pub const LONGEST_HEAD: usize = 8 << 10;
 
-/// Answers one request with a file beneath `root`, and returns the status. Which directory the virtine may read is
-/// said by the call: `serve::with(Policy::new().read(root))`.
+/// Answers one request with a file beneath `root`, and returns the status. The call determines which directory the
+/// virtine may read: `serve::with(Policy::new().read(root))`.
 ///
 /// # Errors
 ///
-/// What the connection fails with.
+/// Errors of the connection.
 #[virtine(timeout = "2s", memory = "512KiB", stack = "64KiB")]
 pub fn serve(conn: TcpStream, root: &str) -> io::Result<u16> {
     answer(conn, root)
@@ -29,17 +29,17 @@ pub fn serve(conn: TcpStream, root: &str) -> io::Result<u16> {
 ///
 /// # Errors
 ///
-/// What the connection fails with.
+/// Errors of the connection.
 #[virtine(timeout = "2s", memory = "512KiB", stack = "64KiB", snapshot = false)]
 pub fn serve_from_image(conn: TcpStream, root: &str) -> io::Result<u16> {
     answer(conn, root)
 }
 
-/// The same without a virtine around it. Then symbolic links beneath `root` are followed wherever they lead.
+/// The same without a virtine. Symbolic links beneath `root` are then followed wherever they lead.
 ///
 /// # Errors
 ///
-/// What the connection fails with.
+/// Errors of the connection.
 pub fn answer(mut conn: impl Read + Write, root: &str) -> io::Result<u16> {
     match request::read(&mut conn)? {
         Ok(request) => response::file(&mut conn, root, &request),

@@ -9,19 +9,19 @@ use clap::Parser;
 use http_server::server::{self, Isolation, Site};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Serves the files of a directory, each request in a virtine of its own.
+/// Serves the files of a directory, each request in its own virtine.
 #[derive(Parser)]
 #[command(version)]
 struct Options {
     /// The directory.
     root: PathBuf,
-    /// Where to listen; port 0 is any that is free.
+    /// Where to listen. Port 0 means any free port.
     #[arg(default_value = "127.0.0.1:8080")]
     address: SocketAddr,
-    /// Answer without virtines, to compare.
+    /// Answer without virtines, for comparison.
     #[arg(long, conflicts_with = "no_snapshot")]
     native: bool,
-    /// Boot each virtine from its image, to compare.
+    /// Boot each virtine from its image, for comparison.
     #[arg(long)]
     no_snapshot: bool,
 }
@@ -51,7 +51,7 @@ fn run(options: &Options) -> io::Result<()> {
     })
 }
 
-/// Connections that wait take a descriptor each, and shells grant no more than 1,024.
+/// Raises the limit of open files. Each waiting connection takes a descriptor, and shells allow only 1,024.
 fn raise_file_limit() -> io::Result<()> {
     let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(

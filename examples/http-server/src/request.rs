@@ -1,4 +1,4 @@
-//! What a client asks for.
+//! Requests of clients.
 
 use std::io::{self, Read};
 
@@ -6,18 +6,18 @@ use httparse::{EMPTY_HEADER, Status};
 
 use crate::LONGEST_HEAD;
 
-/// Headers that a request may have.
+/// The most headers that a request may have.
 const MOST_HEADERS: usize = 64;
 
 /// A request that can be answered.
 pub(crate) struct Request {
     /// Below the root: starts with `/`, has no `..`.
     pub(crate) path: String,
-    /// Only the head of the response is wanted.
+    /// The client wants only the head of the response.
     pub(crate) head_only: bool,
 }
 
-/// Reads the head of a request; where there is none that can be answered, the status that says why.
+/// Reads the head of a request. If it cannot be answered, returns the status that says why.
 pub(crate) fn read(conn: &mut impl Read) -> io::Result<Result<Request, u16>> {
     let mut head = [0; LONGEST_HEAD];
     let mut length = 0;
@@ -34,7 +34,7 @@ pub(crate) fn read(conn: &mut impl Read) -> io::Result<Result<Request, u16>> {
     }
 }
 
-/// Nothing where the head has no end yet.
+/// Parses a head. `None` if it is not complete yet.
 fn parse(head: &[u8]) -> Result<Option<Request>, u16> {
     let mut headers = [EMPTY_HEADER; MOST_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
@@ -53,7 +53,7 @@ fn parse(head: &[u8]) -> Result<Option<Request>, u16> {
     Ok(Some(Request { path, head_only }))
 }
 
-/// The path that a target names, its escapes resolved.
+/// The path in a request target, with its escapes decoded.
 fn path(target: &str) -> Result<String, u16> {
     let target = target.split(['?', '#']).next().unwrap_or_default();
     let path = unescape(target).ok_or(400_u16)?;
@@ -64,7 +64,7 @@ fn path(target: &str) -> Result<String, u16> {
     }
 }
 
-/// `%41` is `A`. Nothing where an escape is broken or what comes out is not UTF-8.
+/// Decodes escapes: `%41` is `A`. `None` if an escape is invalid or the result is not UTF-8.
 fn unescape(text: &str) -> Option<String> {
     let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
     while let Some((&byte, tail)) = rest.split_first() {

@@ -1,4 +1,4 @@
-//! What a client gets.
+//! Responses to clients.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -8,7 +8,7 @@ use crate::request::Request;
 /// Bytes that are read and sent at a time.
 const PIECE: usize = 64 << 10;
 
-/// Sends the file that was asked for; a directory's is its `index.html`.
+/// Sends the requested file. For a directory this is its `index.html`.
 pub(crate) fn file(conn: &mut impl Write, root: &str, request: &Request) -> io::Result<u16> {
     let mut path = format!("{root}{}", request.path);
     if path.ends_with('/') {
@@ -20,12 +20,12 @@ pub(crate) fn file(conn: &mut impl Write, root: &str, request: &Request) -> io::
             send(conn, file, data.len(), kind(&path), request.head_only)?;
             Ok(200)
         }
-        // Whether something is there that may not be read is nobody's business.
+        // Does not reveal whether an unreadable file exists.
         _ => refuse(conn, 404),
     }
 }
 
-/// Head and first piece in one go.
+/// Sends the head and the first piece together.
 fn send(
     conn: &mut impl Write,
     file: File,
@@ -34,7 +34,7 @@ fn send(
     head_only: bool,
 ) -> io::Result<()> {
     let mut piece = head(200, kind, length).into_bytes();
-    // A file that grows meanwhile is sent as far as was announced.
+    // If the file grows meanwhile, only the announced length is sent.
     let mut file = file.take(if head_only { 0 } else { length });
     let mut left = file.limit();
     loop {
@@ -49,7 +49,7 @@ fn send(
     }
 }
 
-/// Sends a status with its name as text.
+/// Sends a status, with its name as text.
 pub(crate) fn refuse(conn: &mut impl Write, status: u16) -> io::Result<u16> {
     let body = format!("{}\n", name(status));
     let mut response = head(status, "text/plain; charset=utf-8", body.len() as u64);

@@ -1,4 +1,4 @@
-//! Accepts connections, lets them wait for their request, and has a bounded number of threads answer.
+//! Accepts connections, lets them wait for their request, and answers with a bounded number of threads.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -15,18 +15,17 @@ use crate::{answer, serve, serve_from_image};
 
 /// Threads that answer.
 pub const WORKERS: usize = 8;
-/// Connections that wait for their request at a time, and requests that wait for a thread: what comes beyond that
-/// is closed.
+/// Limit of connections that wait for their request, and of requests that wait for a thread. Further ones are closed.
 pub const MOST_WAITING: usize = 4096;
-/// How long a client may take to be written to, where no virtine's deadline ends that.
+/// How long writing to a client may take, if no virtine's deadline limits it.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long accepting rests where the system has no descriptor left.
+/// How long accepting pauses if the system has no descriptor left.
 const REST: Duration = Duration::from_millis(10);
 
-/// What answers requests.
+/// How requests are isolated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
-    /// The threads themselves.
+    /// Not at all: the threads answer them.
     Native,
     /// A virtine for each request, from its snapshot.
     Snapshot,
@@ -34,7 +33,7 @@ pub enum Isolation {
     Image,
 }
 
-/// A directory, and who reads it.
+/// A directory, and how requests for it are isolated.
 #[derive(Clone, Debug)]
 pub struct Site {
     root: String,
@@ -43,11 +42,11 @@ pub struct Site {
 }
 
 impl Site {
-    /// Serves what lies beneath `root`.
+    /// Serves the files beneath `root`.
     ///
     /// # Errors
     ///
-    /// Where it is no directory, or not named in UTF-8.
+    /// If it is not a directory, or if its name is not UTF-8.
     pub fn new(root: &Path, isolation: Isolation) -> io::Result<Self> {
         let error = |what: &str| {
             let message = format!("expected {what}, found {}", root.display());
@@ -65,11 +64,11 @@ impl Site {
         })
     }
 
-    /// Answers the request that comes by this connection, and returns the status.
+    /// Answers the request on this connection, and returns the status.
     ///
     /// # Errors
     ///
-    /// What the connection or the virtine fails with, as text.
+    /// Errors of the connection or the virtine, as text.
     pub fn answer(&self, conn: TcpStream) -> Result<u16, String> {
         let policy = self.policy.clone();
         let answered = match self.isolation {
@@ -83,11 +82,11 @@ impl Site {
     }
 }
 
-/// Serves for ever. What goes wrong with a request is told to `report`, and the next one is served.
+/// Serves forever. Errors of a request are passed to `report`, and the next one is served.
 ///
 /// # Errors
 ///
-/// Where the listener itself fails.
+/// Errors of the listener itself.
 pub fn run(
     listener: &TcpListener,
     site: &Site,
@@ -124,18 +123,18 @@ fn let_in(listener: &TcpListener, waiting: &mut WaitingRoom, requests: &SyncSend
                 }
                 match waiting::is_ready(&connection) {
                     true => hand_over(connection, requests),
-                    // Where the system takes no more of them, this one is closed.
+                    // If the system accepts no more of them, this one is closed.
                     false => drop(waiting.enter(connection)),
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-            // A connection that broke off is gone; without descriptors, some must be closed first.
+            // An aborted connection is gone. Without descriptors, some must be closed first.
             Err(_) => return thread::sleep(REST),
         }
     }
 }
 
-/// Closes it where too many wait already.
+/// Hands over a request, or closes its connection if too many are waiting.
 fn hand_over(connection: TcpStream, requests: &SyncSender<TcpStream>) {
     drop(requests.try_send(connection));
 }

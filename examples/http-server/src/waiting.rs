@@ -1,6 +1,6 @@
-//! Where connections wait until their request's head is there. One that waits costs a descriptor and no thread, so
-//! slow clients keep nobody from being served. Nothing is parsed here but the head's end, and nothing is taken
-//! from the connection.
+//! Holds connections until the head of their request has arrived. A waiting connection costs a descriptor but no
+//! thread, so slow clients do not block others. This only looks for the end of the head, and takes nothing from the
+//! connection.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -15,30 +15,30 @@ use crate::LONGEST_HEAD;
 
 /// How long a client may take to send its head.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Events that are taken at a time.
+/// Events that are fetched at a time.
 const EVENTS: usize = 256;
-/// The number of what is listened to besides.
+/// The event number of the listener.
 const DOOR: u64 = 0;
 
 /// Connections whose head is not complete.
 pub(crate) struct WaitingRoom {
     epoll: OwnedFd,
     connections: HashMap<u64, TcpStream>,
-    /// By arrival. Those that have left are still here.
+    /// In order of arrival. Includes connections that have left.
     arrivals: VecDeque<(Instant, u64)>,
     next: u64,
 }
 
-/// What happened.
+/// The result of waiting.
 pub(crate) struct News {
-    /// Someone is at the door.
+    /// A client is connecting.
     pub(crate) door: bool,
     /// Connections whose head is complete, or never will be.
     pub(crate) ready: Vec<TcpStream>,
 }
 
 impl WaitingRoom {
-    /// An empty one, with a door that is watched as well.
+    /// Creates an empty room that also watches the listener.
     pub(crate) fn new(door: impl AsFd) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, door, EventData::new_u64(DOOR), EventFlags::IN)?;
@@ -54,10 +54,10 @@ impl WaitingRoom {
         self.connections.len()
     }
 
-    /// Lets a connection wait. It must not block.
+    /// Adds a connection, which must be non-blocking.
     pub(crate) fn enter(&mut self, connection: TcpStream) -> io::Result<()> {
         let number = self.next;
-        // By the edge: what is there but not enough is told once.
+        // Edge-triggered: data that is not enough is reported only once.
         let flags = EventFlags::IN | EventFlags::RDHUP | EventFlags::ET;
         epoll::add(&self.epoll, &connection, EventData::new_u64(number), flags)?;
         self.next += 1;
@@ -66,7 +66,7 @@ impl WaitingRoom {
         Ok(())
     }
 
-    /// Waits for news, no longer than `time`. Who has waited too long is put out.
+    /// Waits for news, no longer than `time`. Drops connections that have waited too long.
     pub(crate) fn news(&mut self, time: Duration) -> io::Result<News> {
         let mut events: [Event; EVENTS] = std::array::from_fn(|_| Event {
             flags: EventFlags::empty(),
@@ -102,13 +102,13 @@ impl WaitingRoom {
                 return;
             }
             self.arrivals.pop_front();
-            // Closed, it leaves the epoll by itself.
+            // When closed, it leaves the epoll automatically.
             self.connections.remove(&number);
         }
     }
 }
 
-/// Whether the end of the head is there, or can no longer come.
+/// Whether the end of the head has arrived, or can no longer arrive.
 pub(crate) fn is_ready(connection: &TcpStream) -> bool {
     let mut head = [0; LONGEST_HEAD];
     match connection.peek(&mut head) {
@@ -123,7 +123,7 @@ fn has_end(head: &[u8]) -> bool {
     ends(b"\r\n\r\n") || ends(b"\n\n") || ends(b"\n\r\n")
 }
 
-/// Whether the client has sent all that it ever will.
+/// Whether the client has sent everything.
 fn is_closed(connection: &TcpStream) -> bool {
     let mut polled = [PollFd::new(connection, PollFlags::RDHUP)];
     let time = Timespec::default();

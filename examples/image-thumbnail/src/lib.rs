@@ -1,5 +1,5 @@
-//! Thumbnails of PNG files that nobody has to trust: a file is decoded, scaled and encoded again inside a virtine,
-//! by a crate from crates.io as it is. Whatever the file does to the decoder, it does it there.
+//! Thumbnails of untrusted PNG files. A file is decoded, scaled and encoded inside a virtine, with an unmodified crate
+//! from crates.io. If the file exploits the decoder, it does so only there.
 
 mod picture;
 mod scale;
@@ -10,12 +10,12 @@ pub use picture::PictureError;
 
 use picture::Picture;
 
-/// A PNG of `file`'s picture, at most `side` pixels wide and high.
+/// Returns a PNG of the picture in `file`, at most `side` pixels wide and high.
 ///
 /// # Errors
 ///
-/// What is wrong with the file, as far as the decoder can tell. What it cannot handle at all ends the virtine,
-/// which `thumbnail::try_call` returns as an error as well.
+/// The defect of the file, if the decoder can tell. A file that it cannot handle at all ends the virtine, which
+/// `thumbnail::try_call` also returns as an error.
 #[virtine(timeout = "2s", memory = "128MiB")]
 pub fn thumbnail(file: &[u8], side: usize) -> Result<Vec<u8>, PictureError> {
     let picture = Picture::decode(file)?;

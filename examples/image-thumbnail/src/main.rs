@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use image_thumbnail::thumbnail;
 
-/// Makes a thumbnail of a PNG file that need not be trusted: it is decoded in a virtine.
+/// Makes a thumbnail of an untrusted PNG file, which is decoded in a virtine.
 #[derive(Parser)]
 #[command(version)]
 struct Options {

@@ -9,16 +9,16 @@ use zune_core::colorspace::ColorSpace;
 use zune_core::options::{DecoderOptions, EncoderOptions};
 use zune_png::{PngDecoder, PngEncoder};
 
-/// The most pixels in either direction that are decoded: what a small file claims to hold is bounded by this and
-/// by the virtine's memory.
+/// The most pixels in either direction that are decoded. This and the virtine's memory bound what a small file can
+/// claim to contain.
 const MOST_PIXELS: usize = 16 << 10;
 
-/// What keeps a file from being shown.
+/// Why a file cannot be shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PictureError {
-    /// It is no PNG file, or a broken one.
+    /// It is not a PNG file, or it is corrupt.
     Corrupt(String),
-    /// Colours that are not supported.
+    /// Its color type is not supported.
     Colours(String),
     /// The picture has no pixels.
     Empty,

@@ -1,8 +1,8 @@
-//! Smaller pictures: each pixel is the mean of those that it stands for.
+//! Scales pictures down: each pixel is the mean of those that it replaces.
 
 use crate::picture::Picture;
 
-/// The picture in its own proportions, at most `side` pixels wide and high, and at least one.
+/// Scales the picture in proportion, to at most `side` and at least one pixel in width and height.
 pub(crate) fn down(picture: &Picture, side: usize) -> Picture {
     let longest = picture.width.max(picture.height);
     let side = side.clamp(1, longest);

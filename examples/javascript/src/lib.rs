@@ -1,4 +1,4 @@
-//! Scripts of anybody's, each in a virtual machine of its own: JSON in, JSON out, and nothing else.
+//! Untrusted scripts, each in its own virtual machine: JSON in, JSON out, and nothing else.
 
 use std::cell::RefCell;
 
@@ -9,7 +9,7 @@ use wasp_core::virtine;
 pub mod lifetimes;
 
 std::thread_local! {
-    /// Made before the snapshot: every script finds an engine that has just been set up.
+    /// Created before the snapshot: every script starts with a newly initialized engine.
     static ENGINE: RefCell<Option<Context>> = const { RefCell::new(None) };
 }
 
@@ -17,8 +17,8 @@ fn set_up() {
     ENGINE.with(|engine| *engine.borrow_mut() = Some(Context::default()));
 }
 
-/// Runs a script that finds `input`, which is JSON, as the variable of that name, and returns its last
-/// value as JSON. What the script throws is the error.
+/// Runs a script and returns its last value as JSON. `input` is JSON, which the script finds in the variable of that
+/// name. If the script throws, the thrown value is the error.
 #[virtine(
     std,
     init = set_up,

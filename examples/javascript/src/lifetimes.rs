@@ -1,4 +1,4 @@
-//! The same scripts, with more or less of the engine's life inside the call: what the paper's Figure 14 compares.
+//! The same scripts, with more or less of the engine's life inside the call, as compared in the paper's Figure 14.
 
 use std::mem;
 
@@ -7,28 +7,28 @@ use wasp_core::virtine;
 
 use crate::{ENGINE, run, set_up};
 
-/// On the host, without any isolation: makes an engine, runs the script, and tears the engine down.
+/// On the host, without isolation: creates an engine, runs the script, and tears the engine down.
 ///
 /// # Errors
 ///
-/// What the script throws.
+/// The value that the script throws.
 pub fn native(script: &str, input: &str) -> Result<String, String> {
     live(Context::default(), tear_down, script, input)
 }
 
-/// All of that in a virtine.
+/// The same in a virtine.
 #[virtine(std, memory = "64MiB", stack = "8MiB", timeout = "2s", allow(clock))]
 pub fn whole(script: &str, input: &str) -> Result<String, String> {
     native(script, input)
 }
 
-/// Leaves the engine as it is: the virtine's memory is dropped anyhow.
+/// Leaves the engine as it is: the virtine's memory is dropped anyway.
 #[virtine(std, memory = "64MiB", stack = "8MiB", timeout = "2s", allow(clock))]
 pub fn without_teardown(script: &str, input: &str) -> Result<String, String> {
     live(Context::default(), mem::forget, script, input)
 }
 
-/// Finds the engine in the snapshot, as [`evaluate`](crate::evaluate()) does, and tears it down nevertheless.
+/// Uses the engine in the snapshot, as [`evaluate`](crate::evaluate()) does, but also tears it down.
 #[virtine(
     std,
     init = set_up,
@@ -42,7 +42,7 @@ pub fn with_teardown(script: &str, input: &str) -> Result<String, String> {
     live(engine, tear_down, script, input)
 }
 
-/// From where the engine is there to its end.
+/// From the use of an existing engine to its end.
 fn live(
     mut engine: Context,
     end: fn(Context),
@@ -54,7 +54,7 @@ fn live(
     result
 }
 
-/// The engine's objects are garbage once it is gone, which is collected here and not some time later.
+/// Once the engine is gone, its objects are garbage, which is collected here and not some time later.
 fn tear_down(engine: Context) {
     drop(engine);
     boa_engine::gc::force_collect();

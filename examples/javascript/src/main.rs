@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use javascript::evaluate;
 
-/// Runs a script in a virtual machine of its own.
+/// Runs a script in its own virtual machine.
 #[derive(Parser)]
 struct Options {
     /// The script; its last value is printed as JSON.

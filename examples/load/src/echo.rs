@@ -1,9 +1,10 @@
-//! Bytes that must come back as they are.
+//! Data that must be returned unchanged.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 
-/// An exchange that sends `length` bytes, others each time, and expects the same back and the end behind them.
+/// An exchange that sends `length` bytes, different each time, and expects the same bytes and then the end of the
+/// stream.
 pub fn echo(length: usize) -> impl Fn(TcpStream, usize) -> Result<(), String> + Sync {
     move |mut stream, number| {
         let sent: Vec<u8> = (0..length).map(|at| (at * 31 + number) as u8).collect();

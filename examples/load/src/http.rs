@@ -1,9 +1,9 @@
-//! One request for a connection.
+//! One request per connection.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-/// An exchange that asks for `path` and expects status 200 and exactly this body.
+/// An exchange that requests `path` and expects status 200 and exactly this body.
 pub fn get(
     path: &str,
     body: Vec<u8>,

@@ -1,5 +1,5 @@
-//! Load for servers on this machine: so many clients, so many exchanges, so much time, no more, and every response
-//! is checked.
+//! Load for servers on this machine: a limited number of clients, of exchanges, and a limited time. Every response is
+//! checked.
 
 pub mod echo;
 pub mod http;
@@ -13,31 +13,31 @@ use std::time::{Duration, Instant};
 /// How long one exchange may take before it counts as failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Who is asked how often.
+/// The load to generate.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     /// The server, on this machine.
     pub address: SocketAddr,
-    /// Threads, each of which has one connection at a time: up to 256.
+    /// Threads, each of which has one connection at a time. At most 256.
     pub clients: usize,
-    /// Exchanges of all of them together: up to a million.
+    /// Exchanges of all threads together. At most a million.
     pub exchanges: usize,
-    /// When no further exchange starts: up to ten minutes.
+    /// No further exchange starts after this time. At most ten minutes.
     pub time: Duration,
 }
 
-/// What came of it.
+/// The result of a run.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// What each exchange that went well took, from before it connected to its last byte.
+    /// The time of each successful exchange, from before it connected to its last byte.
     pub latencies: Vec<Duration>,
-    /// What each of the others failed with.
+    /// The error of each failed exchange.
     pub failures: Vec<String>,
-    /// From the first to the last.
+    /// The time from the first to the last exchange.
     pub elapsed: Duration,
 }
 
-/// Why a plan is not carried out.
+/// Why a plan is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The server is on another machine.
@@ -77,12 +77,12 @@ impl Plan {
         Ok(())
     }
 
-    /// Carries it out: `exchange` is handed a fresh connection and the number of the exchange, and fails where the
-    /// response is not what it must be.
+    /// Runs the plan. `exchange` gets a new connection and the number of the exchange, and fails if the response is
+    /// wrong.
     ///
     /// # Errors
     ///
-    /// Where the plan goes beyond its bounds.
+    /// If the plan exceeds its bounds.
     pub fn run(
         &self,
         exchange: impl Fn(TcpStream, usize) -> Result<(), String> + Sync,
@@ -125,7 +125,7 @@ impl Outcome {
         self
     }
 
-    /// The latency that so many of a hundred stay within.
+    /// The latency that this percentage of the exchanges did not exceed.
     pub fn percentile(&self, percent: usize) -> Option<Duration> {
         let mut sorted = self.latencies.clone();
         sorted.sort_unstable();

@@ -1,4 +1,4 @@
-//! Loads a server on this machine and tells what came of it.
+//! Loads a server on this machine and prints the results.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -32,10 +32,10 @@ enum Server {
     Http {
         #[command(flatten)]
         amount: Amount,
-        /// What to ask for.
+        /// The path to request.
         #[arg(long, default_value = "/")]
         path: String,
-        /// A file that has what must come.
+        /// A file with the expected contents.
         #[arg(long)]
         expect: PathBuf,
     },
@@ -43,12 +43,12 @@ enum Server {
 
 #[derive(Args)]
 struct Amount {
-    /// Where it listens: a loopback address and a port.
+    /// The server's address: a loopback address and a port.
     address: SocketAddr,
     /// Clients at a time.
     #[arg(long, default_value_t = 4)]
     clients: usize,
-    /// Requests of all of them together.
+    /// Requests of all clients together.
     #[arg(long, default_value_t = 1000)]
     requests: usize,
     /// Seconds after which no further request starts.

@@ -1,4 +1,4 @@
-//! The floor, by the code that wasp-core's own benchmark measures it with.
+//! The floor, measured with the code of wasp-core's own benchmark.
 
 use kvm_bindings::CpuId;
 use kvm_ioctls::Kvm;

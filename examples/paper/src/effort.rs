@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::host::{Host, Ring0};
 
-/// How much is measured, and how far it has come.
+/// How much is measured, and the progress so far.
 pub(crate) struct Effort {
     quick: bool,
     ring0: Ring0,
@@ -23,7 +23,7 @@ impl Effort {
         }
     }
 
-    /// So many rounds, as a quick or a full run has it.
+    /// The number of rounds of a quick or a full run.
     pub(crate) const fn rounds(&self, quick: usize, full: usize) -> usize {
         match self.quick {
             true => quick,
@@ -31,7 +31,7 @@ impl Effort {
         }
     }
 
-    /// Who executes a guest's ring 0 here.
+    /// What executes a guest's ring 0 here.
     pub(crate) const fn ring0(&self) -> Ring0 {
         self.ring0
     }
@@ -49,12 +49,12 @@ impl Effort {
         bar
     }
 
-    /// So many rounds more are to come.
+    /// Expects this many more rounds.
     pub(crate) fn expect(&self, rounds: usize) {
         self.bar.borrow().inc_length(rounds as u64);
     }
 
-    /// One is over.
+    /// Completes one round.
     pub(crate) fn tick(&self) {
         self.bar.borrow().inc(1);
     }

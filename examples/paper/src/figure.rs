@@ -1,4 +1,4 @@
-//! What a figure is made of.
+//! The parts of a figure.
 
 use crate::samples::{Samples, Series};
 use crate::units::{Unit, number};
@@ -17,7 +17,7 @@ pub(crate) struct Figure {
 pub(crate) struct Plot {
     pub(crate) title: String,
     pub(crate) kind: Kind,
-    /// What the values mean; the unit is added.
+    /// What the values mean. The unit is added.
     pub(crate) axis: &'static str,
     pub(crate) series: Vec<Series>,
 }

@@ -1,4 +1,4 @@
-//! What can be measured, one module each.
+//! The measurements, one module each.
 
 use std::fmt;
 
@@ -31,7 +31,7 @@ impl fmt::Display for Name {
 
 type Measure = fn(&Effort) -> Result<Figure, String>;
 
-/// In the paper's order, and what goes beyond it last.
+/// In the paper's order, followed by measurements that go beyond it.
 const ALL: [(&str, Measure); 14] = [
     ("fig2", fig8::creation),
     ("fig3", fig3::measure),
@@ -49,7 +49,7 @@ const ALL: [(&str, Measure); 14] = [
     ("peers", peers::measure),
 ];
 
-/// One by its name.
+/// Finds a figure by name.
 pub(crate) fn parse(text: &str) -> Result<Name, String> {
     let names = ALL.map(|(name, _)| name);
     match names.into_iter().find(|&name| name == text) {
@@ -61,7 +61,7 @@ pub(crate) fn parse(text: &str) -> Result<Name, String> {
     }
 }
 
-/// These, or all where none is named, in the paper's order.
+/// These, or all if none is named, in the paper's order.
 pub(crate) fn select(only: &[Name]) -> Vec<Name> {
     let all = ALL.map(|(name, _)| Name(name));
     let wanted = |name: &Name| match only {

@@ -1,18 +1,18 @@
-//! The guests that the paper has in assembly. All are loaded at [`START`], but those that say otherwise run anywhere.
+//! The guests that the paper has in assembly. All are loaded at [`START`]. Those that say so run at any address.
 
 use raw_assembly::guest;
 
-/// Where images are loaded.
+/// The address at which images are loaded.
 pub(crate) const START: u64 = 0x8000;
-/// Where [`FIB_OF`] finds its number.
+/// The address of [`FIB_OF`]'s number.
 pub(crate) const NUMBER: u64 = 0x1000;
-/// Where [`BOOT`] leaves its time stamps, eight bytes each.
+/// The address of [`BOOT`]'s timestamps, eight bytes each.
 pub(crate) const STAMPS: u64 = 0x1000;
-/// How many there are.
+/// The number of timestamps.
 pub(crate) const STAMP_COUNT: usize = 8;
 
 guest! {
-    /// One hypercall after another, in any mode of 16 or 32 or 64 bits.
+    /// One hypercall after another, in 16-, 32- and 64-bit modes.
     pub(crate) CALLER = "
         .code64
     caller_again:
@@ -36,7 +36,7 @@ guest! {
 }
 
 guest! {
-    /// fib(20) in real mode, again and again, each in AX at a hypercall.
+    /// fib(20) in real mode, repeatedly, with each result in AX at a hypercall.
     pub(crate) FIB_16 = "
         .code16
         mov sp, 0x7ff0
@@ -120,7 +120,7 @@ guest! {
 }
 
 guest! {
-    /// fib of the number at [`NUMBER`], in long mode, in EAX at its exit.
+    /// fib of the number at [`NUMBER`], in long mode, with the result in EAX at its exit.
     pub(crate) FIB_OF = "
         .code64
         mov esp, 0x7ff0
@@ -146,8 +146,8 @@ guest! {
 }
 
 guest! {
-    /// Boots from real mode to long mode, as the paper's table 1 has it, and stamps the time at eight points.
-    /// Far jumps and descriptor table loads are spelt in bytes, for their addresses are those of the guest.
+    /// Boots from real mode to long mode, as in the paper's table 1, and records the time at eight points. Far jumps
+    /// and descriptor table loads are written as bytes, because their addresses are the guest's.
     pub(crate) BOOT = r"
         .macro boot_stamp at
         rdtsc
@@ -219,7 +219,7 @@ guest! {
 }
 
 guest! {
-    /// The paper's echo server: from real to protected mode, then receives (EAX 0) and sends (EAX 1) by
+    /// The paper's echo server. It switches from real to protected mode, then receives (EAX 0) and sends (EAX 1) by
     /// hypercalls with the buffer in EDI and its length in ESI, and exits.
     pub(crate) ECHO = "
     echo_start:

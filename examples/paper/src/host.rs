@@ -1,4 +1,4 @@
-//! The machine that is measured on.
+//! The machine on which the measurements run.
 
 use std::fs;
 use std::path::Path;
@@ -8,11 +8,11 @@ use wasp_core::{Mode, Virtine};
 
 use crate::guests::{COUNT, START};
 
-/// Who executes a guest's code in ring 0, real mode included.
+/// What executes a guest's code in ring 0, including real mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ring0 {
     Processor,
-    /// kvm_pvm runs ring 3 on the processor and all else in KVM's instruction emulator.
+    /// kvm_pvm runs ring 3 on the CPU and everything else in KVM's instruction emulator.
     Emulator,
 }
 
@@ -26,7 +26,7 @@ impl Ring0 {
         }
     }
 
-    /// A row's name, with what must be known to read it.
+    /// A row's name, with a note that readers need.
     pub(crate) fn row(self, name: &str) -> String {
         match self {
             Self::Processor => name.to_owned(),
@@ -35,7 +35,7 @@ impl Ring0 {
     }
 }
 
-/// What a reader must know of it.
+/// What a reader must know about the machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
     pub(crate) ring0: Ring0,
@@ -106,7 +106,7 @@ fn field(cpuinfo: &str, name: &str) -> Option<String> {
     line.split_once(": ").map(|(_, value)| value.to_owned())
 }
 
-/// The module that does the work behind kvm.ko, and what it works by.
+/// The module that does the work for kvm.ko, and the technique that it uses.
 fn kvm_module() -> String {
     let kinds = [
         ("kvm_pvm", "without hardware virtualization"),
@@ -125,7 +125,8 @@ fn kvm_module() -> String {
     }
 }
 
-/// Names do not tell, so a loop of a few thousand instructions is timed: an emulator takes some hundred times as long.
+/// Module names are not reliable, so this times a loop of a few thousand instructions. An emulator takes some hundred
+/// times as long.
 fn ring0() -> Result<Ring0, String> {
     let [ring0, ring3] = [Mode::Long64, Mode::User64].map(loop_time);
     match ring0? > 10 * ring3? {
@@ -134,7 +135,7 @@ fn ring0() -> Result<Ring0, String> {
     }
 }
 
-/// The shortest of three.
+/// The shortest of three runs.
 fn loop_time(mode: Mode) -> Result<Duration, String> {
     let run = || {
         let mut virtine = Virtine::builder().mode(mode).build()?;

@@ -2,8 +2,8 @@
 //!
 //!     cargo run --release -p paper -- [--quick] [--only fig8,fig11] [--out DIR]
 //!
-//! Raw samples go to DIR/data, plots to DIR/plots, and DIR/report.md and DIR/report.html have all of it. They are
-//! written anew after each figure, so that an interrupted run keeps what it has.
+//! Raw samples go to DIR/data, plots to DIR/plots, and DIR/report.md and DIR/report.html contain everything. They are
+//! rewritten after each figure, so that an interrupted run keeps its results.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,10 +36,11 @@ struct Options {
     /// Measures less: seconds instead of minutes.
     #[arg(long)]
     quick: bool,
-    /// Only these, by comma: fig2, fig3, fig4, table1, fig8, fig11, fig12, fig13_lat, fig13_tput, fig14, aes, peers.
+    /// Only these, separated by commas: fig2, fig3, fig4, table1, fig8, fig11, fig12, fig13_lat, fig13_tput, fig14,
+    /// aes, peers.
     #[arg(long, value_delimiter = ',', value_parser = figures::parse)]
     only: Vec<figures::Name>,
-    /// Where samples, plots and report go.
+    /// The folder for samples, plots and report.
     #[arg(long, default_value = "target/paper")]
     out: PathBuf,
 }

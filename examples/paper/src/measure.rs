@@ -1,7 +1,7 @@
-//! Subjects in turns.
+//! Measures subjects in turns.
 //!
-//! In each round every subject runs once, in an order that changes, so that what the machine does meanwhile meets
-//! all alike. Each subject checks its own result, outside the time that it takes.
+//! In each round every subject runs once, in a varying order, so that background activity of the machine affects all of
+//! them alike. Each subject checks its own result, outside the measured time.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -10,10 +10,10 @@ use crate::effort::Effort;
 use crate::samples::Samples;
 use crate::units::Unit;
 
-/// One thing that is measured: it runs once and takes its samples down.
+/// One measured program: it runs once and records its samples.
 pub(crate) type Subject<'a> = Box<dyn FnMut(&mut Samples) -> Result<(), String> + 'a>;
 
-/// Runs them so many rounds, and a tenth as many before, which are not kept.
+/// Runs this many rounds, and before them a tenth as many, which are not kept.
 pub(crate) fn in_turns(
     effort: &Effort,
     rounds: usize,
@@ -27,7 +27,7 @@ pub(crate) fn in_turns(
     for round in 0..warm_up + rounds {
         samples.warm_up(round < warm_up);
         match round == warm_up {
-            // The first that is kept: tables have their rows in the order in which they were written down.
+            // The first round that is kept: tables have their rows in the order in which they were recorded.
             true => order.sort_unstable(),
             false => shuffle(&mut order, &mut random),
         }
@@ -39,8 +39,8 @@ pub(crate) fn in_turns(
     Ok(())
 }
 
-/// Each group of subjects in turns with a floor of its own: many in turns would measure how cold the others leave
-/// the caches. The groups' numbers are where their samples stand.
+/// Runs each group of subjects in turns with its own floor. With many subjects in turns, the measurement would show how
+/// cold the others leave the caches. The samples are stored under the groups' numbers.
 pub(crate) fn in_groups(
     effort: &Effort,
     rounds: usize,
@@ -61,7 +61,7 @@ pub(crate) fn in_groups(
     Ok(())
 }
 
-/// By Marsaglia's xorshift: the same orders in every run.
+/// Marsaglia's xorshift, so that the orders are the same in every run.
 fn shuffle(order: &mut [usize], random: &mut u64) {
     for at in (1..order.len()).rev() {
         *random ^= *random << 13;
@@ -71,7 +71,7 @@ fn shuffle(order: &mut [usize], random: &mut u64) {
     }
 }
 
-/// What reading the clock twice takes, in nanoseconds: the median of many.
+/// The time for reading the clock twice, in nanoseconds: the median of many.
 pub(crate) fn clock_cost() -> f64 {
     let mut samples = Samples::default();
     for _ in 0..10_001 {
@@ -80,8 +80,8 @@ pub(crate) fn clock_cost() -> f64 {
     samples.median("clock", 0.0)
 }
 
-/// Times a call that may take less than the clock can tell: as often in a row as takes 20 us, or once, less
-/// the clock's cost. What a call takes is known from a trial before.
+/// Times a call that may be shorter than the clock's resolution. Repeats it for 20 us, or runs it once, and subtracts
+/// the clock's cost. The number of repetitions is known from a trial.
 pub(crate) fn in_batches<T: PartialEq>(
     samples: &mut Samples,
     (subject, at): (&str, f64),

@@ -24,7 +24,7 @@ const WIDTH: u32 = 960;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = Result<(), Box<dyn std::error::Error>>;
 
-/// Draws one into a file.
+/// Draws a plot into a file.
 pub(crate) fn draw(plot: &Plot, path: &Path) -> Result<(), String> {
     let height = match plot.kind {
         Kind::Bars => 110 + 34 * plot.series.len() as u32,
@@ -44,7 +44,7 @@ pub(crate) fn draw(plot: &Plot, path: &Path) -> Result<(), String> {
     })
 }
 
-/// As it is shown.
+/// The values as they are shown.
 fn spread(series: &Series) -> Spread {
     let Spread { low, median, high } = series.spread();
     let scale = |value| series.unit.scale(value).max(1e-4);
@@ -55,7 +55,7 @@ fn spread(series: &Series) -> Spread {
     }
 }
 
-/// From a power of ten below all to one above.
+/// From a power of ten below all values to one above.
 fn decades(values: impl Iterator<Item = f64> + Clone) -> std::ops::Range<f64> {
     let low = values.clone().fold(f64::INFINITY, f64::min);
     let high = values.fold(f64::NEG_INFINITY, f64::max);
@@ -82,7 +82,7 @@ fn bars(plot: &Plot, area: &Area<'_>) -> Drawn {
         .x_label_area_size(44)
         .y_label_area_size(380)
         .build_cartesian_2d(range.log_scale(), 0.0..count as f64)?;
-    // The first one on top. Labels stand at the bars' middles, which are not whole numbers.
+    // The first one is on top. Labels are at the middle of the bars, which is not a whole number.
     let place = |at: usize| (count - 1 - at) as f64;
     chart
         .configure_mesh()
@@ -145,7 +145,7 @@ fn lines(plot: &Plot, over: &str, logarithmic: bool, area: &Area<'_>) -> Drawn {
     }
 }
 
-/// In the order in which they come.
+/// In order of appearance.
 fn subjects(plot: &Plot) -> Vec<&str> {
     let mut subjects: Vec<&str> = Vec::new();
     for series in &plot.series {
@@ -156,7 +156,7 @@ fn subjects(plot: &Plot) -> Vec<&str> {
     subjects
 }
 
-/// Says which colour is whose, above the lines so that it hides none, and returns what is left below.
+/// Draws the legend above the lines, so that it hides none, and returns the remaining area below.
 fn legend<'a>(plot: &Plot, area: &Area<'a>) -> Result<Area<'a>, Box<dyn std::error::Error>> {
     let subjects = subjects(plot);
     let rows = subjects.len().div_ceil(2);
@@ -171,7 +171,7 @@ fn legend<'a>(plot: &Plot, area: &Area<'a>) -> Result<Area<'a>, Box<dyn std::err
     Ok(below)
 }
 
-/// The lines themselves, whatever the horizontal axis.
+/// Draws the lines, for any horizontal axis.
 fn over_axis<'a, X>(
     plot: &Plot,
     over: &str,

@@ -1,12 +1,12 @@
-//! A process that ends at once, as the paper has it: fork, exit, wait.
+//! A process that ends at once, as in the paper: fork, exit, wait.
 
-/// Makes one and waits for its end.
+/// Creates a process and waits for its end.
 pub(crate) fn fork_and_wait() -> Result<(), String> {
     // SAFETY: the child makes one system call, which any child of any process may make.
     let child = unsafe { libc::fork() };
     match child {
         0 => {
-            // SAFETY: ends the child without running anything of the parent's.
+            // SAFETY: ends the child without running any code of the parent.
             unsafe { libc::_exit(0) }
         }
         -1 => Err(format!("cannot fork: {}", std::io::Error::last_os_error())),
@@ -16,7 +16,7 @@ pub(crate) fn fork_and_wait() -> Result<(), String> {
 
 fn wait(child: libc::pid_t) -> Result<(), String> {
     let mut status = -1;
-    // SAFETY: the child is this function's caller's, and the status a variable of this one's.
+    // SAFETY: the child was created above, and the status is a local variable.
     let waited = unsafe { libc::waitpid(child, &mut status, 0) };
     match waited == child && status == 0 {
         true => Ok(()),

@@ -1,21 +1,21 @@
-//! What the paper's authors have published: medians of the raw data that lies beside their code
-//! (github.com/virtines/wasp, folder data_example, commit 0ddb514). `gold` is the paper's own run and `tinker-2` a
-//! second one on the same type of machine (AMD EPYC 7281); the range is that of all data sets there, ten of them
-//! unless a figure says why fewer.
+//! What the paper's authors have published: medians of the raw data in their code's repository
+//! (github.com/virtines/wasp, folder data_example, commit 0ddb514). `gold` is the paper's own run, and `tinker-2` a
+//! second one on the same type of machine (AMD EPYC 7281). The range covers all data sets there, ten unless a figure
+//! says why fewer.
 
 use crate::figure::Table;
 use crate::units::number;
 
-/// A ratio that the paper stands on.
+/// A ratio on which the paper's claims rest.
 pub(crate) struct Ratio {
     pub(crate) name: &'static str,
-    /// In the paper's own data; `None` where they have none that can be used.
+    /// The ratio in the paper's own data. `None` if they have no usable data.
     pub(crate) gold: Option<f64>,
     pub(crate) tinker2: Option<f64>,
     pub(crate) range: &'static str,
 }
 
-/// Such ratios beside ours.
+/// A table of these ratios with ours.
 pub(crate) fn beside(ratios: &[(Ratio, f64)]) -> Table {
     let header = [
         "ratio of medians",
@@ -47,7 +47,7 @@ const fn ratio(name: &'static str, gold: f64, tinker2: f64, range: &'static str)
     }
 }
 
-/// Figure 8: cached with asynchronous cleaning, against a bare `KVM_RUN`.
+/// Figure 8: cached with asynchronous cleaning, compared with a bare `KVM_RUN`.
 pub(crate) const ASYNC_TO_RUN: Ratio = ratio(
     "cached, asynchronous / KVM_RUN of its mode",
     0.990,
@@ -61,7 +61,7 @@ pub(crate) const ASYNC_TO_THREAD: Ratio = ratio(
     0.082,
     "0.082 to 0.559",
 );
-/// Their `create` makes VM and vCPU and no virtine.
+/// Their `create` creates a VM and a vCPU, but no virtine.
 pub(crate) const CREATE_TO_ASYNC: Ratio = ratio(
     "from nothing / cached, asynchronous",
     89.0,
@@ -101,7 +101,7 @@ pub(crate) const BOOT: [(&str, f64, f64); 7] = [
     ("Jump to 64-bit", 190.0, 210.0),
 ];
 
-/// Figure 11: the native fib(0) of both took no longer than their clock's resolution.
+/// Figure 11: in both runs, the native fib(0) took no longer than the clock's resolution.
 pub(crate) const FIB_0_IMAGE_TO_SNAPSHOT: Ratio = ratio(
     "fib(0): without / with snapshot",
     2.59,
@@ -121,7 +121,7 @@ pub(crate) const FIB_25_TO_NATIVE: Ratio =
 pub(crate) const FIB_30_TO_NATIVE: Ratio =
     ratio("fib(30): snapshot / native", 1.02, 1.02, "0.99 to 1.02");
 
-/// Figure 12: gold's virtines came from a pool, all others' from nothing.
+/// Figure 12: gold's virtines came from a pool, all others were created from nothing.
 pub(crate) const IMAGE_16M_TO_4K: Ratio = ratio(
     "largest / smallest image",
     2_230.0 / 15.6,
@@ -129,7 +129,7 @@ pub(crate) const IMAGE_16M_TO_4K: Ratio = ratio(
     "1.76 to 143",
 );
 
-/// Figure 13; two machines whose virtines were native code are left out of the range.
+/// Figure 13. The range excludes two machines whose virtines were native code.
 pub(crate) const LATENCY_SNAPSHOT: Ratio =
     ratio("latency: snapshot / native", 1.58, 1.85, "1.58 to 11.5");
 pub(crate) const LATENCY_IMAGE: Ratio = ratio(
@@ -151,7 +151,7 @@ pub(crate) const RATE_IMAGE: Ratio = ratio(
     "0.156 to 0.661",
 );
 
-/// Figure 14, against their native run, which is the whole life of an engine too.
+/// Figure 14, compared with their native run, which also covers the whole life of an engine.
 pub(crate) const JS_WHOLE: Ratio = ratio("virtine / native", 1.31, 1.70, "1.31 to 2.92");
 pub(crate) const JS_NO_TEARDOWN: Ratio =
     ratio("virtine, no teardown / native", 1.02, 1.42, "1.02 to 2.66");
@@ -163,7 +163,7 @@ pub(crate) const JS_SNAPSHOT_NO_TEARDOWN: Ratio = ratio(
     "0.318 to 1.20",
 );
 
-/// OpenSSL's AES-128-CBC at 16 KiB, whose output was wrong; no native run was published but the paper's own.
+/// OpenSSL's AES-128-CBC at 16 KiB, whose output was wrong. Only the paper's own native run was published.
 pub(crate) const AES_16K: Ratio = Ratio {
     name: "16 KiB: native / virtine with snapshot, throughput",
     gold: Some(17.6),

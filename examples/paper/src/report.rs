@@ -1,4 +1,4 @@
-//! What is left of a run: samples, plots, and the report in Markdown and HTML.
+//! The results of a run: samples, plots, and the report in Markdown and HTML.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ mod csv;
 mod html;
 mod markdown;
 
-/// Figures so far. Each that is added is written at once.
+/// The figures so far. Each new one is written at once.
 pub(crate) struct Report {
     folder: PathBuf,
     host: Host,
@@ -23,10 +23,10 @@ pub(crate) struct Report {
 /// One figure of the report.
 pub(crate) struct Entry {
     name: Name,
-    /// The load averages behind it.
+    /// The load averages during its measurement.
     load: String,
     measured: Result<Figure, String>,
-    /// One for each plot, below the report's folder.
+    /// One for each plot, relative to the report's folder.
     plots: Vec<PathBuf>,
 }
 
@@ -78,12 +78,12 @@ impl Report {
         write(&self.folder.join("report.html"), &html::page(self)?)
     }
 
-    /// Whether everything that was to be measured was.
+    /// Whether every requested figure was measured.
     pub(crate) fn is_complete(&self) -> bool {
         self.entries.iter().all(|entry| entry.measured.is_ok())
     }
 
-    /// How the run was, in one sentence.
+    /// Describes the run in one sentence.
     fn kind(&self) -> &'static str {
         match self.quick {
             true => "A quick run: fewer samples, wider spread.",

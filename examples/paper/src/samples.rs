@@ -1,4 +1,4 @@
-//! Samples as they come, and what is made of them.
+//! Recorded samples, and statistics of them.
 
 use std::time::Instant;
 
@@ -8,13 +8,13 @@ use crate::units::Unit;
 #[derive(Clone, Debug)]
 pub(crate) struct Series {
     pub(crate) subject: String,
-    /// What the subject was measured at, where a figure has a horizontal axis; else 0.
+    /// The parameter at which the subject was measured, if a figure has a horizontal axis; otherwise 0.
     pub(crate) at: f64,
     pub(crate) unit: Unit,
     pub(crate) samples: Vec<f64>,
 }
 
-/// Half of the samples are no larger than `median`, a twentieth below `low` and a twentieth above `high`.
+/// Half of the samples are no larger than `median`, a twentieth is below `low`, and a twentieth is above `high`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Spread {
     pub(crate) low: f64,
@@ -37,11 +37,11 @@ impl Series {
     }
 }
 
-/// Takes samples down, in the order in which subjects first come.
+/// Records samples, with subjects in order of first appearance.
 #[derive(Debug, Default)]
 pub(crate) struct Samples {
     series: Vec<Series>,
-    /// While nothing is kept.
+    /// Set while nothing is kept.
     warming_up: bool,
 }
 
@@ -75,20 +75,20 @@ impl Samples {
         }
     }
 
-    /// Takes over what was measured in a comparison of its own, at another place than all others.
+    /// Adds the samples of a separate comparison, under a parameter that no other uses.
     pub(crate) fn absorb(&mut self, own: Self, at: f64) {
         let moved = own.series.into_iter().map(|series| Series { at, ..series });
         self.series.extend(moved);
     }
 
-    /// Where the subject was measured first.
+    /// The parameter at which the subject was measured first.
     pub(crate) fn place(&self, subject: &str) -> f64 {
         let found = self.series.iter().find(|series| series.subject == subject);
         found.map_or(f64::NAN, |series| series.at)
     }
 
-    /// How many times the other subject's median this one's is: the one's that was measured beside it, or else
-    /// wherever it was.
+    /// The ratio of this subject's median to the other's: to the one measured in the same comparison, or else to any
+    /// other.
     pub(crate) fn ratio_across(&self, subject: &str, to: &str) -> f64 {
         let at = self.place(subject);
         match self.spread(to, at) {
@@ -106,13 +106,13 @@ impl Samples {
         self.series.iter().find(same).map(Series::spread)
     }
 
-    /// The subject's median; no number where it was not measured.
+    /// The subject's median. NaN if it was not measured.
     pub(crate) fn median(&self, subject: &str, at: f64) -> f64 {
         self.spread(subject, at)
             .map_or(f64::NAN, |spread| spread.median)
     }
 
-    /// How many times the second subject's median the first one's is.
+    /// The ratio of the first subject's median to the second's.
     pub(crate) fn ratio(&self, subject: &str, to: &str, at: f64) -> f64 {
         self.median(subject, at) / self.median(to, at)
     }

@@ -1,17 +1,17 @@
-//! What is counted, and how it is shown.
+//! Units, and how they are shown.
 
-/// What a sample counts.
+/// The unit of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     Nanoseconds,
-    /// Of the time stamp counter, as the guest reads it.
+    /// Cycles of the time stamp counter, as the guest reads it.
     Cycles,
-    /// Requests a second.
+    /// Requests per second.
     Rate,
 }
 
 impl Unit {
-    /// As raw samples have it.
+    /// Its name in raw samples.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Nanoseconds => "ns",
@@ -20,7 +20,7 @@ impl Unit {
         }
     }
 
-    /// As tables and axes have it.
+    /// Its name in tables and on axes.
     pub(crate) const fn shown(self) -> &'static str {
         match self {
             Self::Nanoseconds => "us",
@@ -29,7 +29,7 @@ impl Unit {
         }
     }
 
-    /// A sample as tables and axes have it.
+    /// A sample scaled for tables and axes.
     pub(crate) fn scale(self, value: f64) -> f64 {
         match self {
             Self::Nanoseconds => value / 1000.0,
@@ -38,7 +38,7 @@ impl Unit {
     }
 }
 
-/// Three digits that count, and no less than all before the point.
+/// Three significant digits, and at least all digits before the decimal point.
 pub(crate) fn number(value: f64) -> String {
     let digits = match value.abs() {
         0.0 => 0,

@@ -1,14 +1,14 @@
-//! What the host does for scripts. It runs outside the virtine, so it may use what it likes, and trusts nothing
-//! that it is handed.
+//! Host functions for scripts. They run outside the virtine, so they may use anything, but must not trust their
+//! arguments.
 
 use std::sync::Mutex;
 
-/// What scripts have logged.
+/// The log of scripts.
 static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
-/// Lines that are kept: a script must not fill the host's memory.
+/// The most lines that are kept: a script must not fill the host's memory.
 const MOST_LINES: usize = 100;
 
-/// The value of a field of the record at hand.
+/// The value of a field of the current record.
 pub fn lookup(field: String) -> Option<f64> {
     match field.as_str() {
         "price" => Some(19.5),
@@ -18,7 +18,7 @@ pub fn lookup(field: String) -> Option<f64> {
     }
 }
 
-/// Writes a number into the log. False where that is full.
+/// Writes a number to the log. Returns false if the log is full.
 pub fn log(value: f64) -> bool {
     let mut log = LOG.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let room = log.len() < MOST_LINES;
@@ -28,7 +28,7 @@ pub fn log(value: f64) -> bool {
     room
 }
 
-/// The log so far, which is empty afterwards.
+/// Returns the log so far, and empties it.
 pub fn take_log() -> Vec<String> {
     let mut log = LOG.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     std::mem::take(&mut log)

@@ -1,5 +1,5 @@
-//! Scripts of users, run in a virtine. A script is a formula in postfix notation over the fields of a record,
-//! `price quantity * 0.9 *`; what it may know of the world are two functions of the host's.
+//! User scripts in a virtine. A script is a formula in postfix notation over the fields of a record, like `price
+//! quantity * 0.9 *`. It can access the host only through two host functions.
 
 pub mod host;
 mod script;
@@ -10,12 +10,12 @@ pub use script::ScriptError;
 
 use host::{log, lookup};
 
-/// Runs a user's script. It may call `lookup` and `log` on the host, both typed and checked, and nothing else;
-/// it has one second, and at most 1,000 calls of them.
+/// Runs a user's script. It may call only `lookup` and `log` on the host, both typed and checked. It has one second,
+/// and at most 1,000 calls of them.
 ///
 /// # Errors
 ///
-/// What is wrong with the script.
+/// The defect of the script.
 #[virtine(
     timeout = "1s",
     memory = "1MiB",

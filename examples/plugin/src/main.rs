@@ -1,4 +1,4 @@
-//! Runs one script of a user's and prints its result and what it has logged.
+//! Runs one user script and prints its result and its log.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

@@ -1,21 +1,21 @@
-//! The language of scripts: numbers, fields, `+ - * /`, `dup`, `log`, and `loop`, which starts the script over
-//! while the top of the stack is not zero, and so may never end.
+//! The script language: numbers, fields, `+ - * /`, `dup`, `log`, and `loop`, which restarts the script while the top
+//! of the stack is not zero, and so may never end.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Numbers on the stack at a time.
+/// The most numbers on the stack at a time.
 const MOST_NUMBERS: usize = 1_000;
 
-/// What is wrong with a script.
+/// The defect of a script.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ScriptError {
-    /// A word that is no number, no operation, and no field of the record.
+    /// A word that is not a number, an operation or a field of the record.
     Unknown(String),
     /// An operation that found too few numbers.
     Missing(String),
-    /// Numbers that the script left besides its result.
+    /// Numbers left on the stack besides the result.
     Left(usize),
     /// The stack is full.
     Full,
@@ -38,7 +38,7 @@ impl fmt::Display for ScriptError {
     }
 }
 
-/// Runs a script that sees the host through these two functions.
+/// Runs a script that can access the host through these two functions.
 pub(crate) fn run(
     script: &str,
     lookup: fn(String) -> Option<f64>,

@@ -1,9 +1,8 @@
-//! Flat images by `global_asm!`: the bytes lie in the host program's read-only data, with their length in
-//! front.
+//! Flat images from `global_asm!`. The bytes are in the host program's read-only data, after their length.
 
 use std::slice;
 
-/// An image in the program, as [`guest!`](crate::guest) has it assembled.
+/// An image in the program, as assembled by [`guest!`](crate::guest).
 ///
 /// ```text
 /// length    8 bytes
@@ -27,13 +26,13 @@ impl Image {
         let length = unsafe { (*image).length };
         // SAFETY: a field of the image.
         let bytes = unsafe { &raw const (*image).bytes };
-        // SAFETY: so many bytes follow, which nobody writes, as long as the program runs.
+        // SAFETY: this many bytes follow, which nothing writes, as long as the program runs.
         unsafe { slice::from_raw_parts(bytes.cast(), length as usize) }
     }
 }
 
-/// Has the compiler assemble a guest, in Intel syntax, and defines a function of that name's that gives its
-/// bytes. Labels are the program's own, so they need names that no other guest has.
+/// Makes the compiler assemble a guest, in Intel syntax, and defines a function with its name that returns its bytes.
+/// Labels are global in the program, so their names must differ from those of other guests.
 #[macro_export]
 macro_rules! guest {
     ($(#[$doc:meta])* $visibility:vis $name:ident = $source:literal) => {

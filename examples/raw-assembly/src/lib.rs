@@ -1,9 +1,9 @@
-//! Guests in assembly, which the compiler itself assembles, in 16-bit, 32-bit or 64-bit mode.
+//! Guests in assembly, which the compiler itself assembles, in 16-, 32- or 64-bit mode.
 
 pub mod image;
 
 guest! {
-    /// The seed's guest: exits at once. Runs in any mode, at any address.
+    /// Wasp's guest: exits at once. Runs in any mode, at any address.
     pub EXIT = "
         .code16
         out 0xfa, eax
@@ -20,7 +20,7 @@ guest! {
     "
 }
 
-/// What the host answers to [`SQUARE`]'s hypercall.
+/// The host's answer to [`SQUARE`]'s hypercall.
 pub fn answer(registers: &mut wasp_core::Registers) {
     registers.rax = registers.rdi.wrapping_mul(registers.rdi);
 }

@@ -1,5 +1,5 @@
-//! `run [--read PATH] [--timeout TIME] PROGRAM ARGS...`: a static Linux program in a virtual machine of
-//! its own, with no more of the host than is granted.
+//! `run [--read PATH] [--timeout TIME] PROGRAM ARGS...`: runs a static Linux program in its own virtual machine, with
+//! only the access to the host that is granted.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,22 +9,22 @@ use clap::Parser;
 use wasp_core::linux::{Program, Status};
 use wasp_core::{Error, Policy};
 
-/// Runs a static Linux program in a virtual machine of its own.
+/// Runs a static Linux program in its own virtual machine.
 #[derive(Parser)]
 struct Options {
-    /// A file or folder that it may read; may be given more than once.
+    /// A file or folder that it may read. May be given more than once.
     #[arg(long, value_name = "PATH")]
     read: Vec<PathBuf>,
     /// A file or folder that it may write.
     #[arg(long, value_name = "PATH")]
     write: Vec<PathBuf>,
-    /// A variable of this environment that it gets.
+    /// An environment variable that it inherits.
     #[arg(long, value_name = "NAME")]
     env: Vec<String>,
-    /// Seconds after which it is ended.
+    /// Time limit in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
     timeout: f64,
-    /// MiB of memory that it has for heap, mappings and stack.
+    /// MiB of memory for heap, mappings and stack.
     #[arg(long, value_name = "MIB", default_value_t = 64)]
     memory: u64,
     /// The program: a static executable for x86-64.
@@ -72,7 +72,7 @@ fn run(options: &Options) -> Result<ExitCode, Error> {
     }
     Ok(match finished.status {
         Status::Exited(code) => ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
-        // As shells tell it.
+        // As in shells.
         Status::Killed(signal) => ExitCode::from(128 + signal),
     })
 }

@@ -1,4 +1,4 @@
-//! The smallest program with a virtine. Ends with success only if the virtual machine gave the right answer.
+//! The smallest program with a virtine. It exits successfully only if the virtual machine gave the right answer.
 
 use std::process::ExitCode;
 

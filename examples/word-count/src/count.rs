@@ -1,4 +1,4 @@
-//! What runs in the virtine.
+//! The code that runs in the virtine.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use wasp_core::virtine;
 
-/// The `limit` most frequent words of `text` with their counts, by falling count, then by word.
+/// The `limit` most frequent words of `text` with their counts, in descending order of count, then by word.
 ///
 /// A word is a longest run of alphanumeric characters, lower-cased.
 #[virtine(memory = "1GiB", timeout = "10min")]
@@ -19,7 +19,7 @@ pub(crate) fn most_frequent(text: &str, limit: usize) -> Vec<(String, u64)> {
         }
     }
     let mut ranking: Vec<_> = counts.into_iter().collect();
-    // Stable: words of one count stay in their order.
+    // Stable: words with the same count stay in order.
     ranking.sort_by_key(|&(_, count)| Reverse(count));
     ranking.truncate(limit);
     ranking
@@ -34,7 +34,7 @@ fn words(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
         .map(lower_case)
 }
 
-/// Borrows where nothing changes, which is the common case.
+/// Borrows if nothing changes, which is the common case.
 fn lower_case(word: &str) -> Cow<'_, str> {
     match word
         .bytes()

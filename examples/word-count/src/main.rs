@@ -1,4 +1,4 @@
-//! Counts the words of a text that nobody has to trust: the counting runs in a virtine.
+//! Counts the words of an untrusted text in a virtine.
 
 use std::fs;
 use std::io::{self, BufWriter, Write as _};
@@ -9,7 +9,7 @@ use clap::Parser;
 
 mod count;
 
-/// Prints the most frequent words of a UTF-8 text, one a line as COUNT WORD.
+/// Prints the most frequent words of a UTF-8 text, one per line as COUNT WORD.
 #[derive(Parser)]
 #[command(version)]
 struct Options {
@@ -35,7 +35,7 @@ fn run(options: &Options) -> Result<(), String> {
     let words = count::most_frequent::try_call(&text, options.words)
         .map_err(|error| format!("{}: {error}", options.file.display()))?;
     match print(&words) {
-        // Whoever reads the output has seen enough.
+        // The reader has closed the pipe and needs no more output.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result.map_err(|error| format!("cannot print: {error}")),
     }

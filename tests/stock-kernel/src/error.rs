@@ -1,4 +1,4 @@
-//! Why the command's exit status is not known.
+//! Why the command's exit status is unknown.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::time::Duration;
 /// The machine could not run, or ended before the command did.
 pub(crate) const NOT_RUN: u8 = 125;
 
-/// The command ran longer than it may; timeout(1) has the same number.
+/// The command exceeded its time limit. timeout(1) uses the same number.
 const TIMED_OUT: u8 = 124;
 
 #[derive(Debug, thiserror::Error)]

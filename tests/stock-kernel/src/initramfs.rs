@@ -1,4 +1,4 @@
-//! All files of the machine, in the archive that the kernel unpacks into its memory.
+//! The machine's files, as an archive that the kernel unpacks into its memory.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -23,12 +23,12 @@ const FOLDERS: [&str; 5] = ["bin", "dev", "proc", "sys", "tmp"];
 
 /// The machine's files.
 pub(crate) struct Initramfs {
-    /// By path without the leading slash; in this order a folder precedes what is in it.
+    /// By path without the leading slash. In this order, a folder precedes its contents.
     entries: BTreeMap<String, Entry>,
 }
 
 impl Initramfs {
-    /// What every machine has, and `command` for its shell.
+    /// The files that every machine has, with `command` for its shell.
     pub(crate) fn new(command: &str) -> Result<Self, Error> {
         let mut files = Self {
             entries: FOLDERS
@@ -41,7 +41,7 @@ impl Initramfs {
         Ok(files)
     }
 
-    /// Adds programs to /bin, and the shared libraries that they need where they are on the host.
+    /// Adds programs to /bin, and the shared libraries that they need under their paths on the host.
     pub(crate) fn add_programs(&mut self, programs: &[PathBuf]) -> Result<(), Error> {
         for program in programs {
             let name = program.file_name().unwrap_or_default().to_string_lossy();
@@ -60,8 +60,8 @@ impl Initramfs {
         Ok(())
     }
 
-    /// Adds kernel modules, and the list by which the init script loads them: in this order, the
-    /// last with these parameters.
+    /// Adds kernel modules, and the list from which the init script loads them: in this order, the last one with these
+    /// parameters.
     pub(crate) fn add_modules(
         &mut self,
         modules: Vec<(&str, Vec<u8>)>,
@@ -88,7 +88,7 @@ impl Initramfs {
         self.insert(path, file)
     }
 
-    /// Libraries come more than once, so only a different entry under the same path is an error.
+    /// Programs may share libraries, so only a different entry under the same path is an error.
     fn insert(&mut self, path: &str, entry: Entry) -> Result<(), Error> {
         let kept = self.entries.entry(path.to_owned()).or_insert(entry.clone());
         match *kept == entry {

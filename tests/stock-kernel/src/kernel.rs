@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! wasp-stock-kernel/
-//!   lock                            held by whoever fills the cache
-//!   unfinished/                     a download under way, or what an interrupted one left
+//!   lock                            held by the process that fills the cache
+//!   unfinished/                     a download in progress, or the rest of an interrupted one
 //!   linux-image-<version>/          complete: it gets this name last
 //!     vmlinuz
 //!     kvm.ko, kvm-amd.ko, kvm-intel.ko, ...
@@ -21,7 +21,7 @@ use crate::tools;
 
 const CACHE: &str = "STOCK_KERNEL_CACHE";
 
-/// Always depends on the newest kernel, which has its version in its name.
+/// Always depends on the newest kernel, whose name contains its version.
 const NEWEST: &str = "linux-image-cloud-amd64";
 
 const IMAGE: &str = "vmlinuz";
@@ -32,7 +32,7 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    /// The newest kernel that apt knows, from the cache where it is there.
+    /// The newest kernel that apt knows, from the cache if it is there.
     pub(crate) fn find() -> Result<Self, Error> {
         let package = newest_package()?;
         let cache = cache()?;
@@ -48,7 +48,7 @@ impl Kernel {
         self.folder.join(IMAGE)
     }
 
-    /// Name and content of the modules that this processor needs, in the order of loading.
+    /// Names and contents of the modules that this CPU needs, in load order.
     pub(crate) fn modules(
         &self,
         processor: Processor,
@@ -67,13 +67,13 @@ impl Kernel {
     }
 }
 
-/// Whether a folder has what no machine runs without. One that an earlier version of this program
-/// filled may lack modules.
+/// Whether a folder has all files that every machine needs. If an earlier version of this program filled it, modules
+/// may be missing.
 fn is_complete(folder: &Path) -> bool {
     lacking(folder).is_none()
 }
 
-/// The first needed file that is not in a kernel's folder.
+/// The first needed file that is missing in a kernel's folder.
 fn lacking(folder: &Path) -> Option<&'static str> {
     let makers = Processor::ALL
         .iter()
@@ -89,7 +89,7 @@ fn file_name(path: &str) -> &str {
 
 fn newest_package() -> Result<String, Error> {
     let mut command = Command::new("apt-cache");
-    // apt-cache fails where it does not know the package, and then has nothing to add.
+    // apt-cache fails if it does not know the package. Its output adds nothing then.
     let answer = tools::output("apt-cache", command.args(["depends", NEWEST])).unwrap_or_default();
     dependency(&answer)
         .map(str::to_owned)
@@ -122,7 +122,7 @@ fn lock(cache: &Path) -> Result<File, Error> {
     Ok(file)
 }
 
-/// Puts a package into the cache, unless another process did while this one waited for the lock.
+/// Adds a package to the cache, unless another process did so while this one waited for the lock.
 fn fill(cache: &Path, package: &str) -> Result<(), Error> {
     let ready = cache.join(package);
     if is_complete(&ready) {
@@ -161,7 +161,7 @@ fn download(package: &str, folder: &Path) -> Result<PathBuf, Error> {
         .ok_or_else(|| not_in(package, "archive"))
 }
 
-/// Moves what machines need out of an unpacked package, a tenth of it.
+/// Moves the files that machines need, a tenth of the package, out of an unpacked package.
 fn choose(tree: &Path, package: &str, chosen: &Path) -> Result<(), Error> {
     let version = package.trim_start_matches("linux-image-");
     let modules = Processor::ALL.iter().flat_map(|maker| maker.modules());
@@ -171,7 +171,7 @@ fn choose(tree: &Path, package: &str, chosen: &Path) -> Result<(), Error> {
     });
     let image = tree.join(format!("boot/{IMAGE}-{version}"));
     for (path, name) in modules.chain([(image, IMAGE)]) {
-        // Makers share modules, of which the second is not there any more.
+        // Vendors share modules. The second time, the file has been moved already.
         if path.exists() {
             rename(&path, &chosen.join(name))?;
         }
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(dependency(""), None);
     }
 
-    /// Unpacks a package of these files and chooses from it; names the modules for a processor.
+    /// Unpacks a package with these files and chooses from it. Returns the modules for a CPU.
     fn choose_from(files: &[&str], processor: Processor) -> Result<Vec<&'static str>, Error> {
         let folder = Folder::new(&format!("choose-{}", files.len()))?;
         let (tree, chosen) = (folder.path().join("tree"), folder.path().join("chosen"));

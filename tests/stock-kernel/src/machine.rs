@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! first serial port   -> the console, shown as it comes
-//! second serial port  -> the init script's report; and the emulator's own words
+//! second serial port  -> the init script's report, and the emulator's own messages
 //! ```
 
 use std::fs::File;
@@ -23,8 +23,8 @@ mod disc;
 mod emulator;
 mod qemu;
 
-/// Of the kernel's own words only the last before a panic are shown, the rest is in dmesg. A panic
-/// reboots, which ends the emulator. The kernel's check of its timer fails on a slow emulation.
+/// Of the kernel's messages, only the last before a panic are shown; the rest is in dmesg. A panic reboots, which ends
+/// the emulator. The kernel's timer check fails on a slow emulation.
 const KERNEL_OPTIONS: &str = "console=ttyS0,115200 loglevel=1 panic=-1 no_timer_check";
 
 /// A machine that can be switched on.
@@ -34,25 +34,25 @@ pub(crate) struct Machine {
     pub(crate) initramfs: File,
     /// In MiB.
     pub(crate) memory: u32,
-    /// From power-on to power-off.
+    /// Time limit from power-on to power-off.
     pub(crate) limit: Duration,
 }
 
-/// The far ends of the machine's serial ports.
+/// The emulator's ends of the machine's serial ports.
 struct Ports {
     console: PipeWriter,
     report: PipeWriter,
 }
 
-/// How to start an emulator, and files that it opens by this process's descriptors.
+/// How to start an emulator, and the files that it opens through this process's descriptors.
 struct Launch {
     command: Command,
     files: Vec<File>,
 }
 
 impl Machine {
-    /// Runs the machine to its end, its console on the standard output, and returns the exit status
-    /// that its init script reports.
+    /// Runs the machine until it ends, with its console on standard output. Returns the exit status that its init
+    /// script reports.
     pub(crate) fn run(self) -> Result<u8, Error> {
         let limit = self.limit;
         let (_emulator, console, report) = self.start()?;
@@ -66,7 +66,7 @@ impl Machine {
         status(&report.join().unwrap_or_default())
     }
 
-    /// Both pipes end with the emulator, as it alone has their far ends then.
+    /// Both pipes end with the emulator, which then holds their only other ends.
     fn start(self) -> Result<(Emulator, PipeReader, PipeReader), Error> {
         let (console, to_console) = io::pipe().map_err(Error::Pipe)?;
         let (report, to_report) = io::pipe().map_err(Error::Pipe)?;
@@ -84,12 +84,12 @@ impl Machine {
 
 fn read_all(mut pipe: impl Read) -> String {
     let mut bytes = Vec::new();
-    // What came before an error is still worth showing.
+    // Output before an error is still worth showing.
     let _ = pipe.read_to_end(&mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The exit status in the report; without one, the report says why.
+/// The exit status in the report. Without one, the report is the reason.
 fn status(report: &str) -> Result<u8, Error> {
     report
         .lines()

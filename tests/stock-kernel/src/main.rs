@@ -1,10 +1,9 @@
-//! Runs programs against the KVM that users have, on machines that lack it.
+//! Runs programs on machines without KVM against the KVM that users have.
 //!
-//! QEMU emulates a whole machine with an AMD processor in software, Bochs one with an Intel processor.
-//! Both boot Debian's own kernel, which loads its ordinary `kvm_amd` or `kvm_intel`. Programs inside
-//! thus meet a `/dev/kvm` with the capabilities and the manners of a real one. They run some ten
-//! times slower in QEMU, some hundred times in Bochs: the tool tells whether something works, never
-//! how fast.
+//! QEMU emulates a whole machine with an AMD CPU in software, Bochs one with an Intel CPU. Both boot Debian's own
+//! kernel, which loads its ordinary `kvm_amd` or `kvm_intel`. Programs inside therefore see a `/dev/kvm` with the
+//! capabilities and behavior of a real one. They run some ten times slower in QEMU, and some hundred times slower in
+//! Bochs. The tool shows whether something works, but not how fast.
 //!
 //! ```text
 //! cargo run -p stock-kernel -- --program target/release/word-count --file README.md \
@@ -13,11 +12,10 @@
 //!     --file README.md word-count README.md
 //! ```
 //!
-//! On the Intel processor nothing ends a guest from outside that has interrupts off (RFLAGS.IF):
-//! Bochs 2.7, Debian's, keeps them masked while such a guest runs, as no processor does.
+//! On the Intel CPU, a guest with interrupts off (RFLAGS.IF) cannot be ended from outside. Debian's Bochs 2.7 keeps
+//! interrupts masked while such a guest runs, which no real CPU does.
 //!
-//! Exit status: that of the command; 124 where the time was up; 125 where the machine could not
-//! run.
+//! Exit status: that of the command; 124 if the time is up; 125 if the machine could not run.
 //!
 //! # Environment
 //!
@@ -105,9 +103,9 @@ fn run(options: &Options) -> Result<u8, Error> {
     .run()
 }
 
-/// Shows the help or the usage error; not with clap's own status 2, which a command may return.
+/// Prints the help or the usage error. Does not use clap's own status 2, which a command may also return.
 fn print(answer: &clap::Error) -> ExitCode {
-    // Nobody is left to be told where this fails.
+    // If this fails, the error cannot be reported.
     let _ = answer.print();
     match answer.use_stderr() {
         true => ExitCode::from(error::NOT_RUN),

@@ -1,20 +1,19 @@
-//! The makers of processors whose virtualization can be emulated, and what KVM loads for each.
+//! The vendors of CPUs whose virtualization can be emulated, and the modules that KVM loads for each.
 
-/// A processor with hardware virtualization.
+/// A CPU with hardware virtualization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Processor {
-    /// AMD-V, by kvm_amd; QEMU emulates it.
+    /// AMD-V, used by kvm_amd and emulated by QEMU.
     Amd,
-    /// VT-x, by kvm_intel; Bochs emulates it.
+    /// VT-x, used by kvm_intel and emulated by Bochs.
     Intel,
 }
 
 impl Processor {
     pub(crate) const ALL: [Self; 2] = [Self::Amd, Self::Intel];
 
-    /// KVM's modules in the order of loading, below the kernel's own folder of modules. The last is
-    /// the maker's, which takes the parameters. A kernel may lack another: `ccp` serves features that
-    /// not all builds have.
+    /// KVM's modules in load order, below the kernel's own module folder. The last is the vendor's, which takes the
+    /// parameters. A kernel may lack one of the others: `ccp` serves features that not all builds have.
     pub(crate) fn modules(self) -> &'static [&'static str] {
         match self {
             Self::Amd => &[

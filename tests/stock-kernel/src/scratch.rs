@@ -1,4 +1,4 @@
-//! Files that are needed for one run, and are gone after it.
+//! Files that exist only for one run.
 
 use std::env;
 use std::fs::{self, File};
@@ -9,8 +9,8 @@ use std::process;
 
 use crate::error::Error;
 
-/// A new file without a name, which goes away by itself however this process ends. `fill` writes it;
-/// it is at its start again afterwards. Its `purpose` tells it from this process's others.
+/// A new file without a name, which is deleted automatically however this process ends. `fill` writes it, and its
+/// position is then reset to the start. `purpose` distinguishes it from this process's other files.
 pub(crate) fn nameless(
     purpose: &str,
     fill: impl FnOnce(&File) -> io::Result<()>,
@@ -29,12 +29,12 @@ pub(crate) fn nameless(
     Ok(file)
 }
 
-/// A path to an open file for other processes, while this one keeps it open.
+/// A path through which other processes can open a file while this one keeps it open.
 pub(crate) fn path(file: &File) -> String {
     format!("/proc/{}/fd/{}", process::id(), file.as_raw_fd())
 }
 
-/// A new folder, which is removed with this value.
+/// A new folder, which is removed when this value is dropped.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
@@ -51,7 +51,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What is left behind lies among temporary files.
+        // If this fails, the rest stays among the temporary files.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -1,4 +1,4 @@
-//! The programs and files of the host that this one uses, and where Debian has them.
+//! The host programs and files that this program uses, and where Debian has them.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -42,11 +42,11 @@ const FOR_BOCHS: [Tool; 7] = [
     Tool::new("xorriso", "xorriso"),
 ];
 
-/// A program by its name, or anything else by its absolute path.
+/// A program by name, or another file by absolute path.
 #[derive(Clone, Copy)]
 pub(crate) struct Tool {
     name: &'static str,
-    /// Debian's, which has it.
+    /// The Debian package that contains it.
     package: &'static str,
 }
 
@@ -55,10 +55,10 @@ impl Tool {
         Self { name, package }
     }
 
-    /// Where it is.
+    /// Finds its path.
     pub(crate) fn find(self) -> Result<PathBuf, Error> {
         let folders = env::var_os("PATH").unwrap_or_default();
-        // An absolute name takes the folder's place.
+        // An absolute name replaces the folder.
         env::split_paths(&folders)
             .map(|folder| folder.join(self.name))
             .find(|path| path.exists())
@@ -66,7 +66,7 @@ impl Tool {
     }
 }
 
-/// Names all that a machine with this processor lacks, before anything is done.
+/// Reports everything that a machine with this CPU lacks, before doing anything.
 pub(crate) fn check(processor: Processor) -> Result<(), Error> {
     let special: &[Tool] = match processor {
         Processor::Amd => &FOR_QEMU,
@@ -92,7 +92,7 @@ fn missing(tools: &[Tool]) -> Error {
     }
 }
 
-/// Runs a program to its end and returns its standard output.
+/// Runs a program until it exits, and returns its standard output.
 pub(crate) fn output(program: &'static str, command: &mut Command) -> Result<String, Error> {
     let output = command
         .output()

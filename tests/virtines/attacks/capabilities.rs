@@ -1,5 +1,5 @@
-//! Wasp's hypercalls with wrong pointers, lengths, handles, paths and orders, under a policy that grants
-//! much: registers as the attack wants them, one `out` each.
+//! Wasp's hypercalls with wrong pointers, lengths, handles, paths and orders, under a generous policy: registers as the
+//! attack wants them, one `out` each.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -37,7 +37,7 @@ const WRITE: u64 = 10;
 const GETTIMEOFDAY: u64 = 11;
 const ISATTY: u64 = 12;
 
-/// Addresses and lengths that no guest of this size has memory for.
+/// Addresses and lengths outside the memory of any guest of this size.
 const WRONG: [(u64, u64); 8] = [
     (MEMORY, 1),
     (MEMORY - 1, 2),
@@ -53,9 +53,9 @@ fn error(number: i32) -> u64 {
     i64::from(-number).cast_unsigned()
 }
 
-/// Makes one hypercall after the other within one serving; returns the answers.
+/// Makes several hypercalls in one serving, and returns the answers.
 ///
-/// Each is an `out` of its own, with the registers loaded before:
+/// Each is a separate `out`, with the registers loaded before:
 ///
 /// ```text
 /// 48 bf imm64    mov rdi, number
@@ -66,13 +66,13 @@ fn error(number: i32) -> u64 {
 /// 48 a3 imm64    mov [answer], rax
 /// ```
 ///
-/// and in the end `e6 30`, out 0x30, al.
+/// and at the end `e6 30`, out 0x30, al.
 fn ask_all(policy: &Policy, calls: &[(u64, [u64; 3])]) -> Result<(Virtine, Vec<u64>), Error> {
     let path = format!("{}\0", path());
     ask_with(policy, &[(PATH, path.as_bytes())], calls)
 }
 
-/// As [`ask_all`], with this in memory.
+/// Like [`ask_all`], with this in memory.
 fn ask_with(
     policy: &Policy,
     contents: &[(u64, &[u8])],
@@ -115,7 +115,7 @@ fn ask(policy: &Policy, number: u64, arguments: [u64; 3]) -> u64 {
     ask_all(policy, &[(number, arguments)]).expect("served").1[0]
 }
 
-/// A file that the policy grants: the same for all, which only look at it, so that none stays for each run.
+/// A file that the policy grants. All tests share it and only read it, so that no file is left for each run.
 fn path() -> String {
     static WRITTEN: Once = Once::new();
     let path = std::env::temp_dir().join("wasp-attacked");
@@ -184,7 +184,7 @@ fn paths_without_end_are_refused() {
         assert_eq!(ask(&policy, LINK, [bad, PATH, 0]), error(libc::EFAULT));
         assert_eq!(ask(&policy, LINK, [PATH, bad, 0]), error(libc::EFAULT));
     }
-    // A page and more of letters, and some up to the very end of memory.
+    // More than a page of letters, and some up to the very end of memory.
     for (address, length, expected) in [
         (0x9000, 0x2000, libc::ENAMETOOLONG),
         (MEMORY - 100, 100, libc::EFAULT),
@@ -214,7 +214,7 @@ fn paths_without_end_are_refused() {
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn handles_that_are_not_the_guests_are_ebadf() {
     let policy = granting();
-    // 3 and up may well be open in the host: KVM's own descriptors are.
+    // 3 and above may well be open in the host: KVM's own descriptors are.
     for handle in [3, 4, 5, 9, 1023, 1 << 31, 1 << 32, u64::MAX] {
         for number in [CLOSE, FSTAT, LSEEK, READ, WRITE, ISATTY] {
             let answer = ask(&policy, number, [handle, BUFFER, 1]);
@@ -258,7 +258,7 @@ fn flags_and_places_that_make_no_sense_are_einval() {
             "{flags:#o}"
         );
     }
-    // Whatever changes the file is writing, which is not granted.
+    // Anything that changes the file is writing, which is not granted.
     for flags in [1, 2, create, truncate, append, create | 0o200] {
         assert_eq!(
             ask(&policy, OPEN, [PATH, flags, 0o777]),
@@ -400,7 +400,7 @@ fn exit_ends_the_serving_and_answers_survive_in_every_mode() {
     }
 }
 
-/// It asks for input that never comes.
+/// It requests input that never comes.
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn waiting_for_a_door_ends_when_it_is_cancelled() {
@@ -429,7 +429,7 @@ fn waiting_for_a_door_ends_when_it_is_cancelled() {
     let exit = virtine.serve_with(&policy).expect("served");
     assert_eq!(exit, Exit::Cancelled);
     elsewhere.join().expect("cancelled");
-    // It goes on where it was let go on, and what ended one run does not end the next.
+    // It continues from where it was resumed, and a cancellation ends only one run.
     typed.write_all(b"x").expect("written");
     let exit = virtine.serve_with(&policy).expect("served");
     assert!(

@@ -1,4 +1,4 @@
-//! Guests that write their own code.
+//! Guests that modify their own code.
 
 use wasp_core::{Exit, Mode, Registers};
 

@@ -1,12 +1,12 @@
-//! Every exception that ring 3 can bring about by itself comes out as what it is.
+//! Every exception that ring 3 can cause is reported with its vector.
 
 use wasp_core::{Exit, Mode};
 
 use super::{attack, vector};
 
-/// Code, the vectors that it may end with, and what it tries. Hosts differ in three: where ring 3
-/// runs on the bare processor, `int` is an unknown instruction and `int3` passes a gate that is ring 0's; and
-/// an emulated processor takes a bad stack for a general protection fault.
+/// Code, the vectors with which it may end, and what it tries. Hosts differ in three cases. If ring 3 runs on the bare
+/// CPU, `int` is an unknown instruction and `int3` passes a ring-0 gate. An emulated CPU treats a bad stack as a
+/// general protection fault.
 const FAULTS: [(&[u8], &[u8], &str); 26] = [
     // xor ecx, ecx; div ecx
     (&[0x31, 0xc9, 0xf7, 0xf1], &[0], "division by zero"),
@@ -146,8 +146,8 @@ fn exceptions_of_ring_3_are_told_by_vector() {
     }
 }
 
-/// As above, for what software emulations of the processor (QEMU's, in the stock kernel's machine) leave out:
-/// there the guest just goes on.
+/// As above, for exceptions that software emulations of the CPU (QEMU's, in the stock kernel's machine) leave out.
+/// There the guest simply continues.
 const ARITHMETIC: [(&[u8], u8, &str); 3] = [
     // push 0; ldmxcsr [rsp]; xorps xmm0, xmm0; divss xmm0, xmm0
     (

@@ -1,4 +1,4 @@
-//! Memory, taken to its limits.
+//! Attacks on memory limits.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use super::{attack, vector};
 fn recursion_without_end_runs_out_of_stack() {
     // e8 fb ff ff ff: call itself
     let exit = attack(Mode::User64, &[0xe8, 0xfb, 0xff, 0xff, 0xff]);
-    // It overwrites its own code on the way down, and what that makes of it differs.
+    // It overwrites its own code on the way down, with varying results.
     assert!(
         matches!(exit, Exit::Faulted { .. } | Exit::TimedOut),
         "{exit:?}"
@@ -56,13 +56,13 @@ fn touch(cache: &Cache, start: u64, pages: u64) -> Exit {
     virtine.run().expect("a run")
 }
 
-/// What this process holds by itself of the memory of virtines of this size, in bytes. No other test has
-/// any of the sizes that are asked for.
+/// The memory of virtines of this size that belongs to this process alone, in bytes. No other test uses any of the
+/// sizes that are queried.
 fn own_memory(size: u64) -> u64 {
     let mappings = mappings();
     let is_virtines = |at: usize| {
         let [start, end, _] = mappings[at];
-        // What lies in it from the start makes mappings of its own, before and behind.
+        // Initial contents make separate mappings, before and after.
         (size - (1 << 20)..size + (64 << 20)).contains(&(end - start))
     };
     let touch = |one: usize, other: usize| mappings[one][1] == mappings[other][0];
@@ -76,7 +76,7 @@ fn own_memory(size: u64) -> u64 {
         .sum()
 }
 
-/// Of each mapping of the process: start, end, and bytes that are its own.
+/// For each mapping of the process: start, end, and private bytes.
 fn mappings() -> Vec<[u64; 3]> {
     let maps = fs::read_to_string("/proc/self/smaps").expect("own mappings");
     let mut mappings: Vec<[u64; 3]> = Vec::new();
@@ -99,7 +99,7 @@ fn mappings() -> Vec<[u64; 3]> {
 fn memory_that_one_guest_filled_is_given_back() {
     const PAGES: u64 = 16 << 10;
     const SIZE: u64 = 144 << 20;
-    // At once where that is beyond what may be kept; else after some calls that do not use it.
+    // At once if that exceeds the budget; otherwise after some calls that do not use it.
     for (keep, calls) in [(16 << 20, 0), (512 << 20, 8)] {
         let cache = Cache::builder(SIZE)
             .binary(TOUCH, 0x8000)
@@ -163,7 +163,7 @@ fn memory_never_touched_is_never_there() {
         held > 4 * 4096,
         "{held} bytes, so it does not look at the right mappings"
     );
-    // Sixteen virtines of 4 GiB: tables, images and stacks, far below one eight of a megabyte each.
+    // Sixteen virtines of 4 GiB: tables, images and stacks take far less than an eighth of a megabyte each.
     assert!(held < 16 * (128 << 10), "{held} bytes");
     drop(caches);
 }

@@ -1,4 +1,4 @@
-//! Model-specific registers: a guest in ring 0 writes whatever it can to every one of them, and the next finds
+//! Model-specific registers: a guest in ring 0 writes as much as it can to every one of them, and the next guest finds
 //! them as the first one did.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,7 @@ use wasp_core::{Cache, Exit, Lease, Mode, Registers};
 
 use crate::skipped;
 
-/// First and behind the last.
+/// First number, and the number after the last.
 const RANGES: [(u64, u64); 5] = [
     (0, 0x2000),
     (0x4000_0000, 0x4000_0200),
@@ -17,8 +17,8 @@ const RANGES: [(u64, u64); 5] = [
     (0xc001_0000, 0xc001_2000),
 ];
 
-/// These run by themselves, so that no two guests read the same. A guest learns from the first how long its
-/// machine has been there, and nothing about what other guests did.
+/// These advance by themselves, so no two guests read the same. The first tells a guest how long its machine has
+/// existed, but nothing about what other guests did.
 const RUNNING: [u32; 3] = [
     0x10,        // the time stamp counter
     0x4000_0010, // Hyper-V's run time and reference time, where a KVM shows them to all guests
@@ -26,7 +26,7 @@ const RUNNING: [u32; 3] = [
 ];
 
 const MEMORY: u64 = 0x10_0000;
-/// High enough that a KVM which writes to guest memory where it is told to does not hit it by a single bit.
+/// High enough that a KVM that writes to guest memory at a given address does not hit it with a single bit.
 const READ: u64 = 0x8000;
 const WRITE: u64 = READ + 0x40;
 const HANDLER: u64 = READ + 0x100;
@@ -36,7 +36,7 @@ const IDT: u64 = 0xa200;
 const PATTERNS: u64 = 0xb000;
 const ANSWERS: u64 = 0x1_0000;
 
-/// Registers from ECX up to EBX: their values to RDI, 16 bytes each, the last eight telling whether RDMSR was
+/// For registers from ECX up to EBX: writes their values to RDI, 16 bytes each. The last eight tell whether RDMSR was
 /// refused.
 ///
 /// ```text
@@ -59,8 +59,8 @@ const READING: [u8; 42] = [
     0x39, 0xd9, 0x75, 0xe8, 0xe6, 0x30,
 ];
 
-/// Registers from ECX up to EBX: writes the patterns from RSI up to R10 until one is taken and shows; to those
-/// that cannot be read, the ones from R11 on. Numbers of what was changed go to RDI.
+/// For registers from ECX up to EBX: writes the patterns from RSI up to R10 until one is accepted and visible. If the
+/// register cannot be read, uses those from R11 on. The numbers of changed registers go to RDI.
 ///
 /// ```text
 ///    lgdt [0xa000]
@@ -111,8 +111,7 @@ const WRITING: [u8; 117] = [
     6, 0x89, 0x0f, 0x48, 0x83, 0xc7, 4, 0xff, 0xc1, 0x39, 0xd9, 0x75, 0x9d, 0xe6, 0x30,
 ];
 
-/// Where a refused RDMSR or WRMSR goes: behind it, with R15 telling. No IRETQ, which an emulator of ring 0 may not
-/// know.
+/// Continues after a refused RDMSR or WRMSR, with R15 set. Avoids IRETQ, which an emulator of ring 0 may not support.
 ///
 /// ```text
 /// mov r14, [rsp + 8]
@@ -126,14 +125,14 @@ const REFUSED: [u8; 23] = [
     0, 0, 0x41, 0xff, 0xe6,
 ];
 
-/// What is written to a register.
+/// A pattern that is written to a register.
 #[derive(Clone, Copy)]
 enum Pattern {
     Flip(u64),
     Value(u64),
 }
 
-/// A write-back memory type in each byte, and in one; small numbers; addresses; all bits.
+/// A write-back memory type in each byte, and in one byte; small numbers; addresses; all bits.
 const VALUES: [u64; 14] = [
     0x0606_0606_0606_0606,
     0x0505_0505_0505_0505,
@@ -150,7 +149,7 @@ const VALUES: [u64; 14] = [
     1,
     0,
 ];
-/// So many of the last values are tried on what cannot be read.
+/// This many of the last values are tried on registers that cannot be read.
 const BLIND: usize = 2;
 
 fn rounds() -> [Vec<Pattern>; 3] {
@@ -178,7 +177,7 @@ fn cache() -> Cache {
         .expect("a cache")
 }
 
-/// A virtine with tables of descriptors and of handlers.
+/// A virtine with descriptor and handler tables.
 fn virtine(cache: &Cache) -> Lease {
     let mut virtine = cache.get().expect("a virtine");
     let register = |limit: u16, base: u64| {
@@ -205,7 +204,7 @@ fn run(virtine: &mut Lease, set: Registers) -> Result<(), Exit> {
     }
 }
 
-/// Everything that can be read.
+/// Reads every register that can be read.
 fn read(cache: &Cache) -> BTreeMap<u32, u64> {
     let mut virtine = virtine(cache);
     let start = virtine.registers().expect("registers");
@@ -234,8 +233,8 @@ fn read(cache: &Cache) -> BTreeMap<u32, u64> {
     found
 }
 
-/// Changes everything that can be changed, and that a guest can go on with; tells what that was. A value by which
-/// one ends takes its machine along, so there is nothing to survive then, and all is done once more without.
+/// Changes every register that can be changed without ending the guest, and returns their numbers. If a value ends the
+/// guest, its machine is gone and nothing could survive in it. Everything is then repeated without that register.
 fn write(cache: &Cache, patterns: &[Pattern]) -> Vec<u32> {
     let mut deadly = BTreeSet::new();
     loop {
@@ -253,7 +252,7 @@ fn write(cache: &Cache, patterns: &[Pattern]) -> Vec<u32> {
     }
 }
 
-/// The ranges without these.
+/// The ranges without these registers.
 fn pieces(without: &BTreeSet<u64>) -> Vec<(u64, u64)> {
     let mut pieces = Vec::new();
     for (first, behind) in RANGES {
@@ -310,7 +309,7 @@ fn try_write(
     Ok(changed)
 }
 
-/// What a guest reads otherwise than the first one did.
+/// Registers that a guest reads differently from the first one.
 fn survivors(fresh: &BTreeMap<u32, u64>, found: &BTreeMap<u32, u64>) -> Vec<String> {
     let numbers = fresh.keys().chain(found.keys());
     let mut survivors: Vec<String> = numbers
@@ -332,7 +331,7 @@ fn no_model_specific_register_survives() {
     let fresh = read(&cache);
     for (round, patterns) in rounds().iter().enumerate() {
         let changed = write(&cache, patterns);
-        // LSTAR takes any address; and there are more, or this test would find out nothing.
+        // LSTAR accepts any address. Other registers must have changed too, or this test would find nothing.
         assert!(changed.contains(&0xc000_0082), "{changed:x?}");
         assert!(changed.len() > 10, "{changed:x?}");
         let survivors = survivors(&fresh, &read(&cache));

@@ -1,4 +1,4 @@
-//! Ports, touched in every way there is.
+//! Port accesses of every kind.
 
 use std::time::Instant;
 
@@ -6,8 +6,8 @@ use wasp_core::{Direction, Exit, Mode, Registers};
 
 use super::{DEADLINE, MEMORY, attack, behaves, cache, vector};
 
-/// A guest that goes on touching ports never ends by itself: each touch is the host's to answer, and the
-/// host that does not want more takes the virtine away.
+/// A guest that keeps accessing ports never ends by itself. The host must answer each access, and can end the virtine
+/// at any of them.
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn endless_hypercalls_each_come_back() {
@@ -24,7 +24,7 @@ fn endless_hypercalls_each_come_back() {
     behaves(&cache);
 }
 
-/// The virtine is taken away in the middle of an instruction, and the next guest must not go on with it.
+/// The virtine is taken away in the middle of an instruction, and the next guest must not continue it.
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn string_instructions_of_any_length_can_be_cut_off() {
@@ -100,7 +100,7 @@ fn string_instructions_end_where_memory_ends() {
     }
 }
 
-/// The port by which the runtime's exception stubs report means nothing when the guest itself touches it.
+/// The port on which the runtime's exception stubs report has no meaning when the guest itself accesses it.
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn forged_exception_is_a_hypercall_like_any_other() {
@@ -112,8 +112,8 @@ fn forged_exception_is_a_hypercall_like_any_other() {
     );
 }
 
-/// A jump into the pages behind the guest's memory: the stubs are out of reach, the gate starts the guest
-/// that the host has started last, which is this one.
+/// A jump into the pages after the guest's memory. The stubs are out of reach, and the gate starts the guest that the
+/// host started last, which is this one.
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn hidden_code_is_of_no_use() {

@@ -1,4 +1,4 @@
-//! Guests that own their processor: ring 0, and modes that know no rings.
+//! Guests that own their CPU: ring 0, and modes without rings.
 
 use wasp_core::{Exit, Mode, Registers};
 
@@ -103,7 +103,7 @@ fn halt_for_ever_is_an_exit() {
     }
 }
 
-/// Leaves what it finds in the registers that only ring 0 can set at 0x3000, and sets them.
+/// Stores the registers that only ring 0 can set at 0x3000, and then sets them.
 ///
 /// ```text
 /// mov rax, cr2
@@ -158,7 +158,7 @@ fn page_tables_of_ring_0_start_anew() {
     let code = [0x0f, 0x20, 0xdf, 0x48, 0xc7, 7, 0, 0, 0, 0, 0xe6, 0x31];
     let cache = cache(Mode::Long64, &code);
     for _ in 0..5 {
-        // Its tables are mapped nowhere, so it cannot even write them where they are.
+        // Its tables are not mapped, so it cannot even write to them.
         let exit = cache.get().expect("a virtine").run().expect("a run");
         assert!(matches!(exit, Exit::Faulted { .. }), "{exit:?}");
         behaves(&cache);

@@ -1,19 +1,19 @@
-//! What an instruction may leave behind for the one after it: interrupts held back, and debug exceptions that
-//! wait. The guest leaves in between, and the next one meets nothing of it.
+//! Effects of an instruction on the next one: blocked interrupts and pending debug exceptions. The guest leaves in
+//! between, and the next guest must see nothing of it.
 
 use wasp_core::{Cache, Lease, Mode, Registers};
 
 use super::{GOOD, answers, cache};
 use crate::skipped;
 
-/// What the host does with a virtine before it takes it away, and with the next before it starts.
+/// What the host does with a virtine before it takes it away, and with the next one before it starts.
 #[derive(Clone, Copy, Debug)]
 enum Host {
     /// Nothing.
     Idle,
-    /// Has the registers read, for which KVM finishes the access.
+    /// Reads the registers, for which KVM completes the access.
     Looks,
-    /// Has the guest's flags cleared.
+    /// Clears the guest's flags.
     Clears,
     /// Starts the next one with interrupts off.
     StartsWithoutInterrupts,
@@ -33,7 +33,7 @@ const HOSTS: [Host; 5] = [
 const NO_INTERRUPTS: u64 = 0x3002;
 
 fn leave(virtine: &mut Lease, host: Host) {
-    // However it ends: some hosts have the guest fault in ring 3 for `sti`.
+    // However it ends: on some hosts `sti` faults in ring 3.
     let _ = virtine.run().expect("a run");
     if matches!(host, Host::Looks | Host::Clears) {
         let registers = virtine.registers().expect("registers");
@@ -154,8 +154,8 @@ const WATCHED: [u8; 25] = [
     0, 0x20, 0, 0, 0xe6, 0x31,
 ];
 
-/// Intel's processors keep what a breakpoint has raised behind a `mov ss` (Intel SDM vol. 3, 28.3.4). AMD's do
-/// not, and the one that QEMU emulates does not outlive a guest's breakpoints.
+/// Intel CPUs keep a breakpoint's exception pending after a `mov ss` (Intel SDM vol. 3, 28.3.4). AMD CPUs do not, and
+/// on the one that QEMU emulates it does not outlive a guest's breakpoints.
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn breakpoint_behind_a_mov_ss_does_not_wait_for_the_next_guest() {

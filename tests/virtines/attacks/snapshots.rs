@@ -1,11 +1,11 @@
-//! The snapshot hypercall, abused.
+//! Abuse of the snapshot hypercall.
 
 use std::ops::ControlFlow;
 
 use wasp_core::{Cache, CacheBuilder, Error, Exit, Hypercall, SNAPSHOT_HYPERCALL, Virtine};
 
-/// Asks for a snapshot of what lies between the two words at 0x3000 and tells the answer, twice; counts
-/// itself at 0x2000.
+/// Asks for a snapshot of the range between the two words at 0x3000 and reports the answer, twice. Counts its runs at
+/// 0x2000.
 ///
 /// ```text
 /// mov edi, 0xff
@@ -38,7 +38,7 @@ fn builder() -> CacheBuilder {
     Cache::builder(0x1_0000).binary(ASKING, 0x8000)
 }
 
-/// Lets a virtine ask for this range; returns its answers and its count.
+/// Lets a virtine ask for this range. Returns its answers and its count.
 fn ask(cache: &Cache, start: u64, end: u64) -> Vec<i64> {
     let mut virtine = cache.get().expect("a virtine");
     virtine
@@ -97,7 +97,7 @@ fn impossible_ranges_are_refused() {
 fn second_snapshot_is_none() {
     let cache = builder().allow_snapshot().build().expect("a cache");
     assert_eq!(ask(&cache, 0, 0x1000), [0, 0, 1]);
-    // All later ones start behind the first asking, and what they count is their own.
+    // All later ones start after the first request, and count for themselves.
     for _ in 0..5 {
         assert_eq!(ask(&cache, 0, 0x1000), [0, 0, 1]);
     }
@@ -131,7 +131,7 @@ fn snapshot_asked_for_a_thousand_times_is_taken_once() {
     assert_eq!(SNAPSHOT_HYPERCALL, 0xff);
     drop(virtine);
     let mut later = cache.get().expect("a virtine");
-    // It starts behind the first of them.
+    // It starts after the first of them.
     assert_eq!(later.registers().expect("registers").rbx, 999);
     assert_eq!(
         cache

@@ -46,7 +46,7 @@ fn one_instruction_that_takes_for_ever_is_none() {
         0x48, 0xc7, 0xc1, 0xff, 0xff, 0xff, 0xff, 0xbe, 0, 0x20, 0, 0, 0xbf, 0, 0x20, 0, 0, 0xf3,
         0xa4,
     ];
-    // It copies a page onto itself some 10^15 times over, or steps on what is not its own.
+    // It copies a page onto itself some 10^15 times, or touches memory that is not its own.
     let exit = attack(Mode::User64, copy);
     assert!(
         matches!(exit, Exit::Faulted { .. } | Exit::TimedOut),

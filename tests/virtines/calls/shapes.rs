@@ -1,4 +1,4 @@
-//! Types that a virtine in another file takes and returns.
+//! Types in another file that a virtine takes and returns.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What is reported of capabilities while they are used.
+//! Reports of the use of capabilities.
 
 use std::fmt::{self, Debug, Write as _};
 use std::fs;
@@ -12,7 +12,7 @@ use wasp_core::{Policy, virtine};
 use super::Folder;
 use crate::alone;
 
-/// Keeps the events of capabilities, one line each.
+/// Collects the events of capabilities, one per line.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -60,7 +60,8 @@ fn sizes(paths: Vec<String>) -> Vec<Option<usize>> {
     sizes.map(|bytes| Some(bytes?.len())).collect()
 }
 
-/// Alone: what other threads open while nobody listens there may count as of no interest to anybody.
+/// Run alone: `tracing` may cache that nobody is interested in events that other threads cause before a listener
+/// exists.
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn opened_and_refused_doors_are_told_and_nothing_of_what_goes_through() {
@@ -97,7 +98,7 @@ fn told() {
     assert_eq!(fs::read(&outside).expect("still there"), b"x");
 }
 
-/// A guest that asks for the same again and again, and at great length.
+/// A guest that repeats the same request many times, with very long arguments.
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn events_of_a_kind_have_an_end_and_texts_have_one() {

@@ -1,4 +1,4 @@
-//! Files beneath the roots that a policy grants, and all ways out of these.
+//! Files beneath the roots that a policy grants, and all ways to leave them.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
@@ -101,7 +101,7 @@ fn no_path_leads_out_of_its_root() {
     assert_eq!(read("/etc/hostname"), Err(Some(libc::EACCES)));
     assert_eq!(read(""), Err(Some(libc::ENOENT)));
     assert_eq!(read(&at("none")), Err(Some(libc::ENOENT)));
-    // No host ever sees it: a path with a NUL is not one, as in std.
+    // It never reaches the host: a path with a NUL is not valid, as in std.
     assert_eq!(read(&at("open\0")), Err(None));
     assert_eq!(read(&at(&"x".repeat(4096))), Err(Some(libc::ENAMETOOLONG)));
     assert_eq!(fs::read_to_string(&secret).expect("still there"), "secret");

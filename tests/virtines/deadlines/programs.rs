@@ -1,4 +1,4 @@
-//! The deadline of system calls that are long by themselves.
+//! The deadlines of system calls that take long by themselves.
 
 use std::ptr;
 
@@ -22,7 +22,7 @@ fn map(bytes: usize) -> *mut u8 {
     unsafe { mmap(ptr::null_mut(), bytes, 3, 0x22, -1, 0) }
 }
 
-/// Maps and unmaps `bytes` at a time, for as long as it may.
+/// Maps and unmaps `bytes` at a time, for as long as possible.
 #[virtine(std, timeout = "50ms", memory = "3GiB")]
 fn maps(bytes: usize, times: usize) {
     for _ in 0..times {
@@ -36,12 +36,12 @@ fn maps(bytes: usize, times: usize) {
 fn protects(bytes: usize, times: usize) {
     let place = map(bytes);
     for time in 0..times {
-        // SAFETY: the mapping is this function's own, and nothing looks into it.
+        // SAFETY: the mapping is this function's own, and nothing accesses it.
         unsafe { mprotect(place, bytes, 1 + 2 * (time % 2) as i32) };
     }
 }
 
-/// Has memory moved back and forth.
+/// Moves memory back and forth.
 #[virtine(std, timeout = "50ms", memory = "3GiB")]
 fn moves(bytes: usize, times: usize) {
     let mut place = map(bytes);
@@ -50,13 +50,13 @@ fn moves(bytes: usize, times: usize) {
             0 => (bytes, bytes + 4096),
             _ => (bytes + 4096, bytes),
         };
-        // SAFETY: the mapping is this function's own, and nothing looks into it. Behind it lies another one,
-        // so that it must move to grow.
+        // SAFETY: the mapping is this function's own, and nothing accesses it. Another one follows it, so it must move
+        // in order to grow.
         place = unsafe { mremap(place, old, new, 1) };
     }
 }
 
-/// Gives memory back that it has written, again and again.
+/// Writes memory and releases it, again and again.
 #[virtine(std, timeout = "50ms", memory = "3GiB")]
 fn forgets(bytes: usize, times: usize) {
     let place = map(bytes);
@@ -66,13 +66,13 @@ fn forgets(bytes: usize, times: usize) {
     }
 }
 
-/// As many mappings as it can have, and then the end of all of them at once.
+/// Creates as many mappings as possible, and then removes all of them at once.
 #[virtine(std, timeout = "50ms", memory = "3GiB")]
 fn crumbles(times: usize) {
     for _ in 0..times {
         let place = map(GIB);
         for page in (0..8_000 * 8192).step_by(8192) {
-            // SAFETY: the page is this function's own, and nothing looks into it.
+            // SAFETY: the page is this function's own, and nothing accesses it.
             unsafe { mprotect(place.byte_add(page), 4096, 1) };
         }
         // SAFETY: the mapping is this function's own.
@@ -85,7 +85,7 @@ fn crumbles(times: usize) {
 fn no_system_call_outlasts_the_deadline() {
     const MANY: usize = usize::MAX;
     let mut lateness = Lateness::default();
-    // Each once, so that its first call's cost is not measured; on a slow machine that may take it all.
+    // Each call once, so that the cost of its first call is not measured. On a slow machine that may use up the limit.
     let _ = maps::try_call(4096, 1);
     let _ = protects::try_call(4096, 1);
     let _ = moves::try_call(4096, 1);

@@ -7,7 +7,7 @@ use wasp_core::{Cache, Error, Exit, Mode, Policy, Quota, SNAPSHOT_HYPERCALL, Vir
 
 use super::{LATE, LIMIT};
 
-/// Makes the hypercall in RDI for ever.
+/// Makes the hypercall in RDI forever.
 ///
 /// ```text
 /// bf ff 00 00 00   mov edi, 0xff

@@ -1,4 +1,4 @@
-//! Streams under the real std, which reads and writes them by system calls of their own.
+//! Streams with the real std, which uses its own system calls to read and write them.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -98,7 +98,7 @@ fn quotas_count_what_sockets_move() {
     let (read, written) = ended.expect("an answer");
     assert_eq!((read, written), (3, false));
     let mut arrived = [0; 16];
-    // What is left over is lost with the virtine's end, which is told as a reset.
+    // Unread data is lost when the virtine ends, which the peer sees as a reset.
     let count = here.read(&mut arrived).expect("the rest was not read");
     assert_eq!(&arrived[..count], b"too ");
 }
@@ -111,7 +111,7 @@ unsafe extern "C" {
     fn setsockopt(socket: i32, level: i32, option: i32, value: *const u8, size: u32) -> i32;
 }
 
-/// Each call with something wrong about it, and what it is answered.
+/// System calls that are each wrong in some way, and their results.
 #[virtine(std)]
 fn abuses(stream: &mut UnixStream) -> Vec<Option<i32>> {
     const DONTWAIT: i32 = 0x40;
@@ -125,7 +125,7 @@ fn abuses(stream: &mut UnixStream) -> Vec<Option<i32>> {
         let error = io::Error::last_os_error().raw_os_error();
         answers.push(if answer < 0 { error } else { None });
     };
-    // SAFETY: the kernel of this program, which is its host, checks what it is handed.
+    // SAFETY: the kernel of this program is its host, which checks its arguments.
     unsafe {
         told(recvfrom(own, at, 8, DONTWAIT, null, null.cast()));
         told(recvfrom(own, null, 8, 0, null, null.cast()));
@@ -179,7 +179,7 @@ fn wrong_calls_are_told_so_and_move_nothing() {
     there.write_all(b"still open").expect("written");
 }
 
-/// The flags of a file, and those of a copy.
+/// The flags of a file and of a duplicate.
 #[virtine(std)]
 fn flags(file: File) -> [i32; 2] {
     const GETFL: i32 = 3;

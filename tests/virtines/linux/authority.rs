@@ -1,5 +1,5 @@
-//! Names of files, and who may give them: all ways by which a file could be opened further than its roots
-//! say. The program `calls` makes one system call for each of its arguments.
+//! Names of files, and who may give them: all ways to open a file with more rights than its roots grant. The program
+//! `calls` makes one system call for each of its arguments.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -10,7 +10,7 @@ use wasp_core::{Capability, Error, Policy};
 
 use super::{calls, calls_under};
 
-/// A folder of a test's own, gone with it: `data/secret`, `data/out`, `data/pub`.
+/// A test's own folder, which is removed with this value: `data/secret`, `data/out`, `data/pub`.
 struct Tree(PathBuf);
 
 impl Tree {
@@ -39,7 +39,7 @@ impl Tree {
         fs::read_to_string(self.path(rest)).ok()
     }
 
-    /// Makes system calls, in whose paths `@` is this folder.
+    /// Makes system calls. `@` in their paths stands for this folder.
     fn calls(&self, policy: &Policy, each: &[&str]) -> Vec<String> {
         let folder = self.0.display().to_string();
         let each: Vec<String> = each.iter().map(|call| call.replace('@', &folder)).collect();
@@ -54,7 +54,7 @@ impl Drop for Tree {
     }
 }
 
-/// One may write in `data`, and read only in `data/pub`.
+/// Grants writing in `data`, and reading only in `data/pub`.
 fn dropping(tree: &Tree) -> Policy {
     Policy::new()
         .write(tree.path("data"))
@@ -118,7 +118,7 @@ fn symbolic_links_get_no_names_and_are_not_moved() {
         "6 config", "0", "EPERM", "EXDEV", "EPERM", "EINVAL", "ENOENT",
     ];
     assert_eq!(answers, expected);
-    // Should one get there by other hands, it is not followed.
+    // If another process creates one there, it is not followed.
     symlink(tree.path("outside"), &file).expect("a link");
     assert_eq!(tree.calls(&policy, &["cat:@/data/pub/config"]), ["ELOOP"]);
     let fresh = Policy::new().read(&file);
@@ -146,11 +146,11 @@ fn nothing_gets_into_the_place_of_a_file_that_may_be_read() {
             "unlink:@/data/config",
             "link:@/data/secret:@/data/config",
             "link:@/data/secret:@/data/pub/../config",
-            // A folder in place of the file.
+            // A folder that replaces the file.
             "mkdir:@/data/config:0777",
             "link:@/data/secret:@/data/config/x",
             "cat:@/data/config/x",
-            // One that was not there when the policy was first used.
+            // A folder that did not exist when the policy was first used.
             "mkdir:@/data/made:0777",
             "link:@/data/secret:@/data/made/later",
             "cat:@/data/made/later",
@@ -164,7 +164,7 @@ fn nothing_gets_into_the_place_of_a_file_that_may_be_read() {
     assert_eq!(answers[10..], ["0", refused, "ENOENT", "ENOENT"]);
 }
 
-/// What one policy lets happen must not open to the next of the same roots what it would not open itself.
+/// What one policy allows must not give the next policy with the same roots more rights than it grants.
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn folders_made_anew_are_the_roots_of_the_next_policy() {
@@ -190,7 +190,7 @@ fn folders_made_anew_are_the_roots_of_the_next_policy() {
     assert_eq!(answers[..4], ["0"; 4]);
     assert_eq!(answers[4..], ["EACCES", "EACCES", "0"]);
     assert_eq!(tree.calls(&policy(), &["cat:@/data/a/pub/x"]), ["ENOENT"]);
-    // A root that leads nowhere yet may come to lead anywhere.
+    // A root that does not exist yet may later lead anywhere.
     let nowhere = Policy::new()
         .write(tree.path("data"))
         .read(tree.path("data/none/../out"));
@@ -229,7 +229,7 @@ fn roots_are_the_same_however_they_are_spelled() {
         );
         assert_eq!(answers, ["EACCES"; 2], "{readable}");
     }
-    // One folder by two names, to write and to read: its files have both rights by either.
+    // One folder with two names, for writing and for reading: its files have both rights under either name.
     let policy = Policy::new()
         .write(tree.path("data"))
         .read(tree.path("link-to-data"));
@@ -284,7 +284,7 @@ fn files_are_linked_and_moved_where_that_opens_nothing() {
         "0", "0", "0", "EEXIST", "EINVAL", "EINVAL", "6 secret", "EXDEV", "EPERM",
     ];
     assert_eq!(answers, expected);
-    // From where more is granted to where less is; not the other way, and not where nothing may be written.
+    // From a place with more rights to one with fewer, but not vice versa, and not to a place that is not writable.
     let less = Policy::new()
         .read(tree.path("data"))
         .write(tree.path("data"))
@@ -327,7 +327,7 @@ fn every_way_to_change_names_needs_the_right_to_write() {
     ];
     assert_eq!(tree.calls(&reading, &each), ["EACCES"; 10]);
     assert_eq!(tree.calls(&Policy::new(), &each), ["EACCES"; 10]);
-    // Roots themselves are not what is granted beneath them.
+    // Roots themselves are not part of what is granted beneath them.
     let writing = Policy::new().write(tree.path("data/out"));
     let answers = tree.calls(
         &writing,
@@ -452,7 +452,7 @@ fn files_that_are_replaced_are_seen_and_folders_are_held() {
     tree.put("data/config.new", "two!");
     fs::rename(tree.path("data/config.new"), tree.path("data/config")).expect("replaced");
     assert_eq!(tree.calls(&policy, &[config]), ["4 two!"]);
-    // The folder that holds it, and the one that is granted, are those that they were.
+    // The folder that holds it and the granted one stay the same.
     fs::rename(tree.path("data"), tree.path("moved")).expect("moved");
     symlink(tree.path("other"), tree.path("data")).expect("a link");
     tree.put("other/config", "another");

@@ -1,4 +1,4 @@
-//! A collection of small programs that work on granted folders as on a Linux of their own.
+//! A collection of small programs that work on granted folders as on an ordinary Linux.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,7 +11,7 @@ use crate::alone;
 
 const BUSYBOX: &str = "/bin/busybox";
 
-/// A folder, if there is a static busybox here to work on it.
+/// A folder, if this machine has a static busybox.
 fn folder(name: &str) -> Option<PathBuf> {
     if !Path::new(BUSYBOX).exists() {
         return None;
@@ -60,7 +60,7 @@ fn files_and_folders_are_copied_moved_and_removed() {
     assert_eq!(text(folder.join("copy/deep/c")).as_deref(), Some("deep"));
     succeeds(&folder, "mv @/b @/copy/a");
     assert!(!folder.join("b").exists());
-    // A folder is copied and removed, file by file.
+    // A folder is copied and removed file by file.
     succeeds(&folder, "mv @/copy @/moved");
     assert!(!folder.join("copy").exists());
     assert_eq!(text(folder.join("moved/deep/c")).as_deref(), Some("deep"));
@@ -97,7 +97,7 @@ fn archives_are_made_listed_and_unpacked() {
     alone::run("linux::busybox::packs_and_unpacks", &[]);
 }
 
-/// Alone, as what is unpacked lies where the process is.
+/// Run alone, because files are unpacked into the process's current directory.
 #[test]
 #[ignore = "run by `archives_are_made_listed_and_unpacked`"]
 fn packs_and_unpacks() {

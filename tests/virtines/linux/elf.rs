@@ -1,11 +1,11 @@
-//! ELF files that nobody's linker made.
+//! ELF files that no linker produces.
 
 use wasp_core::Error;
 use wasp_core::linux::{ElfError, Program};
 
 use super::ORDINARY;
 
-/// The smallest program: a header, one program header, code. `code` lies at [`BASE`] + 0x1000.
+/// The smallest program: a header, one program header, code. `code` is at [`BASE`] + 0x1000.
 pub(super) fn program(code: &[u8], flags: u32) -> Vec<u8> {
     let mut file = Vec::new();
     file.extend(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
@@ -25,7 +25,7 @@ pub(super) fn program(code: &[u8], flags: u32) -> Vec<u8> {
     file
 }
 
-/// Where such a program lies.
+/// The address of such a program.
 pub(super) const BASE: u64 = 0x40_0000;
 
 const READ_EXECUTE: u32 = 5;
@@ -81,7 +81,7 @@ fn segments_out_of_bounds_are_refused() {
     }
 }
 
-/// What a segment takes in memory beyond the file is granted like all else.
+/// The memory of a segment beyond its bytes in the file counts against the grant too.
 #[test]
 fn segments_count_against_the_memory_that_is_granted() {
     for size in [1_u64 << 20, 1 << 30, 3 << 30] {
@@ -106,7 +106,7 @@ fn segments_count_against_the_memory_that_is_granted() {
     }
 }
 
-/// No change of a byte of the headers may end the host, whatever becomes of the program.
+/// No changed byte in the headers may end the host, whatever happens to the program.
 #[test]
 fn no_changed_byte_of_the_headers_hurts_the_host() {
     let sound = program(&EXIT, READ_EXECUTE);

@@ -1,12 +1,12 @@
-//! Programs that try to gain something from the entry of system calls, the one page that runs in ring 0
-//! where the processor's `syscall` leads there.
+//! Programs that attack the entry page for system calls. It is the only page that runs in ring 0, if the CPU's
+//! `syscall` leads there.
 
 use wasp_core::linux::{Program, Status};
 use wasp_core::{Error, Fault};
 
 use super::elf::program;
 
-/// Where the entry lies: behind the gate.
+/// Address of the entry page: after the gate.
 const ENTRY: u32 = 0x6000;
 
 fn run(code: &[u8]) -> Result<Status, Error> {
@@ -28,7 +28,7 @@ fn with_exit(code: &[u8]) -> Vec<u8> {
     [code, &EXIT_RBX].concat()
 }
 
-/// Behind a system call the program is in ring 3 again, with its own RSP, flags and callee-saved registers.
+/// After a system call the program is in ring 3 again, with its own RSP, flags and callee-saved registers.
 ///
 /// ```text
 /// mov eax, 39; std; syscall; cld            getpid, with DF set
@@ -42,7 +42,7 @@ fn call_comes_back_in_ring_3() {
     assert_eq!(run(&with_exit(&code)).expect("it runs"), Status::Exited(3));
 }
 
-/// `mov eax, 39; syscall; hlt` and what else only ring 0 may, behind a system call.
+/// `mov eax, 39; syscall; hlt`, and other privileged instructions after a system call.
 #[test]
 fn nothing_privileged_works_behind_a_call() {
     let privileged: [&[u8]; 6] = [
@@ -60,14 +60,14 @@ fn nothing_privileged_works_behind_a_call() {
     }
 }
 
-/// The entry's page can be read and run, not written: `mov byte ptr [0x6000], 0`.
+/// The entry page can be read and executed, but not written: `mov byte ptr [0x6000], 0`.
 #[test]
 fn entry_cannot_be_written() {
     let [a, b, c, d] = ENTRY.to_le_bytes();
     assert_eq!(vector(run(&[0xc6, 0x04, 0x25, a, b, c, d, 0])), 14);
 }
 
-/// A jump into the entry's `verr` comes back to RCX, still in ring 3; one to its `sysretq` is a fault.
+/// A jump into the entry's `verr` returns to RCX, still in ring 3. A jump to its `sysretq` faults.
 ///
 /// ```text
 /// lea rcx, [rip + 7 + 2]; mov eax, 0x6002; jmp rax
@@ -87,8 +87,8 @@ fn jump_to_the_entry_stays_in_ring_3() {
     assert!(matches!(found, 6 | 13), "sysretq in ring 3: {found}");
 }
 
-/// RSP of the program's choosing is not used in ring 0: one that leads to the exception stack or nowhere
-/// makes no difference to what lies there.
+/// Ring 0 does not use the program's RSP. An RSP that points to the exception stack or to an invalid address changes
+/// nothing there.
 ///
 /// ```text
 /// mov rbp, rsp; mov rsp, <value>; mov eax, 39; syscall; mov rsp, rbp; mov ebx, eax
@@ -100,7 +100,7 @@ fn stack_of_the_programs_choosing_gains_nothing() {
         code.extend(rsp.to_le_bytes());
         code.extend([0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0x48, 0x89, 0xec, 0x89, 0xc3]);
         match run(&with_exit(&code)) {
-            // Ring 0 uses no stack. Where the call stays in ring 3, its way back uses the program's own.
+            // Ring 0 uses no stack. If the call stays in ring 3, its return uses the program's own.
             Ok(status) => assert_eq!(status, Status::Exited(1), "{rsp:#x}"),
             Err(Error::Fault(Fault::Exception(exception))) => {
                 assert!(
@@ -113,7 +113,7 @@ fn stack_of_the_programs_choosing_gains_nothing() {
     }
 }
 
-/// Single steps (TF) are masked on the way in; the program meets its debug exception in ring 3.
+/// Single-stepping (TF) is masked on entry. The program gets its debug exception in ring 3.
 ///
 /// ```text
 /// mov eax, 39; pushfq; or qword ptr [rsp], 0x100; popfq; syscall
@@ -128,7 +128,7 @@ fn single_steps_do_not_stop_in_ring_0() {
         panic!("{result:?}");
     };
     assert_eq!(exception.vector, 1);
-    // What lies behind `sysretq` is ring 3's.
+    // Anything after `sysretq` belongs to ring 3.
     let ring_0 = u64::from(ENTRY)..u64::from(ENTRY) + 14;
     assert!(!ring_0.contains(&exception.rip), "{exception:?}");
 }
@@ -140,7 +140,7 @@ fn port_alone_is_a_call_as_well() {
     assert_eq!(run(&with_exit(&code)).expect("it runs"), Status::Exited(1));
 }
 
-/// Other hypercalls are not a program's: `mov edi, 0x101; out 0xff, al`.
+/// A program may not make other hypercalls: `mov edi, 0x101; out 0xff, al`.
 #[test]
 fn hypercalls_are_refused() {
     let result = run(&[0xbf, 1, 1, 0, 0, 0xe6, 0xff]);

@@ -1,4 +1,4 @@
-//! One folder in two places of the file system, by mounts: for those who may mount, which root may.
+//! One folder in two places of the file system, through mounts. Needs the permission to mount, which root may have.
 
 use std::ffi::CString;
 use std::fs;
@@ -16,7 +16,7 @@ fn mounts_are_seen_through() {
     alone::run("linux::mounts::mounted", &[]);
 }
 
-/// A namespace of mounts of this process's own, if it may have one.
+/// Gives this process its own mount namespace, if permitted.
 fn may_mount() -> bool {
     // SAFETY: it takes no pointers.
     if unsafe { libc::unshare(libc::CLONE_NEWNS) } != 0 {
@@ -29,7 +29,7 @@ fn mount(from: Option<&Path>, to: &Path, flags: libc::c_ulong) -> bool {
     let text = |path: &Path| CString::new(path.display().to_string()).expect("no NUL");
     let (from, to) = (from.map(text), text(to));
     let from = from.as_ref().map_or(ptr::null(), |from| from.as_ptr());
-    // SAFETY: both are texts that end with a NUL, and outlive the call.
+    // SAFETY: both are strings that end with a NUL, and outlive the call.
     unsafe { libc::mount(from, to.as_ptr(), ptr::null(), flags, ptr::null()) == 0 }
 }
 
@@ -38,7 +38,7 @@ fn bind(from: &Path, to: &Path) {
     assert!(mount(Some(from), to, libc::MS_BIND), "{}", to.display());
 }
 
-/// `how` is which policy it is.
+/// `how` names the policy.
 fn refused(how: &str, policy: &Policy, from: PathBuf, to: PathBuf) {
     let [from, to] = [from, to].map(|path| path.display().to_string());
     let answers = calls(
@@ -60,7 +60,7 @@ fn mounted() {
     fs::create_dir_all(at("top/a/b")).expect("a folder");
     fs::write(at("data/secret"), "secret").expect("written");
 
-    // A root that is mounted elsewhere.
+    // A root that is also mounted elsewhere.
     bind(&at("data/sub"), &at("root"));
     let policy = Policy::new().write(at("data")).read(at("root"));
     refused(
@@ -86,7 +86,7 @@ fn mounted() {
     );
     assert_eq!(calls(&policy, &[&within]), ["0"]);
 
-    // A file that is mounted beneath a root shows nothing else.
+    // Mounting a file beneath a root exposes nothing else.
     fs::create_dir_all(at("etc")).expect("a folder");
     for file in ["etc/hosts", "hosts"] {
         fs::write(at(file), "").expect("written");
@@ -100,7 +100,7 @@ fn mounted() {
     );
     assert_eq!(calls(&policy, &[&across]), ["0"]);
 
-    // A folder that is its own parent, as far as devices and inodes tell.
+    // A folder that is its own parent, judging by devices and inodes.
     bind(&at("top/a"), &at("top/a/b"));
     let policy = Policy::new()
         .write(at("data"))
@@ -110,7 +110,7 @@ fn mounted() {
 
     for mounted in ["root", "pub/in ner", "etc/hosts", "top/a/b"] {
         let path = CString::new(at(mounted).display().to_string()).expect("no NUL");
-        // SAFETY: it is a text that ends with a NUL.
+        // SAFETY: it is a string that ends with a NUL.
         assert_eq!(unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) }, 0);
     }
     fs::remove_dir_all(folder).expect("removed");

@@ -1,5 +1,5 @@
-//! Standard streams and handles that were handed over: what may be done with them is theirs, not their
-//! descriptors'.
+//! Standard streams and handed-over handles: the allowed operations depend on the stream or handle, not on its
+//! descriptor.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -12,7 +12,7 @@ use wasp_core::{Policy, Quota};
 use super::{CALLS, calls};
 use crate::terminal::terminal;
 
-/// A file of 10 bytes that may be read and written, and stands at its start.
+/// A file of 10 bytes, open for reading and writing, positioned at its start.
 fn file(name: &str) -> File {
     let name = format!("wasp-streams-{name}-{}", std::process::id());
     let path = std::env::temp_dir().join(name);
@@ -29,7 +29,7 @@ fn contents(mut file: File) -> String {
     text
 }
 
-/// All that may not be done with an output: by its number, and by others that were made of it.
+/// All operations that are not allowed on an output, by its number and by duplicates.
 const OUTPUT: [(&str, &str); 13] = [
     ("read:1", "EBADF"),
     ("readv:1", "EBADF"),
@@ -195,7 +195,7 @@ fn quotas_of_output_follow_its_copies() {
             &write(9),
         ],
     );
-    // What it tells of them goes to standard error, which counts as well: then there is no more to tell.
+    // What it reports about them goes to standard error, which counts too. Then there is nothing more to report.
     assert_eq!(
         answers[..7],
         ["3", "9", "EINVAL", "EINVAL", "300", "300", "300"]

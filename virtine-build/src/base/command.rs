@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use crate::base::error::Error;
 
-/// Runs a command to its end, whether it succeeds or not.
+/// Runs a command until it exits, whether it succeeds or not.
 pub(crate) fn output(command: &mut Command) -> Result<Output, Error> {
     command.output().map_err(|source: io::Error| Error::Start {
         command: describe(command),

@@ -1,5 +1,4 @@
-//! Errors that stop the build script. Errors in the user's code are not among them: they go into the
-//! [report](crate::report).
+//! Errors that stop the build script. Errors in the user's code do not: they go into the [report](crate::report).
 
 use std::io;
 use std::path::PathBuf;

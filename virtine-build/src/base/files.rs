@@ -1,4 +1,4 @@
-//! Writes files so that cargo rebuilds no more than it must.
+//! Writes files in a way that makes cargo rebuild no more than necessary.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
 
-/// Writes `contents` to `path` and creates missing folders. A file with the same contents is left
-/// untouched: the nested cargo decides by its time stamp what to rebuild.
+/// Writes `contents` to `path` and creates missing folders. A file with the same contents is left untouched, because
+/// the nested cargo decides by its timestamp what to rebuild.
 pub(crate) fn write_if_changed(path: &Path, contents: &[u8]) -> Result<(), Error> {
     if fs::read(path).is_ok_and(|old| old == contents) {
         return Ok(());

@@ -11,11 +11,11 @@ use crate::base::error::Error;
 pub(crate) struct Environment {
     pub(crate) cargo: PathBuf,
     pub(crate) rustc: PathBuf,
-    /// The linker driver: the user's own if one is configured, else `cc`.
+    /// The linker driver: the user's own if one is configured, otherwise `cc`.
     pub(crate) linker: PathBuf,
     pub(crate) manifest_dir: PathBuf,
     pub(crate) out_dir: PathBuf,
-    /// The target triple, of the host and the guest alike.
+    /// The target triple of both host and guest.
     pub(crate) target: String,
     /// The enabled features of the package, verbatim.
     pub(crate) features: Vec<String>,
@@ -24,7 +24,7 @@ pub(crate) struct Environment {
     /// `CARGO_CFG_*` as cfg predicates: the name, and the value if it has one.
     pub(crate) cfg: Vec<(String, Option<String>)>,
     pub(crate) debug_assertions: bool,
-    /// Whether the host's profile favours quick rebuilds, as `dev` does by default.
+    /// Whether the host's profile favors quick rebuilds, as `dev` does by default.
     pub(crate) incremental: bool,
     /// Whether documentation is built. docs.rs does not need guests and does not let build scripts build them.
     pub(crate) docs_rs: bool,

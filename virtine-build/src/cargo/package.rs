@@ -101,8 +101,8 @@ impl Package {
     }
 }
 
-/// One dependency for each name. A crate may be a normal, a dev- and a platform dependency at once; for
-/// cargo these are one crate under one name.
+/// One dependency per name. A crate may be a normal, a dev- and a platform dependency at once. Cargo treats these as
+/// one crate under one name.
 fn dependencies(listed: &[Value]) -> Vec<Dependency> {
     let of_kind = |kind: Value| listed.iter().filter(move |one| one["kind"] == kind);
     let mut found: Vec<Dependency> = Vec::new();

@@ -1,5 +1,5 @@
-//! The user's `[patch]` tables. Cargo reads them in the root manifest of a workspace only, and guests have
-//! a workspace of their own.
+//! The user's `[patch]` tables. Cargo reads them only in the root manifest of a workspace, and guests have their own
+//! workspace.
 
 use std::fs;
 use std::path::Path;

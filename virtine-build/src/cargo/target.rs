@@ -11,7 +11,7 @@ use crate::syntax::Library;
 #[derive(Clone, Debug)]
 pub(crate) struct TargetRoot {
     pub(crate) target: Target,
-    /// What its guests have for `std`.
+    /// The crate that its guests use as `std`.
     pub(crate) library: Library,
     /// The root source file.
     pub(crate) file: PathBuf,

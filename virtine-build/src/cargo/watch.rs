@@ -10,7 +10,7 @@ use crate::cargo::environment::Environment;
 use crate::cargo::package::{Dependency, Package};
 use crate::report;
 
-/// Watches what was read.
+/// Watches all files that were read.
 ///
 /// Of the package these are exactly the `sources`: a module cannot be added without an edit to its parent.
 /// Of path dependencies these are all sources, because a dependency may fail to compile before its files
@@ -63,7 +63,7 @@ fn guest_folder(dependency: &Dependency) -> Option<&Path> {
     dependency.path.as_deref().filter(|_| !is_host)
 }
 
-/// The prerequisites of a rule of make. A blank in a name follows a backslash.
+/// The prerequisites of a makefile rule. A blank in a name follows a backslash.
 fn listed(list: &str) -> Vec<PathBuf> {
     const BLANK: &str = "\0";
     let (_, files) = list.split_once(": ").unwrap_or_default();

@@ -43,7 +43,7 @@ pub(crate) struct Nested<'a> {
 }
 
 impl Nested<'_> {
-    /// Compiles these members of the workspace, which are all of them.
+    /// Compiles these members of the workspace. They must be all of its members.
     pub(crate) fn compile(&self, members: &[&str]) -> Result<Compiled, Error> {
         let mut flags = self.rustflags(members);
         flags.extend(user_cfgs(&self.environment.rustflags));
@@ -77,8 +77,8 @@ impl Nested<'_> {
             // they would check the guest but not compile it.
             .env("RUSTC_WRAPPER", no_wrapper())
             .env("RUSTC_WORKSPACE_WRAPPER", no_wrapper())
-            // Both are needed besides the flag: in a directory of the outer build, which may also be a
-            // configured build-dir, the nested cargo would wait for ever for the lock.
+            // Both are needed besides the flag: in a directory of the outer build, which may also be a configured
+            // build-dir, the nested cargo would wait forever for the lock.
             .env("CARGO_TARGET_DIR", &self.target_dir)
             .env("CARGO_BUILD_BUILD_DIR", &self.target_dir);
         command
@@ -115,13 +115,13 @@ impl Nested<'_> {
     }
 }
 
-/// The flag by which rustc prints another prefix for the paths of a folder.
+/// The flag that makes rustc print another prefix for the paths of a folder.
 fn remap(folder: &Path, prefix: &str) -> String {
     format!("--remap-path-prefix={}={prefix}", folder.display())
 }
 
-/// A wrapper that does nothing. An empty name disables wrappers too, but then cargo does not cache what it
-/// knows of the compiler, and every build takes 0.2 s longer.
+/// A wrapper that does nothing. An empty name disables wrappers too, but then cargo does not cache its knowledge of the
+/// compiler, and every build takes 0.2 s longer.
 fn no_wrapper() -> &'static str {
     const ENV: &str = "/usr/bin/env";
     if Path::new(ENV).is_file() { ENV } else { "" }

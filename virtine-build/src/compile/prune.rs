@@ -1,4 +1,4 @@
-//! Removes from a guest what does not compile, as long as the compiler reports errors.
+//! Removes code that does not compile from a guest, as long as the compiler reports errors.
 //!
 //! The slice follows names, so it contains code that is never called. If such code needs something that
 //! guests do not have, the build must not fail. So the part of an item with the error is removed: a stub
@@ -186,7 +186,7 @@ fn is_removed(parts: &[RemovedPart], item: usize, part: &Part) -> bool {
     parts.any(|removed| removed.item == item && removed.part == *part)
 }
 
-/// What an error is in.
+/// The part of a guest that contains an error.
 enum Found {
     /// The shim of a virtine, by item.
     Shim(usize),
@@ -201,7 +201,7 @@ enum Found {
 }
 
 impl GuestView<'_> {
-    /// What is at this location. The compiler saw the guest without the `removed` parts.
+    /// Finds the part at this location. The compiler saw the guest without the `removed` parts.
     fn find(&self, location: &Location, removed: &[RemovedPart]) -> Option<Found> {
         let place = locate(location, self)?;
         if let Some(item) = place.shim {

@@ -1,7 +1,7 @@
 //! The manifest of a guest crate.
 //!
-//! A guest uses the dependency versions of the host's Cargo.lock, without default features, because these
-//! mostly need std. The user adds features and other settings:
+//! A guest uses the dependency versions of the host's Cargo.lock. It uses them without default features, because most
+//! of these need std. The user can add features and other settings:
 //!
 //! ```toml
 //! [package.metadata.virtine.dependencies]

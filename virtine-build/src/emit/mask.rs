@@ -18,12 +18,12 @@ use crate::index::table::Index;
 use crate::slice::Slice;
 use crate::source::files::SourceFile;
 
-/// What stays of each file, and what is inserted.
+/// The bytes of each file that stay, and the insertions.
 #[derive(Default)]
 pub(crate) struct Mask {
     /// Bytes that stay.
     kept: Vec<SourceRange>,
-    /// Bytes inside these that are blanked nevertheless.
+    /// Bytes inside these that are blanked anyway.
     blanks: Vec<SourceRange>,
     pub(crate) insertions: Insertions,
 }
@@ -67,8 +67,8 @@ impl Mask {
         self.blanks.push(SourceRange { file, bytes });
     }
 
-    /// Keeps an item without its `#[virtine]` attributes. A host function gets a call of the host as its
-    /// body.
+    /// Keeps an item without its `#[virtine]` attributes. The body of a host function is replaced by a call to the
+    /// host.
     fn keep_item(&mut self, item: &Item) {
         let file = item.range.file;
         self.kept.push(item.range.clone());
@@ -197,8 +197,8 @@ fn is_inside_kept(index: &Index, slice: &Slice, item: &Use) -> bool {
     })
 }
 
-/// Adds the unused parts of a `use` tree to `blanks`. `kept` tells for each import of the tree, in order,
-/// whether it stays. Returns whether any of them stays.
+/// Adds the unused parts of a `use` tree to `blanks`. `kept` says for each import of the tree, in order, whether it
+/// stays. Returns whether any of them stays.
 fn find_unused(
     tree: &UseTree,
     kept: &mut impl Iterator<Item = bool>,

@@ -1,4 +1,4 @@
-//! What was removed from a guest so that the rest of it compiles.
+//! The parts that were removed from a guest so that the rest compiles.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! What guests lack of `std`, and the alternatives. Functions that exist but cannot be called have their own
-//! messages, in virtine-rt's facade.
+//! The items that guests lack in `std`, and their alternatives. Functions that exist but cannot be called have their
+//! own messages, in virtine-rt's facade.
 
 /// By path. The first prefix that matches counts.
 const ALTERNATIVES: [(&str, &str); 13] = [

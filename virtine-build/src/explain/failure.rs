@@ -1,5 +1,5 @@
-//! The error message of a function that cannot be a virtine: the compiler's message, and how the function
-//! reaches the code with the error. Each error is reported for one function only.
+//! The error message for a function that cannot be a virtine: the compiler's message, and how the function reaches the
+//! code with the error. Each error is reported for only one function.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The way of all guests: compile, link, report.
+//! Builds all guests: compile, link, report.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,8 +18,8 @@ use crate::syntax::Library;
 
 /// Builds all guests of a package.
 ///
-/// If a function misses something that its crate may have, its slice may be too small. Then the guests
-/// are built again, with everything in the crate.
+/// If a function lacks something that its crate may have, its slice may be too small. Then the guests are built again,
+/// with everything in the crate.
 pub(crate) fn build(
     crates: &[Crate<'_>],
     package: &Package,

@@ -16,7 +16,7 @@ use crate::emit::shim::Shim;
 use crate::model::Guest;
 use crate::syntax::Library;
 
-/// Compiles the guests that have one kind of std. `folder` is the folder of all their files.
+/// Compiles the guests that use one kind of std. `folder` is the folder of all their files.
 pub(super) fn compile(
     guests: &mut [&mut Guest<'_>],
     library: Library,
@@ -63,7 +63,7 @@ fn members<'a>(guests: &[&mut Guest<'a>]) -> Vec<&'a str> {
 /// A round of compilation, in the workspace of this cargo.
 struct Round<'a>(&'a Nested<'a>);
 
-/// What a guest crate was written from.
+/// A guest crate as it was written.
 struct Emitted<'a> {
     mask: Mask,
     dependencies: Vec<&'a Dependency>,
@@ -155,7 +155,7 @@ fn mentions(guest: &Guest<'_>, dependency: &Dependency) -> bool {
 fn names(dependency: &Dependency, name: &str) -> bool {
     let derives = ["Serialize", "Deserialize"];
     match dependency.package.as_str() {
-        // The host's half. Guests use nothing of it.
+        // The host's half. Guests do not use it.
         "wasp-core" => false,
         "serde" => name == dependency.name || derives.contains(&name),
         _ => name == dependency.name,

@@ -1,4 +1,4 @@
-//! What a crate consists of: modules, items, `use` declarations, and the imports in these.
+//! The contents of a crate: modules, items, `use` declarations and their imports.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -21,8 +21,8 @@ pub(crate) struct Module {
     /// Names from the root, without the crate's own.
     pub(crate) path: Vec<String>,
     pub(crate) parent: Option<usize>,
-    /// The block, if this is not a real module but a block in a body. The items of a body see each other as
-    /// those of a module do, and they also see what the body sees.
+    /// The block, if this is not a real module but a block in a body. The items of a body see each other as those of a
+    /// module do, and they also see everything that the body sees.
     pub(crate) block: Option<Block>,
     /// The source that declares the module: `mod m;`, or `mod m {` and `}`.
     pub(crate) frame: Vec<SourceRange>,
@@ -76,8 +76,8 @@ pub(crate) enum Kind {
         /// The names of the items that it may define.
         defines: Vec<String>,
     },
-    /// A macro call that defines items. These cannot be known. The names assumed for them are all
-    /// identifiers in its arguments, and the names of the items in the macro's definition.
+    /// A macro call that defines items. These cannot be known. The assumed names are all identifiers in its arguments,
+    /// and the names of the items in the macro's definition.
     Invocation {
         definition: Option<String>,
     },

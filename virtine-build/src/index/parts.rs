@@ -1,8 +1,7 @@
 //! The parts of an item that can be removed from a guest separately.
 //!
-//! A slice contains too much rather than too little, and some of it may not compile in a guest. The smallest
-//! part with an error is removed first: a derive, an attribute, a function's body, a method, the whole item.
-//! See `compile::prune`.
+//! A slice tends to contain too much, and some of it may not compile in a guest. The smallest part with an error is
+//! removed first: a derive, an attribute, a function's body, a method, the whole item. See `compile::prune`.
 
 use std::ops::Range;
 
@@ -18,7 +17,7 @@ use syn::{Attribute, Block, Token};
 pub(crate) struct Part {
     pub(crate) bytes: Range<usize>,
     pub(crate) kind: PartKind,
-    /// The name in error messages that tell how it is reached: `helper`, `Type::method`.
+    /// The name in error messages that explain how it is reached: `helper`, `Type::method`.
     pub(crate) name: String,
 }
 

@@ -12,7 +12,7 @@ use crate::index::kind::attributes;
 use crate::source::cfg::Cfg;
 use crate::syntax;
 
-/// What the attributes of an item say.
+/// The relevant attributes of an item.
 pub(super) struct Attributes {
     /// The item is certainly not part of a guest.
     pub(super) excluded: bool,
@@ -87,7 +87,7 @@ pub(super) fn blocks<'a>(item: &'a Item, cfg: &'a Cfg, unit_tests: UnitTests) ->
     finder.found
 }
 
-/// As [`blocks`], but inside a block and without the items in it.
+/// Like [`blocks`], but inside a block and without the items in it.
 pub(super) fn blocks_below<'a>(
     block: &'a Block,
     cfg: &'a Cfg,

@@ -49,7 +49,7 @@ pub(super) struct Elf<'a> {
 }
 
 impl<'a> Elf<'a> {
-    /// The image. The user can fix the inner error.
+    /// The image. The inner error is one that the user can fix.
     pub(super) fn image(&self) -> Result<Result<Image<'a>, ImageError>, Error> {
         let mut segments = self.segments()?;
         segments.sort_by_key(|segment| segment.address);

@@ -1,4 +1,4 @@
-//! Links the program of a guest: the shims of its virtines, and what these reach.
+//! Links the program of a guest: the shims of its virtines, and everything that they reach.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Links the program of a guest and writes what the macro includes: the image, which all virtines of the
+//! Links the program of a guest and writes the files that the macro includes: the image, which all virtines of the
 //! guest share, and the entry points of each virtine.
 
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ pub(crate) enum Linked {
     Unfit(String),
     /// It needs removed parts, or it was removed itself.
     Incomplete(Missing),
-    /// It is complete, but others are not, so that there is no image.
+    /// It is complete, but others are not, so there is no image.
     Blocked,
 }
 
@@ -78,7 +78,7 @@ impl Builder<'_> {
             Ok(image) => self.write(&image, &elf, &addresses)?,
             Err(error) => self.all(|_| Linked::Unfit(error.to_string())),
         };
-        // What does not fit must be reported again by the next build.
+        // The next build must report again what does not fit.
         if linked
             .iter()
             .all(|linked| matches!(linked, Linked::Complete))
@@ -120,7 +120,7 @@ impl Builder<'_> {
             .collect()
     }
 
-    /// Finds out which virtines need removed parts.
+    /// Finds the virtines that need removed parts.
     fn incomplete(&self, present: &[&Virtine<'_>]) -> Result<Vec<Linked>, Error> {
         let mut missing = BTreeMap::new();
         self.find_missing(present, &mut missing)?;
@@ -135,8 +135,8 @@ impl Builder<'_> {
         )
     }
 
-    /// Finds the removed parts that each virtine needs. Few of many virtines are incomplete and linking takes
-    /// time, so this is a bisection.
+    /// Finds the removed parts that each virtine needs. Few virtines are incomplete and linking takes time, so this is
+    /// a bisection.
     fn find_missing(
         &self,
         virtines: &[&Virtine<'_>],

@@ -1,8 +1,8 @@
-//! Host functions: functions that the attribute of a virtine lists as `host(..)`. In guests a call of the host
-//! replaces their bodies, so only their signatures are part of the slice.
+//! Host functions: functions that the attribute of a virtine lists as `host(..)`. In guests their bodies are replaced
+//! by a call to the host, so only their signatures are part of the slice.
 //!
-//! All guests of a target are one crate. A function that one virtine calls on the host is therefore a host
-//! function for all of them. The host rejects the call of a virtine that does not list it.
+//! All guests of a target are one crate. So a function that one virtine calls on the host is a host function for all of
+//! them. The host rejects calls from a virtine that does not list it.
 
 use quote::ToTokens as _;
 use syn::{FnArg, ItemFn, Pat};

@@ -1,9 +1,8 @@
 //! The slice: all items and imports that one function may reach.
 //!
-//! A slice is an over-approximation. A name that may mean several items keeps them all, a kept type
-//! keeps its impls, and a path that cannot be resolved is left to the compiler. An item too few would
-//! be an error in correct code. An item too many costs a little time: the compiler and the linker
-//! drop it.
+//! A slice is an over-approximation. If a name may mean several items, all are kept. A kept type keeps its impls. A
+//! path that cannot be resolved is left to the compiler. A missing item would be an error in correct code. An extra
+//! item costs a little time: the compiler and the linker drop it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -35,8 +34,7 @@ impl Slice {
         }
     }
 
-    /// What the item `entry` reaches, including itself, and what the function `init` in its attribute
-    /// reaches.
+    /// The items that `entry` reaches, including itself, and those that the function `init` in its attribute reaches.
     pub(crate) fn of(index: &Index, entry: usize, init: Option<&FunctionPath>) -> Self {
         let mut slicer = Slicer {
             index,
@@ -80,7 +78,7 @@ impl Slice {
 struct Slicer<'a> {
     index: &'a Index,
     slice: Slice,
-    /// Kept items whose mentions are not followed yet.
+    /// Kept items whose mentions have not been followed yet.
     open: VecDeque<usize>,
 }
 

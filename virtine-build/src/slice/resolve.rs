@@ -58,14 +58,14 @@ pub(super) fn resolve_in_attribute(index: &Index, entry: usize, path: &FunctionP
     }
 }
 
-/// One resolution under way.
+/// One resolution in progress.
 ///
-/// In its methods `leads_on` tells that the path continues after its last name, which therefore is the
-/// name of a module or a type.
+/// In its methods, `leads_on` means that the path continues after its last name, which therefore is the name of a
+/// module or a type.
 struct Search<'a> {
     index: &'a Index,
     imports: BTreeSet<usize>,
-    /// The look-ups under way. They end circles of imports.
+    /// The lookups in progress. They end cycles of imports.
     under_way: Vec<(usize, String)>,
 }
 
@@ -100,7 +100,7 @@ impl<'a> Search<'a> {
         let found = before.into_iter();
         found
             .flat_map(|definition| match (definition, name) {
-                // After an item follows its variant, method or constant.
+                // A variant, method or constant follows an item.
                 (Definition::Item(_) | Definition::External, _) => BTreeSet::from([definition]),
                 (_, "crate") => BTreeSet::from([Definition::Module(0)]),
                 (Definition::Module(module), "self") => {
@@ -116,7 +116,7 @@ impl<'a> Search<'a> {
             .collect()
     }
 
-    /// What the first name of a path means: its meaning in the innermost scope that knows it.
+    /// What the first name of a path means, according to the innermost scope that defines it.
     fn look_around(&mut self, module: usize, name: &str, leads_on: bool) -> Definitions {
         let index = self.index;
         let mut scopes = index.scopes(module);

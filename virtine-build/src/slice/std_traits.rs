@@ -1,4 +1,4 @@
-//! What is known of `std` without reading it.
+//! Facts about `std` that are known without reading it.
 
 use crate::index::item::Import;
 
@@ -11,7 +11,7 @@ pub(super) fn is_std_module(import: &Import) -> bool {
     }
 }
 
-/// Whether an import of another crate's item may be there for the methods of a trait.
+/// Whether an import of another crate's item may exist for the methods of a trait.
 pub(super) fn may_be_std_trait(import: &Import) -> bool {
     let from_std = import.path.first().is_some_and(|root| is_std(root));
     let last = import.path.last().map(String::as_str).unwrap_or_default();

@@ -42,7 +42,7 @@ impl Sources {
         Ok(sources)
     }
 
-    /// Every file whose contents decided what is in the crate.
+    /// Every file that determines what is in the crate.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
         let files = self.files.iter();
         files
@@ -50,8 +50,8 @@ impl Sources {
             .chain(&self.unparsed)
     }
 
-    /// Reads a file and all modules below it. `directory` contains its out-of-line modules. `open` holds
-    /// the files on the way to this one, so that a file that declares itself causes no endless loop.
+    /// Reads a file and all modules below it. `directory` contains its out-of-line modules. `open` holds the files on
+    /// the way to this one, so that a file that declares itself does not cause an endless loop.
     fn read(
         &mut self,
         path: &Path,

@@ -1,8 +1,7 @@
 //! The paths that a piece of source mentions, read from its tokens.
 //!
-//! Tokens cover macro arguments, attributes and types alike. Every run of `name::name::..` is a mention.
-//! A false one (a local variable, a field) resolves to nothing, or it keeps an item too many, which the
-//! linker drops.
+//! Tokens cover macro arguments, attributes and types alike. Every run of `name::name::..` is a mention. A false one (a
+//! local variable, a field) resolves to nothing, or keeps an extra item, which the linker drops.
 
 use std::collections::BTreeSet;
 
@@ -92,8 +91,8 @@ fn scan(tokens: TokenStream, prefix: &[String], found: &mut Vec<Mention>) {
     }
 }
 
-/// The paths in the texts of an attribute, as in `#[serde(default = "start", with = "dates")]`. A module that serde
-/// is to go by is mentioned by what it looks for there.
+/// The paths in the strings of an attribute, as in `#[serde(default = "start", with = "dates")]`. For a module like
+/// `dates`, the functions that serde calls in it are mentioned too.
 fn attribute_texts(attribute: TokenStream, found: &mut Vec<Mention>) {
     for token in attribute {
         match token {
@@ -166,7 +165,7 @@ fn follows_generics(tokens: &[TokenTree], at: usize) -> bool {
     at >= 3 && is_separator(tokens, at - 2) && is_punct(tokens, at - 3, '>')
 }
 
-/// `"{MAX}"` mentions `MAX`. Here `"{{MAX}}"` does too, though it names nothing: this keeps an item too many.
+/// `"{MAX}"` mentions `MAX`. Here `"{{MAX}}"` does too, though it names nothing. This keeps an extra item.
 fn inline_format_arguments(literal: &str) -> Vec<Mention> {
     let mut parts = literal.split('{');
     parts.next();

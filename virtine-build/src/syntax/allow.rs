@@ -123,7 +123,7 @@ impl NamedCapability {
     }
 }
 
-/// A path or a name. The kernel accepts neither an empty one nor a NUL.
+/// A path or a name. The kernel rejects an empty one, and one with a NUL.
 fn checked(text: &LitStr) -> syn::Result<String> {
     let value = text.value();
     match value.is_empty() || value.contains('\0') {

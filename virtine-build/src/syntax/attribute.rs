@@ -44,7 +44,7 @@ pub struct Settings {
     pub host: Vec<FunctionPath>,
     /// Whether a request for something that is not granted ends the call.
     pub strict: bool,
-    /// Whether the guest has the real std instead of the runtime's facade.
+    /// Whether the guest uses the real std instead of the runtime's facade.
     pub std: bool,
 }
 
@@ -119,7 +119,7 @@ impl Settings {
         errors.finish().map(|()| settings)
     }
 
-    /// What the guest has for `std`.
+    /// The crate that the guest uses as `std`.
     pub(crate) const fn library(&self) -> Library {
         match self.std {
             true => Library::Std,

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 use syn::{GenericArgument, PathArguments, PathSegment, Type};
 
-/// The form of a type, as far as its spelling tells. The variants have the names of virtine-rt's forms.
+/// The form of a type, judging by its spelling. The variants have the names of virtine-rt's forms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Serde's own encoding. Most types have it.
@@ -46,7 +46,7 @@ impl Form {
         }
     }
 
-    /// A container whose elements have serde's own encoding has it too.
+    /// A container whose elements have serde's own encoding also has it.
     fn within(self, holder: fn(Box<Self>) -> Self) -> Self {
         match self {
             Self::SerdeForm => Self::SerdeForm,

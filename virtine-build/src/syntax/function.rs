@@ -1,4 +1,4 @@
-//! Which functions can be virtines, and how each parameter is passed.
+//! Checks which functions can be virtines, and how each parameter is passed.
 
 use quote::ToTokens;
 use syn::spanned::Spanned as _;
@@ -34,7 +34,7 @@ pub struct Parameter {
     pub form: Form,
 }
 
-/// How a parameter is passed, as far as its type tells without name resolution.
+/// How a parameter is passed, judging by its type without name resolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passing {
     /// `T`, `&str`: encoded by serde, decoded as written.
@@ -43,11 +43,11 @@ pub enum Passing {
     Bytes,
     /// `&T`: encoded by serde, decoded by value, passed by reference.
     Reference,
-    /// `&[T]`: as `&T`, decoded as a `Vec`.
+    /// `&[T]`: like `&T`, decoded as a `Vec`.
     Slice,
-    /// `&mut T`: as `&T`, and copied back on success.
+    /// `&mut T`: like `&T`, and copied back on success.
     Mutable,
-    /// `&mut [T]`: as `&[T]`, and copied back on success.
+    /// `&mut [T]`: like `&[T]`, and copied back on success.
     MutableSlice,
     /// `File`, `TcpStream`, `UnixStream`: moved into the call.
     Handle,

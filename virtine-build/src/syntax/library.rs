@@ -1,11 +1,11 @@
-//! What guests have for `std`.
+//! The crates that guests can use as `std`.
 
 /// The crate that a guest uses as `std`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Library {
     /// The runtime's facade.
     Facade,
-    /// The real one: `#[virtine(std)]`.
+    /// The real std: `#[virtine(std)]`.
     Std,
 }
 

@@ -1,4 +1,4 @@
-//! One entry of the attribute, and the values that it may have.
+//! One entry of the attribute, and its possible values.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::path::FunctionPath;
 
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// `key = value`, `key(..)`, or a key alone.
+/// `key = value`, `key(..)`, or only a key.
 pub(super) struct Pair {
     pub(super) key: Ident,
     value: Option<Expr>,
@@ -43,7 +43,7 @@ impl Pair {
         syn::Error::new(self.key.span(), message)
     }
 
-    /// An error at the value or, without a value, at the key. The example is one for the value.
+    /// An error at the value or, without a value, at the key. `example` is an example of a valid value.
     fn expected(&self, expected: &str, example: &str) -> syn::Error {
         let key = &self.key;
         match &self.value {

@@ -1,4 +1,4 @@
-//! Numbers with units, and many errors as one.
+//! Parses numbers with units, and combines many errors into one.
 
 use syn::LitStr;
 

@@ -1,6 +1,6 @@
-//! The kinds of `std::io::Error`: number and words.
+//! The kinds of `std::io::Error`: numbers and messages.
 
-/// Hands `make` the list of all kinds, each with std's words for it. Their order is how they travel.
+/// Passes the list of all kinds to `make`, each with std's message. A kind's number is its position in the list.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! error_kinds {

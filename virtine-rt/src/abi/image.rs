@@ -1,6 +1,6 @@
 //! The flat image: what `virtine-build` writes and `wasp-core` loads.
 //!
-//! All functions of a crate share one image; each has [`Entries`] of its own into it.
+//! All functions of a crate share one image. Each function has its own [`Entries`] into it.
 //!
 //! ```text
 //! 0    header      HEADER_SIZE bytes, little-endian
@@ -30,10 +30,10 @@ pub const SEGMENT_SIZE: usize = 40;
 /// Bytes of an image's identity.
 pub const ID_SIZE: usize = 20;
 
-/// More segments than any linker makes of our script; a bound for hostile input.
+/// More segments than any linker produces with our script. This is a bound for hostile input.
 pub const MAX_SEGMENTS: usize = 16;
 
-/// How the pages of a segment may be used; all of them are readable.
+/// How the pages of a segment may be used. All of them are readable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Constants.
@@ -66,9 +66,9 @@ impl Access {
 /// One run of guest memory that the image fills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment<'a> {
-    /// Guest address of the first byte; a multiple of the page size, not below [`USER_BASE`].
+    /// Guest address of the first byte: a multiple of the page size, not below [`USER_BASE`].
     pub address: u64,
-    /// Bytes in guest memory; those beyond `bytes` are zero.
+    /// Bytes in guest memory. Those beyond `bytes` are zero.
     pub size: u64,
     /// How the guest may use it.
     pub access: Access,
@@ -77,7 +77,7 @@ pub struct Segment<'a> {
 }
 
 impl Segment<'_> {
-    /// The first address behind the segment's last page.
+    /// The first address after the segment's last page.
     #[must_use]
     pub fn end(&self) -> u64 {
         // Cannot overflow in a checked image, whose segments end below USER_LIMIT.
@@ -85,33 +85,33 @@ impl Segment<'_> {
     }
 }
 
-/// What the functions of a crate have in common, ready to be laid into guest memory.
+/// What the functions of a crate share, ready to be loaded into guest memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image<'a> {
-    /// The linker's SHA-1 of the program that the image was made of, by which its line information is known.
+    /// The linker's SHA-1 of the program from which the image was made. It identifies the program's line information.
     pub id: [u8; ID_SIZE],
-    /// By rising address.
+    /// In ascending order.
     pub segments: Vec<Segment<'a>>,
 }
 
-/// Where one function's guests enter the image.
+/// The addresses at which one function's guests enter the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entries {
-    /// Where a fresh guest starts: initialises itself and says [`READY`](super::hypercall::READY).
+    /// Where a fresh guest starts. It initializes itself and sends [`READY`](super::hypercall::READY).
     pub start: u64,
     /// Where each call starts.
     pub call: u64,
 }
 
 impl Entries {
-    /// Bytes of the entries' file.
+    /// Bytes of the file with the entries.
     pub const SIZE: usize = 16;
 
     /// Reads what [`Entries::to_bytes`] has written.
     ///
     /// # Errors
     ///
-    /// [`ImageError::Truncated`] where `file` is too short.
+    /// [`ImageError::Truncated`] if `file` is too short.
     pub fn parse(file: &[u8]) -> Result<Self, ImageError> {
         let mut file = Reader { file, at: 0 };
         Ok(Self {
@@ -130,24 +130,24 @@ impl Entries {
     }
 }
 
-/// What one function's guests are granted.
+/// The memory that one function's guests are granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
-    /// Bytes of stack, arguments and heap together, guard pages included. The image is not counted: what
-    /// a function can use does not depend on the code that stands beside it.
+    /// Bytes of stack, arguments and heap together, including guard pages. The image is not counted, so that a
+    /// function's memory does not depend on other code in its crate.
     pub memory: u64,
     /// Bytes of stack.
     pub stack: u64,
 }
 
-/// All that one function's guests are made of.
+/// Everything that one function's guests consist of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program<'a> {
     /// Code and data.
     pub image: &'a Image<'a>,
-    /// The function's way in.
+    /// The function's entry points.
     pub entries: Entries,
-    /// The function's means.
+    /// The function's memory.
     pub sizes: Sizes,
 }
 
@@ -158,14 +158,14 @@ pub enum ImageError {
     Truncated {
         /// Bytes that should be there.
         expected: u64,
-        /// Bytes that are.
+        /// Bytes that exist.
         found: u64,
     },
     /// The file does not start with [`MAGIC`].
     NotAnImage,
     /// Written by another release.
     Version {
-        /// The version found; [`VERSION`] is what was expected.
+        /// The version found. [`VERSION`] was expected.
         found: u32,
     },
     /// More segments than [`MAX_SEGMENTS`], or none.
@@ -179,7 +179,7 @@ pub enum ImageError {
         /// The segment's address.
         address: u64,
     },
-    /// An entry point that lies in no executable segment.
+    /// An entry point outside all executable segments.
     EntryPoint {
         /// The address found.
         address: u64,
@@ -200,7 +200,7 @@ pub enum ImageError {
     },
     /// Code, statics and the memory granted reach beyond [`USER_LIMIT`].
     TooLarge {
-        /// The first address behind them.
+        /// The first address after them.
         end: u64,
     },
 }
@@ -250,8 +250,8 @@ impl fmt::Display for ImageError {
 
 impl core::error::Error for ImageError {}
 
-/// What the file of the linked program is called behind the target's name. By the image's identity, so that it
-/// is not taken for the program of another build.
+/// The end of the linked program's file name, after the target's name. It contains the image's identity, so that the
+/// file is not mistaken for another build's program.
 #[must_use]
 pub fn program_suffix(id: &[u8; ID_SIZE]) -> String {
     let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -259,11 +259,11 @@ pub fn program_suffix(id: &[u8; ID_SIZE]) -> String {
 }
 
 impl<'a> Image<'a> {
-    /// Reads an image and checks all that the loader relies on.
+    /// Reads an image and checks everything that the loader relies on.
     ///
     /// # Errors
     ///
-    /// The first thing that is wrong with `file`, as an [`ImageError`].
+    /// The first defect of `file`, as an [`ImageError`].
     pub fn parse(file: &'a [u8]) -> Result<Self, ImageError> {
         let mut header = Reader { file, at: 0 };
         if header.bytes(8)? != MAGIC {
@@ -320,17 +320,17 @@ impl<'a> Image<'a> {
         file
     }
 
-    /// The first address behind the image's last page.
+    /// The first address after the image's last page.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.segments.last().map_or(USER_BASE, Segment::end)
     }
 
-    /// Checks what is promised of the segments.
+    /// Checks the guarantees about segments.
     ///
     /// # Errors
     ///
-    /// [`ImageError::Segment`] for the first one that does not keep it.
+    /// [`ImageError::Segment`] for the first segment that violates them.
     pub fn check(&self) -> Result<(), ImageError> {
         let mut free_from = USER_BASE;
         for segment in &self.segments {
@@ -352,11 +352,11 @@ impl<'a> Image<'a> {
 }
 
 impl<'a> Program<'a> {
-    /// Puts a function's parts together.
+    /// Combines a function's parts.
     ///
     /// # Errors
     ///
-    /// The first thing that does not fit.
+    /// The first part that does not fit.
     pub fn new(image: &'a Image<'a>, entries: Entries, sizes: Sizes) -> Result<Self, ImageError> {
         let program = Self {
             image,

@@ -1,4 +1,4 @@
-//! Serde's side of decoding what a trusted peer has encoded.
+//! The serde implementation that decodes the bytes of a trusted peer.
 
 use alloc_crate::string::ToString as _;
 use alloc_crate::vec::Vec;
@@ -15,19 +15,19 @@ use super::numbers::CONFIG;
 use super::plain::{self, Plain};
 use super::sink::{ALIGNMENT, AS_THEY_LIE};
 
-/// Takes values one after the other from the front of a run of bytes, borrowing from it.
+/// Takes consecutive values from the front of a run of bytes, and borrows from it.
 ///
-/// For bytes from a peer that is trusted: the guest reads its arguments with it.
+/// For bytes from a trusted peer: the guest reads its arguments with it.
 #[derive(Clone, Copy, Debug)]
 pub struct Decoder<'a> {
     rest: &'a [u8],
-    /// How many bytes there were.
+    /// The number of bytes at the start.
     length: usize,
-    /// The elements of sequences start at multiples of [`ALIGNMENT`].
+    /// Whether the elements of sequences start at multiples of [`ALIGNMENT`].
     aligned: bool,
-    /// Each value has a tag.
+    /// Whether each value has a tag.
     described: bool,
-    /// That of the next value has been read.
+    /// Whether the tag of the next value has been read.
     open: bool,
 }
 
@@ -42,12 +42,12 @@ fn invalid<T>(reason: &str) -> Result<T, CodecError> {
     Err(CodecError::Invalid(reason.into()))
 }
 
-/// Elements of a slice, where they lie or where they had to be put.
+/// Elements of a slice, in place or copied.
 #[derive(Debug)]
 pub enum Elements<'a, T> {
-    /// Where the peer has laid them.
+    /// Where the peer has put them.
     InPlace(&'a [T]),
-    /// Elsewhere.
+    /// In memory of their own.
     Copied(Vec<T>),
 }
 
@@ -64,7 +64,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Reads values that were encoded in this encoding.
+    /// Reads values in this encoding.
     #[must_use]
     pub const fn in_encoding(self, encoding: Encoding) -> Self {
         Self {
@@ -73,7 +73,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// As [`Decoder::new`], of bytes that an [aligned](super::Sink::ALIGNED) sink has taken.
+    /// Like [`Decoder::new`], for bytes from an [aligned](super::Sink::ALIGNED) sink.
     #[must_use]
     pub const fn aligned(bytes: &'a [u8]) -> Self {
         Self {
@@ -86,17 +86,17 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     ///
-    /// [`CodecError::Invalid`] where the bytes are none.
+    /// [`CodecError::Invalid`] if the bytes are not such a value.
     #[inline]
     pub fn take<T: Deserialize<'a>>(&mut self) -> Result<T, CodecError> {
         T::deserialize(self)
     }
 
-    /// Takes the elements of the next value, a slice: without a copy, where they lie in memory as they are encoded.
+    /// Takes the elements of the next value, a slice. Does not copy them if their encoding is their memory layout.
     ///
     /// # Errors
     ///
-    /// [`CodecError::Invalid`] where the bytes are none.
+    /// [`CodecError::Invalid`] if the bytes are not such elements.
     pub fn take_elements<T: Deserialize<'a>>(&mut self) -> Result<Elements<'a, T>, CodecError> {
         let before = *self;
         if self.described {
@@ -106,7 +106,7 @@ impl<'a> Decoder<'a> {
         let bytes = count.checked_mul(size_of::<T>());
         if let Some(bytes) = bytes.and_then(|bytes| self.rest.get(..bytes))
             && lie_so
-            // SAFETY: the peer has marked them, whose `T` is made of the same source, by the same compiler.
+            // SAFETY: the peer has marked them, and its `T` has the same source and the same compiler.
             && let Some(elements) = unsafe { plain::in_place(bytes, count) }
         {
             self.bytes(bytes.len())?;
@@ -149,13 +149,13 @@ impl<'a> Decoder<'a> {
         Ok(self.number::<u64>()? as usize)
     }
 
-    /// How many elements follow.
+    /// The number of elements that follow.
     #[inline]
     fn sequence(&mut self) -> Result<usize, CodecError> {
         Ok(self.marked_sequence()?.0)
     }
 
-    /// How many elements follow, and whether they are as they lie in memory.
+    /// The number of elements that follow, and whether they are encoded as they lie in memory.
     #[inline]
     fn marked_sequence(&mut self) -> Result<(usize, bool), CodecError> {
         let count = self.number::<u64>()?;
@@ -183,7 +183,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Plain values in a row.
+    /// Consecutive plain values.
     fn values<P: Plain>(&mut self) -> Result<Vec<P>, CodecError> {
         let count = self.sequence()?;
         let bytes = self.bytes(count.saturating_mul(size_of::<P>()))?;
@@ -214,14 +214,14 @@ impl Tagged for Decoder<'_> {
 }
 
 impl Decoder<'_> {
-    /// Whether the next value has a tag that has not been read. From now on, it has not been.
+    /// Whether the next value has an unread tag. Resets the flag.
     #[inline]
     fn is_closed(&mut self) -> bool {
         self.described && !mem::take(&mut self.open)
     }
 }
 
-/// What only differs in the tag.
+/// Reads the value by its tag, if it has one.
 macro_rules! told {
     ($self:ident $visitor:ident) => {
         if $self.is_closed() {
@@ -417,7 +417,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
     }
 }
 
-/// So many values in a row.
+/// A number of consecutive values.
 struct Parts<'d, 'de> {
     decoder: &'d mut Decoder<'de>,
     left: usize,

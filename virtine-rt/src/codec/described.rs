@@ -1,15 +1,14 @@
-//! Values that tell what they are: for types that must be told from the bytes, such as `serde_json::Value`, or enums
-//! without a tag.
+//! Self-describing values, for types that are determined by the bytes, such as `serde_json::Value` or untagged enums.
 //!
-//! Nobody knows such a type before it asks. So a value first travels without a description, and where its type then
-//! asks for one, its peer encodes it once more: each value with a tag in front, structs as maps by the names of their
-//! fields, and variants by their names.
+//! Such a type cannot be recognized before it asks. So a value is first sent without a description. If its type then
+//! asks for one, the peer encodes it again: each value after a tag, structs as maps by field name, and variants by
+//! name.
 
 use core::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
 
-/// What follows a tag: the same form that it has without one.
+/// Tags. The value after a tag has the same encoding as without one.
 pub(super) mod tag {
     pub(in super::super) const UNIT: u8 = 0;
     pub(in super::super) const OPTION: u8 = 1;
@@ -31,38 +30,38 @@ pub(super) mod tag {
     pub(in super::super) const BYTES: u8 = 17;
     pub(in super::super) const SEQUENCE: u8 = 18;
     pub(in super::super) const MAP: u8 = 19;
-    /// The variant's name, with a tag of its own, and what it holds.
+    /// The variant's name, with its own tag, and its contents.
     pub(in super::super) const VARIANT: u8 = 20;
 }
 
 /// A reader of values with tags.
 pub trait Tagged: Sized {
-    /// The reader's own.
+    /// The reader's error.
     type Error: de::Error;
 
     /// Takes the tag of the next value, which is then read as if it had none.
     ///
     /// # Errors
     ///
-    /// Where there is none.
+    /// If there is no tag.
     fn open(&mut self) -> Result<u8, Self::Error>;
 
-    /// Reads what nests one level deeper.
+    /// Reads a value that is nested one level deeper.
     ///
     /// # Errors
     ///
-    /// Where that is too deep, and what `read` finds.
+    /// If that is too deep, or if `read` fails.
     fn nested<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, Self::Error>,
     ) -> Result<T, Self::Error>;
 }
 
-/// Reads the next value as what it says that it is.
+/// Reads the next value as the kind that its tag says.
 ///
 /// # Errors
 ///
-/// Where it says something else than there is.
+/// If the value does not match its tag.
 pub fn read_any<'de, R, V>(reader: &mut R, visitor: V) -> Result<V::Value, R::Error>
 where
     R: Tagged,
@@ -99,7 +98,7 @@ where
 ///
 /// # Errors
 ///
-/// Where it is something else, and what the visitor finds.
+/// If it is not a variant, or if the visitor fails.
 pub fn read_variant<'de, R, V>(reader: &mut R, visitor: V) -> Result<V::Value, R::Error>
 where
     R: Tagged,
@@ -117,7 +116,7 @@ fn unknown<E: de::Error>(found: u8) -> E {
     E::custom(format_args!("expected the tag of a value, found {found}"))
 }
 
-/// A variant as one who does not know its type sees it: a map of its name and what it holds.
+/// A variant as a reader sees it that does not know its type: a map from its name to its contents.
 struct Variant<'r, R>(Option<&'r mut R>);
 
 impl<'de, R> MapAccess<'de> for Variant<'_, R>
@@ -148,7 +147,7 @@ where
 /// How a value is encoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encoding {
-    /// Without a word of what it is.
+    /// Without a description.
     #[default]
     Bare,
     /// Each value with a tag.

@@ -1,4 +1,4 @@
-//! Serde's side of the encoding.
+//! The serde implementation that encodes values.
 
 use alloc_crate::string::ToString as _;
 use core::fmt;
@@ -15,7 +15,7 @@ use super::plain;
 use super::row::Row;
 use super::sink::{ALIGNMENT, AS_THEY_LIE, ELSEWHERE, Sink};
 
-/// Shorter runs are not worth the host's looking them up elsewhere.
+/// Shorter runs are not worth a lookup elsewhere by the host.
 const WORTH_NAMING: usize = 64;
 
 /// Appends the encoded forms of values to a sink.
@@ -23,9 +23,9 @@ pub(super) struct Encoder<'a, S> {
     sink: &'a mut S,
     /// Bytes written so far.
     position: usize,
-    /// Each value has a tag.
+    /// Whether each value has a tag.
     described: bool,
-    /// What comes next is owned, or borrowed, by a type without code of its own to encode it: it stays as it is.
+    /// The next value belongs to a type whose encoding runs no user code, so its memory does not change.
     settled: bool,
 }
 
@@ -66,7 +66,7 @@ impl<'a, S: Sink> Encoder<'a, S> {
         }
     }
 
-    /// What the next value is, where that is told.
+    /// Writes the tag of the next value, if values are described.
     #[inline(always)]
     fn tag(&mut self, tag: u8) -> Result<(), CodecError> {
         match self.described {
@@ -75,7 +75,7 @@ impl<'a, S: Sink> Encoder<'a, S> {
         }
     }
 
-    /// Which variant comes.
+    /// Writes which variant follows.
     #[inline]
     fn variant(&mut self, index: u32, name: &'static str) -> Result<(), CodecError> {
         match self.described {
@@ -87,7 +87,7 @@ impl<'a, S: Sink> Encoder<'a, S> {
         }
     }
 
-    /// How many parts of a tuple come.
+    /// Writes how many parts of a tuple follow.
     #[inline]
     fn parts(&mut self, length: usize) -> Result<(), CodecError> {
         match self.described {
@@ -114,11 +114,11 @@ impl<'a, S: Sink> Encoder<'a, S> {
 
     #[inline(always)]
     fn number(&mut self, number: impl bincode::Encode) -> Result<(), CodecError> {
-        // The sink's refusal is the only error that a number meets.
+        // A number can only fail if the sink refuses it.
         bincode::encode_into_writer(number, Leaf(self), CONFIG).map_err(|_| CodecError::Full)
     }
 
-    /// Fills up to where any plain value may lie.
+    /// Pads to an address at which any plain value may lie.
     fn align(&mut self) -> Result<(), CodecError> {
         if !S::ALIGNED || self.described {
             return Ok(());
@@ -127,7 +127,7 @@ impl<'a, S: Sink> Encoder<'a, S> {
         self.write([0; ALIGNMENT].get(..missing).unwrap_or_default())
     }
 
-    /// A sequence of `count` elements whose encoded form is `bytes`; `mark` tells more of them.
+    /// Writes a sequence of `count` elements whose encoded form is `bytes`. `mark` says more about them.
     fn run(&mut self, count: usize, bytes: &[u8], mark: u64) -> Result<(), CodecError> {
         if bytes.len() >= WORTH_NAMING && self.settled && self.sink.keeps(bytes) {
             self.number(count as u64 | ELSEWHERE)?;
@@ -146,12 +146,12 @@ impl<'a, S: Sink> Encoder<'a, S> {
         self.number(bytes.len() as u64)
     }
 
-    /// Says how many elements are to come.
+    /// Writes how many elements follow.
     fn length(&mut self, length: usize) -> Result<(), CodecError> {
         self.number(length as u64)
     }
 
-    /// Starts a sequence or map. Where its length is not known ahead, it is put in at the end.
+    /// Starts a sequence or map. A length that is not known yet is filled in at the end.
     fn elements(&mut self, length: Option<usize>) -> Result<Elements<'_, 'a, S>, CodecError> {
         let position = self.position;
         self.length(length.unwrap_or(0))?;
@@ -175,7 +175,7 @@ impl<'a, S: Sink> Encoder<'a, S> {
         }
     }
 
-    /// What is put before the elements of a run that lie in memory as they are encoded.
+    /// The mark of a run whose elements are encoded as they lie in memory.
     const fn mark() -> u64 {
         match S::ALIGNED {
             true => AS_THEY_LIE,
@@ -187,11 +187,11 @@ impl<'a, S: Sink> Encoder<'a, S> {
 /// Elements of a sequence or map.
 pub(super) struct Elements<'e, 'a, S> {
     encoder: &'e mut Encoder<'a, S>,
-    /// Where their number stands.
+    /// Position of their number.
     position: usize,
-    /// How many it says there are.
+    /// The number that was written.
     told: Option<usize>,
-    /// How many there are so far.
+    /// The number so far.
     count: usize,
     aligned: bool,
 }
@@ -207,7 +207,7 @@ impl<S: Sink> Elements<'_, '_, S> {
         self.encoder.value(value)
     }
 
-    /// The first elements, which lie in memory as they are encoded.
+    /// Writes the first elements, which lie in memory as they are encoded.
     fn row(&mut self, row: &Row) -> Result<(), CodecError> {
         if row.count() > 0 {
             self.encoder.align()?;
@@ -263,7 +263,7 @@ impl<'e, 'a, S: Sink> Serializer for &'e mut Encoder<'a, S> {
         serialize_f64 f64 = F64,
     }
 
-    /// As wide as in memory, unlike bincode's.
+    /// As wide as in memory, unlike bincode's encoding.
     #[inline]
     fn serialize_char(self, value: char) -> Result<(), CodecError> {
         self.tag(tag::CHAR)?;
@@ -387,7 +387,7 @@ impl<'e, 'a, S: Sink> Serializer for &'e mut Encoder<'a, S> {
         Fields::of(self)
     }
 
-    /// Serde's own, for `Vec` and all others, but that it knows where the elements lie.
+    /// Like serde's default, for `Vec` and others, but aware of where the elements lie.
     fn collect_seq<I>(self, elements: I) -> Result<(), CodecError>
     where
         I: IntoIterator,
@@ -407,7 +407,7 @@ impl<'e, 'a, S: Sink> Serializer for &'e mut Encoder<'a, S> {
         let told = exact(items.size_hint());
         let mut row = Row::new();
         let Some(other) = items.find(|item| !row.continues_with(item)) else {
-            // Each item refers to where it lies, so it has not been made to be encoded.
+            // Each item refers to where it lies, so it was not created for encoding.
             self.settled = true;
             return self.run(row.count(), row.bytes(), Encoder::<S>::mark());
         };
@@ -425,7 +425,7 @@ impl<'e, 'a, S: Sink> Serializer for &'e mut Encoder<'a, S> {
     }
 }
 
-/// How many there are, where that is known.
+/// The exact number, if it is known.
 fn exact((least, most): (usize, Option<usize>)) -> Option<usize> {
     most.filter(|most| *most == least)
 }
@@ -464,7 +464,7 @@ impl<S: Sink> SerializeMap for Elements<'_, '_, S> {
     }
 }
 
-/// What has parts whose number its type tells: these alone, one behind the other.
+/// Types with a fixed number of parts: only the parts, one after the other.
 macro_rules! parts {
     ($($trait:ident $serialize:ident,)*) => {$(
         impl<S: Sink> $trait for &mut Encoder<'_, S> {
@@ -490,12 +490,12 @@ parts! {
     SerializeTupleVariant serialize_field,
 }
 
-/// Fields of a struct: their values alone, or a map of them by their names.
+/// Fields of a struct: only their values, or a map from their names.
 pub(super) struct Fields<'e, 'a, S> {
     encoder: &'e mut Encoder<'a, S>,
-    /// Where their number stands.
+    /// Position of their number.
     position: usize,
-    /// How many there are so far.
+    /// The number so far.
     count: u64,
 }
 
@@ -527,7 +527,7 @@ impl<'e, 'a, S: Sink> Fields<'e, 'a, S> {
         self.encoder.value(value)
     }
 
-    /// A field that is not there can only be told by its name.
+    /// A missing field can only be expressed by name.
     fn skip(&self) -> Result<(), CodecError> {
         match self.encoder.described {
             true => Ok(()),

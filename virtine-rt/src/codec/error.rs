@@ -6,11 +6,11 @@ use core::fmt;
 /// Why a value could not be encoded or decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CodecError {
-    /// The sink took no more.
+    /// The sink is full.
     Full,
-    /// The type must be told from the bytes, and these do not tell: see [`Encoding`](super::Encoding).
+    /// The type is determined by the bytes, and these have no description: see [`Encoding`](super::Encoding).
     Undescribed,
-    /// The bytes are not a value of the type, or the type cannot be encoded; serde's own words.
+    /// The bytes are not a value of the type, or the type cannot be encoded. Holds serde's message.
     Invalid(String),
 }
 

@@ -1,4 +1,4 @@
-//! A serializer that only looks where a value's parts lie: whether its encoded form is a run of its own memory.
+//! A serializer that only finds out whether a value's encoded form is a run of its own memory.
 
 use core::fmt;
 
@@ -8,7 +8,7 @@ use serde::ser::{
 
 use super::plain;
 
-/// The encoded form is something else than a run of the value's memory.
+/// The encoded form is not a run of the value's memory.
 #[derive(Debug)]
 pub(super) struct NotPlain;
 
@@ -26,7 +26,7 @@ impl serde::ser::Error for NotPlain {
     }
 }
 
-/// A run of memory that is so far the encoded form of what was looked at.
+/// A run of memory that is, so far, the encoded form of the visited values.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Footprint {
     start: *const u8,
@@ -34,18 +34,18 @@ pub(super) struct Footprint {
 }
 
 impl Footprint {
-    /// Of nothing.
+    /// The footprint of nothing.
     pub(super) const EMPTY: Self = Self {
         start: core::ptr::null(),
         length: 0,
     };
 
-    /// Address and bytes.
+    /// Address and length in bytes.
     pub(super) const fn place(self) -> (*const u8, usize) {
         (self.start, self.length)
     }
 
-    /// Goes on with `value`: true where its encoded form is the memory right behind.
+    /// Continues with `value`. True if its encoded form is the memory directly after the run.
     #[inline]
     pub(super) fn continues_with<T: Serialize + ?Sized>(&mut self, value: &T) -> bool {
         self.look(value).is_ok()
@@ -66,7 +66,7 @@ impl Footprint {
     }
 }
 
-/// What is handed over by value lies nowhere.
+/// A value that is passed by value has no address.
 macro_rules! by_value {
     ($($serialize:ident $type:ty,)*) => {
         $(fn $serialize(self, _: $type) -> Result<(), NotPlain> {

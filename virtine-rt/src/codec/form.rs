@@ -1,11 +1,11 @@
-//! How types travel for which serde has nothing: arrays of any length, `Ordering`, and what holds them.
+//! Encodings of types that serde does not support: arrays of any length, `Ordering`, and types that contain them.
 //!
-//! A type's *form* is put together as the type is, with [`SerdeForm`] for all that serde knows by itself:
+//! A type's *form* is composed like the type, with [`SerdeForm`] for everything that serde supports itself:
 //! `Option<Vec<[u8; 64]>>` has the form `Optional<List<Array<SerdeForm>>>`. `#[virtine]` and `virtine-build` derive it
-//! from the type as it is written, each for its side. What goes over is what serde's own implementations, where
-//! there are any, would send.
+//! from the spelling of the type, each for its side. The encoding is the one that serde's own implementations, where
+//! they exist, would produce.
 //!
-//! `serde_with` has the same idea, with more forms than this needs and 30 more packages in each user's
+//! `serde_with` follows the same idea. It has more forms than necessary here, and adds 30 packages to each user's
 //! Cargo.lock.
 
 mod array;

@@ -1,7 +1,7 @@
 //! Plain values: numbers, `bool` and `char`, whose bytes in memory are their encoded form.
 //!
-//! This is the one file of the codec that looks at values as bytes and makes values of bytes. It tells types by their
-//! identity (`typeid`, which unlike `TypeId::of` takes types that borrow), never by their names.
+//! This is the only file of the codec that views values as bytes and creates values from bytes. It distinguishes types
+//! by their identity (`typeid`, which unlike `TypeId::of` accepts borrowing types), never by name.
 
 use alloc_crate::borrow::Cow;
 use alloc_crate::boxed::Box;
@@ -16,7 +16,7 @@ use core::slice;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-/// A type of which every value is its bytes, without padding.
+/// A type whose values are exactly their bytes, without padding.
 ///
 /// # Safety
 ///
@@ -26,7 +26,7 @@ pub unsafe trait Plain: Copy + 'static {
     /// Whether all bytes are values.
     const ANY: bool = true;
 
-    /// Whether these bytes, some whole number of values, are values of the type.
+    /// Whether these bytes, a whole number of values, are values of the type.
     #[must_use]
     fn are_values(bytes: &[u8]) -> bool {
         let _ = bytes;
@@ -34,7 +34,7 @@ pub unsafe trait Plain: Copy + 'static {
     }
 }
 
-/// Hands the list of plain types to a macro.
+/// Passes the list of plain types to a macro.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __virtine_plain_types {
@@ -46,7 +46,7 @@ pub use __virtine_plain_types as plain_types;
 
 macro_rules! numbers {
     ($($type:ident)*) => {$(
-        // SAFETY: each run of as many bytes as it is wide is such a number, and it has no padding.
+        // SAFETY: every run of bytes of this width is such a number, and it has no padding.
         unsafe impl Plain for $type {}
     )*};
 }
@@ -58,7 +58,7 @@ unsafe impl Plain for bool {
     const ANY: bool = false;
 
     fn are_values(bytes: &[u8]) -> bool {
-        // All of them, not up to the first: that is what the compiler makes vectors of.
+        // This visits all of them, without stopping early, because the compiler vectorizes that.
         bytes.iter().fold(0, |all, byte| all | byte) <= 1
     }
 }
@@ -74,14 +74,14 @@ unsafe impl Plain for char {
     }
 }
 
-/// Whether two types are the same but for lifetimes.
+/// Whether two types are the same, ignoring lifetimes.
 #[inline(always)]
 #[must_use]
 pub fn same<A: ?Sized, B: ?Sized>() -> bool {
     typeid::of::<A>() == typeid::of::<B>()
 }
 
-/// The value as one of type `B`, where that is its type.
+/// Converts the value to type `B`, if that is its type.
 #[inline(always)]
 pub fn identical<A: 'static, B>(value: A) -> Option<B> {
     same::<A, B>().then(|| {
@@ -110,8 +110,8 @@ pub(super) fn leaf<T: ?Sized>(value: &T) -> Option<&[u8]> {
                 return Some(bytes_of(slice::from_ref(value)));
             }
             if same::<T, &$type>() {
-                // SAFETY: it is the value's type, but that what it refers to is only known to live as long as the
-                // value is borrowed.
+                // SAFETY: it is the value's type, except that the value it refers to is only known to live as long as
+                // the borrow.
                 let value = unsafe { *(&raw const *value).cast::<&$type>() };
                 return Some(bytes_of(slice::from_ref(value)));
             }
@@ -121,14 +121,14 @@ pub(super) fn leaf<T: ?Sized>(value: &T) -> Option<&[u8]> {
     None
 }
 
-/// The bytes of all that an iterator over a slice of plain values is yet to yield, and how many values these are.
+/// The bytes of all values that an iterator over a slice of plain values has yet to yield, and the number of these
+/// values.
 #[inline(always)]
 pub(super) fn run_of<I>(elements: &I) -> Option<(usize, &[u8])> {
     macro_rules! try_each {
         ($($type:ident)*) => {$(
             if same::<I, slice::Iter<'_, $type>>() {
-                // SAFETY: it is the iterator's type, but that its slice is only known to live as long as the iterator
-                // is borrowed.
+                // SAFETY: it is the iterator's type, except that its slice is only known to live as long as the borrow.
                 let elements = unsafe { &*(&raw const *elements).cast::<slice::Iter<'_, $type>>() };
                 let elements = elements.as_slice();
                 return Some((elements.len(), bytes_of(elements)));
@@ -139,7 +139,8 @@ pub(super) fn run_of<I>(elements: &I) -> Option<(usize, &[u8])> {
     None
 }
 
-/// Appends the values that these bytes are, which need not be aligned; `false`, with nothing done, where they are none.
+/// Appends the values with these bytes, which need not be aligned. Returns `false`, and does nothing, if they are not
+/// values.
 #[must_use]
 pub fn extend<P: Plain>(values: &mut Vec<P>, bytes: &[u8]) -> bool {
     let count = bytes.len() / size_of::<P>();
@@ -148,15 +149,15 @@ pub fn extend<P: Plain>(values: &mut Vec<P>, bytes: &[u8]) -> bool {
     }
     values.reserve(count);
     let place = values.spare_capacity_mut().as_mut_ptr().cast::<u8>();
-    // SAFETY: there is room for so many values, which is not among `bytes`.
+    // SAFETY: there is room for this many values, and it does not overlap `bytes`.
     unsafe { place.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
     // SAFETY: `are_values` has vouched for the bytes just copied.
     unsafe { values.set_len(values.len() + count) };
     true
 }
 
-/// Appends `count` values that `copy` puts into their place, and returns; `false`, with nothing appended, if it does not,
-/// or if they are none.
+/// Appends `count` values that `copy` writes in place and returns. Returns `false`, and appends nothing, if `copy`
+/// returns none, or if the bytes are not values.
 #[must_use]
 pub fn extend_with<P: Plain>(
     values: &mut Vec<P>,
@@ -165,11 +166,11 @@ pub fn extend_with<P: Plain>(
 ) -> bool {
     values.reserve(count);
     let place = values.spare_capacity_mut().as_mut_ptr();
-    // SAFETY: there is room for so many values, and memory that holds nothing yet may be anything.
+    // SAFETY: there is room for this many values, and uninitialized memory may hold anything.
     let place: &mut [MaybeUninit<u8>] =
         unsafe { slice::from_raw_parts_mut(place.cast(), count * size_of::<P>()) };
     let (start, length) = (place.as_ptr().cast::<u8>(), place.len());
-    // What comes back are bytes that hold something, so where it is all of the place, all of the place does.
+    // The returned bytes are initialized, so if they are the whole place, the whole place is.
     let is_copied = copy(place).is_some_and(|copied| {
         copied.as_ptr() == start && copied.len() == length && P::are_values(copied)
     });
@@ -180,8 +181,8 @@ pub fn extend_with<P: Plain>(
     is_copied
 }
 
-/// Has `values` be what `copy` gives for the bytes from an offset on; `false`, with some of them changed perhaps, if it
-/// gives none, or these are no values, or `T` is not plain.
+/// Overwrites `values` with the bytes that `copy` returns for each offset. Returns `false`, possibly with some values
+/// changed, if `copy` returns none, the bytes are not values, or `T` is not plain.
 #[must_use]
 pub fn overwrite<T>(
     values: &mut [T],
@@ -206,7 +207,7 @@ fn overwrite_plain<P: Plain>(
     values: &mut [P],
     copy: &mut impl FnMut(usize, &mut [u8]) -> Option<()>,
 ) -> bool {
-    /// Values that are looked at before they are believed, at a time.
+    /// How many bytes are checked at a time before they are used as values.
     const PIECE: usize = 4096;
     if P::ANY {
         let (start, length) = (values.as_mut_ptr(), size_of_val(values));
@@ -233,7 +234,7 @@ fn overwrite_plain<P: Plain>(
 ///
 /// # Safety
 ///
-/// The peer has a `T` of the same layout, and these are the bytes of so many of them.
+/// The peer has a `T` of the same layout, and these are the bytes of `count` of them.
 #[inline]
 pub(super) unsafe fn in_place<T>(bytes: &[u8], count: usize) -> Option<&[T]> {
     if count == 0 {
@@ -241,12 +242,12 @@ pub(super) unsafe fn in_place<T>(bytes: &[u8], count: usize) -> Option<&[T]> {
     }
     let fits = count.checked_mul(size_of::<T>()) == Some(bytes.len()) && size_of::<T>() > 0;
     let place = bytes.as_ptr().cast::<T>();
-    // SAFETY: aligned, as many bytes, and values of this type, says the caller.
+    // SAFETY: they are aligned, of the right length, and values of this type, according to the caller.
     (fits && place.is_aligned()).then(|| unsafe { slice::from_raw_parts(place, count) })
 }
 
-/// Whether a value of this type has its text, or its run of plain values, where it is encoded, and leaves it there as it
-/// is: no code of the user's is called for it.
+/// Whether a value of this type holds its string or run of plain values in memory as it is encoded, without calling
+/// user code, and leaves it there.
 #[inline(always)]
 pub(super) fn is_settled<T: ?Sized>() -> bool {
     macro_rules! any_of {
@@ -258,15 +259,14 @@ pub(super) fn is_settled<T: ?Sized>() -> bool {
     any_of!(String str Box<str> Cow<'_, str>) || plain_types!(runs)
 }
 
-/// Whether `V` is serde's own visitor for a `Vec<P>`: it has no code that would do anything else with the elements
-/// than to keep them.
+/// Whether `V` is serde's own visitor for a `Vec<P>`, which does nothing with the elements but store them.
 #[inline(always)]
 #[must_use]
 pub fn is_vec_visitor<V, P: for<'de> Deserialize<'de>>() -> bool {
     typeid::of::<V>() == vec_visitor::<P>()
 }
 
-/// What the visitor is, told by having a `Vec` bring it here.
+/// The identity of the visitor, found by letting a `Vec` pass it here.
 #[inline(always)]
 fn vec_visitor<P: for<'de> Deserialize<'de>>() -> TypeId {
     match Vec::<P>::deserialize(Spy) {
@@ -275,7 +275,7 @@ fn vec_visitor<P: for<'de> Deserialize<'de>>() -> TypeId {
     }
 }
 
-/// A deserializer that only looks at its visitor.
+/// A deserializer that only inspects its visitor.
 struct Spy;
 
 /// The visitor's identity.
@@ -310,12 +310,12 @@ impl<'de> Deserializer<'de> for Spy {
     }
 }
 
-/// What of an argument comes back changed: a slice's elements, or where in the guest's memory they lie as they are.
+/// A changed slice argument: its elements, or where in the guest's memory they lie unencoded.
 #[derive(Debug)]
 pub enum Changed<T> {
     /// The elements.
     Here(Vec<T>),
-    /// How many they are, and the address of the first.
+    /// Their number, and the address of the first.
     There {
         /// How many elements.
         length: usize,
@@ -341,7 +341,7 @@ impl<T> Changed<T> {
     }
 }
 
-/// Visits the elements of a [`Changed`]. A deserializer that knows the guest's memory, and this visitor, passes it over.
+/// Visits the elements of a [`Changed`]. A deserializer that knows the guest's memory and this visitor bypasses it.
 pub struct ChangedVisitor<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Changed<T> {

@@ -7,14 +7,14 @@ use serde::Serialize;
 use crate::assembly::word;
 use crate::codec::footprint::Footprint;
 
-/// What an iterator has yielded references to so far, as long as the encoded forms lie one behind the other.
+/// The items to which an iterator has yielded references so far, as long as their encoded forms are contiguous.
 pub(super) struct Row {
     footprint: Footprint,
     count: usize,
 }
 
 impl Row {
-    /// Of no elements.
+    /// A row without elements.
     pub(super) const fn new() -> Self {
         Self {
             footprint: Footprint::EMPTY,
@@ -22,7 +22,7 @@ impl Row {
         }
     }
 
-    /// How many elements there are.
+    /// The number of elements.
     pub(super) const fn count(&self) -> usize {
         self.count
     }
@@ -33,16 +33,16 @@ impl Row {
         if length == 0 {
             return &[];
         }
-        // SAFETY: plain values lie there, one behind the other, to which items of an iterator refer. It may be asked
-        // to yield all its items before one is used, so that what they refer to stays there as long as the iterator
-        // is borrowed, which is longer than whoever collects a sequence has this.
+        // SAFETY: contiguous plain values lie there, to which items of an iterator refer. It may be asked to yield all
+        // its items before one is used, so what they refer to stays there as long as the iterator is borrowed. That is
+        // longer than the code that collects a sequence has this.
         unsafe { slice::from_raw_parts(start, length) }
     }
 
-    /// Goes on with `item`: true where it refers to what lies right behind the others, and that is its encoded form.
+    /// Continues with `item`. True if it refers to memory directly after the others that is its encoded form.
     ///
-    /// The item must refer to its encoded form itself. Elsewhere that may be something which the type's own code has
-    /// made to encode it, and drops again.
+    /// The item itself must refer to its encoded form. Otherwise that may be a temporary value, which the type's own
+    /// code has created for encoding and drops again.
     #[inline]
     pub(super) fn continues_with<T: Serialize>(&mut self, item: &T) -> bool {
         let Some(place) = referent(item) else {
@@ -64,14 +64,14 @@ impl Row {
     }
 }
 
-/// Where an item says that something lies, if it is of a reference's size and owns nothing. What an item owns is gone
-/// with it.
+/// The address that an item refers to, if the item has a reference's size and owns nothing. What an item owns is
+/// dropped with it.
 #[inline(always)]
 fn referent<T>(item: &T) -> Option<*const u8> {
     let is_like_reference = size_of::<T>() == size_of::<usize>()
         && align_of::<T>() == align_of::<usize>()
         && !mem::needs_drop::<T>();
-    // SAFETY: an item of a reference's size has as many bytes. Where some are padding, the word is some address at which
-    // the item's encoded form does not lie.
+    // SAFETY: an item of a reference's size has that many bytes. If some are padding, the word is an arbitrary address,
+    // at which the item's encoded form does not lie.
     is_like_reference.then(|| unsafe { word::read(ptr::from_ref(item)) })
 }

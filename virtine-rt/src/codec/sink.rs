@@ -1,41 +1,41 @@
-//! Where encoded bytes go.
+//! Destinations of encoded bytes.
 
 use alloc_crate::vec::Vec;
 
-/// Where the elements of a sequence start, at a multiple of so many bytes from the start of all that is encoded: the
-/// largest alignment of a plain value.
+/// Elements of a sequence start at a multiple of this many bytes from the start of the encoding: the largest alignment
+/// of a plain value.
 pub const ALIGNMENT: usize = 16;
 
-/// In a number of elements: they are not here.
+/// Flag in a number of elements: they lie elsewhere.
 pub const ELSEWHERE: u64 = 1 << 63;
 
-/// In a number of elements, of a sequence in bytes that an [aligned](Sink::ALIGNED) sink has taken: the elements are as
-/// they lie in memory, which is as they are encoded.
+/// Flag in a number of elements, for a sequence in an [aligned](Sink::ALIGNED) sink: the elements are encoded as they
+/// lie in memory.
 pub(super) const AS_THEY_LIE: u64 = 1 << 62;
 
-/// Where encoded bytes go, in order.
+/// A destination of encoded bytes, which come in order.
 pub trait Sink {
-    /// Takes the next bytes; `false` where they do not fit, which ends the encoding.
+    /// Takes the next bytes. Returns `false` if they do not fit, which ends the encoding.
     fn write(&mut self, bytes: &[u8]) -> bool;
 
-    /// Whether the elements of sequences are to start at multiples of [`ALIGNMENT`].
+    /// Whether the elements of sequences must start at multiples of [`ALIGNMENT`].
     const ALIGNED: bool = false;
 
-    /// How many bytes it has taken.
+    /// The number of bytes taken so far.
     fn position(&self) -> usize;
 
-    /// Writes over bytes that were taken, from the `position`th on.
+    /// Overwrites bytes that were taken, starting at `position`.
     fn patch(&mut self, position: usize, bytes: &[u8]);
 
-    /// Whether the peer finds these bytes where they lie, also once the encoding is over and all that was made for it
-    /// has been dropped. Then they need not be taken.
+    /// Whether the peer can read these bytes in place, even after the encoding is over and all temporary values have
+    /// been dropped. Then they need not be taken.
     fn keeps(&self, bytes: &[u8]) -> bool {
         let _ = bytes;
         false
     }
 
-    /// Whether these bytes, which are some, are the program's own constants. The peer, which has the program as well,
-    /// is then told where they lie.
+    /// Whether these bytes, which are not empty, are constants of the program. The peer also has the program, and only
+    /// needs their address.
     fn holds_for_good(&self, bytes: &[u8]) -> bool {
         let _ = bytes;
         false

@@ -1,24 +1,24 @@
-//! A sink that takes no memory for values that are small.
+//! A sink that allocates no memory for small values.
 
 use alloc_crate::vec::Vec;
 
 use super::sink::Sink;
 
-/// More than this goes to the heap.
+/// Larger encodings go to the heap.
 const SMALL: usize = 256;
 
-/// Encoded bytes: on the stack, which every call dirties anyhow, as long as they are few. To allocate dirties further
-/// pages, the allocator's own among them, and each of them is put back.
+/// Encoded bytes. A small number is kept on the stack, which every call dirties anyway. An allocation would dirty
+/// further pages, including the allocator's own, and each of them has to be restored.
 #[derive(Debug)]
 pub struct Small {
     few: [u8; SMALL],
-    /// How many of these are taken; none any more where there are many.
+    /// The number of bytes in use. 0 if they are on the heap.
     length: usize,
     many: Vec<u8>,
 }
 
 impl Small {
-    /// Of nothing.
+    /// Creates an empty sink.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "nobody wants one by default")]
     pub const fn new() -> Self {

@@ -1,4 +1,4 @@
-//! `std::collections`: alloc's, and hashbrown's tables behind the signatures of std's.
+//! `std::collections`: alloc's collections, and hashbrown's tables with std's signatures.
 
 #[macro_use]
 mod table;

@@ -1,4 +1,4 @@
-//! `std::env`: of the host's arguments and variables, those that the policy grants.
+//! `std::env`: the host's arguments and variables that the policy grants.
 
 use alloc_crate::ffi::CString;
 use alloc_crate::string::String;
@@ -8,13 +8,13 @@ use core::fmt;
 
 use crate::guest::request::{self, Errno};
 
-/// More than most values take.
+/// A buffer size that fits most values.
 const USUAL: usize = 256;
 
 macro_rules! lists {
     ($($list:ident of $item:ty;)*) => {
         $(
-            /// As std's.
+            /// Same as in std.
             #[derive(Clone, Debug, Default)]
             pub struct $list(vec::IntoIter<$item>);
 
@@ -46,11 +46,11 @@ impl DoubleEndedIterator for Args {
     }
 }
 
-/// The arguments of the host's program; none where the policy does not grant them.
+/// The arguments of the host's program, or none if the policy does not grant them.
 ///
 /// # Panics
 ///
-/// Where one is not Unicode, as std's does.
+/// If one is not Unicode, as in std.
 #[must_use]
 pub fn args() -> Args {
     let texts = (0..).map_while(|index| text(|buffer| request::argument(index, buffer)).ok());
@@ -64,7 +64,7 @@ pub fn args() -> Args {
 ///
 /// # Panics
 ///
-/// Where one is not Unicode, as std's does.
+/// If one is not Unicode, as in std.
 #[must_use]
 pub fn vars() -> Vars {
     let texts = (0..).map_while(|index| text(|buffer| request::variable_at(index, buffer)).ok());
@@ -78,7 +78,7 @@ pub fn vars() -> Vars {
     Vars(variables.into_iter())
 }
 
-/// What the host answers to a buffer that holds it.
+/// Asks the host again with a larger buffer if the value does not fit.
 fn text(mut ask: impl FnMut(&mut [u8]) -> Result<u64, Errno>) -> Result<Vec<u8>, Errno> {
     let mut buffer = vec![0; USUAL];
     loop {
@@ -113,11 +113,11 @@ impl fmt::Display for VarError {
 
 impl core::error::Error for VarError {}
 
-/// As std's, of the variables that the policy grants.
+/// Same as in std, for the variables that the policy grants.
 ///
 /// # Errors
 ///
-/// [`VarError::NotPresent`] for all others, [`VarError::NotUnicode`] as std's.
+/// [`VarError::NotPresent`] for all others, [`VarError::NotUnicode`] as in std.
 pub fn var<K: AsRef<str>>(name: K) -> Result<String, VarError> {
     let name = CString::new(name.as_ref()).map_err(|_| VarError::NotPresent)?;
     let value =

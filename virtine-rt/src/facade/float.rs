@@ -1,8 +1,7 @@
-//! The floats' methods that std has and core has not, as a trait of the prelude.
+//! The methods of floats that std has and core lacks, as a trait in the prelude.
 //!
-//! By libm, a port of musl's: where glibc, which the host uses, rounds otherwise, the last bit of a
-//! transcendental function's result differs. Square roots, rounding, remainders and `mul_add` are
-//! exact on both.
+//! They use libm, a port of musl's. The host uses glibc. If the two round differently, the last bit of a transcendental
+//! function's result differs. Square roots, rounding, remainders and `mul_add` are exact on both.
 
 macro_rules! float {
     ($trait:ident for $float:ident:
@@ -11,7 +10,7 @@ macro_rules! float {
         fma $fma:path,
         sincos $sincos:path,
     ) => {
-        /// What std adds to this float.
+        /// The methods that std adds to this float.
         #[expect(missing_docs, reason = "std's documentation has them")]
         pub trait $trait: Sized {
             $(#[must_use] fn $same(self) -> Self;)*
@@ -58,8 +57,7 @@ macro_rules! float {
                 }
             }
 
-            /// In the order of multiplications that the compiler's own runtime has, so that the
-            /// roundings are the same.
+            /// Multiplies in the same order as the compiler's own runtime, so that rounding is the same.
             fn powi(self, exponent: i32) -> Self {
                 let (mut square, mut product) = (self, 1.0);
                 let mut left = exponent.unsigned_abs();

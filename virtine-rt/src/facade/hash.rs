@@ -1,20 +1,20 @@
-//! `std::hash`: core's, and the two hashers that std adds.
+//! `std::hash`: core's contents, and the two hashers that std adds.
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 pub use core::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 use siphasher::sip::SipHasher13;
 
-/// Where the keys of this guest's maps start: the host's choice.
+/// The seed for the keys of this guest's maps, chosen by the host.
 static SEED: AtomicU64 = AtomicU64::new(0);
 
-/// Has the keys of all maps follow from `seed`.
+/// Sets the seed from which the keys of all maps are derived.
 pub(crate) fn seed(seed: u64) {
     SEED.store(seed, Relaxed);
 }
 
-/// As std's: SipHash 1-3, with a key of its own for each map. The keys follow from what the host chose for
-/// the snapshot, so that the same call from one snapshot sees the same orders each time.
+/// Same as in std: SipHash 1-3, with a separate key for each map. The keys are derived from the host's seed for the
+/// snapshot, so the same call from one snapshot always sees the same orders.
 #[derive(Clone, Debug)]
 pub struct RandomState(u64);
 
@@ -40,12 +40,12 @@ impl BuildHasher for RandomState {
     }
 }
 
-/// SipHash 1-3 with a key of zeros, as std's: the same values give the same hashes as on the host.
+/// SipHash 1-3 with an all-zero key, as in std: the same values hash as on the host.
 #[derive(Clone, Debug)]
 pub struct DefaultHasher(SipHasher13);
 
 impl DefaultHasher {
-    /// A hasher that has seen nothing.
+    /// Creates a hasher without input.
     #[must_use]
     pub fn new() -> Self {
         Self(SipHasher13::new())
@@ -59,7 +59,7 @@ impl Default for DefaultHasher {
 }
 
 impl Hasher for DefaultHasher {
-    /// All integers come through here as their bytes, as they do in std.
+    /// All integers are hashed as their bytes, as in std.
     fn write(&mut self, bytes: &[u8]) {
         self.0.write(bytes);
     }

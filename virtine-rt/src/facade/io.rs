@@ -1,5 +1,5 @@
-//! `std::io`. Kept crates that offer this
-//! (core2 and its kin) lack lines, strings and std's buffer types, which ordinary code uses most.
+//! `std::io`. Maintained crates that offer this (core2 and similar ones) lack lines, strings and std's buffer types,
+//! which ordinary code uses most.
 
 mod buffered;
 mod cursor;

@@ -1,6 +1,6 @@
-//! The macros that std has and core has not.
+//! The macros that std has and core lacks.
 
-/// As std's. Where standard output is not granted, what is written is formatted and dropped.
+/// Same as in std. If standard output is not granted, the text is formatted and dropped.
 #[macro_export]
 macro_rules! print {
     ($($arguments:tt)*) => {
@@ -8,7 +8,7 @@ macro_rules! print {
     };
 }
 
-/// As std's. Where standard output is not granted, what is written is formatted and dropped.
+/// Same as in std. If standard output is not granted, the text is formatted and dropped.
 #[macro_export]
 macro_rules! println {
     () => {
@@ -19,7 +19,7 @@ macro_rules! println {
     };
 }
 
-/// As std's. Where standard error is not granted, what is written is formatted and dropped.
+/// Same as in std. If standard error is not granted, the text is formatted and dropped.
 #[macro_export]
 macro_rules! eprint {
     ($($arguments:tt)*) => {
@@ -27,7 +27,7 @@ macro_rules! eprint {
     };
 }
 
-/// As std's. Where standard error is not granted, what is written is formatted and dropped.
+/// Same as in std. If standard error is not granted, the text is formatted and dropped.
 #[macro_export]
 macro_rules! eprintln {
     () => {
@@ -38,7 +38,7 @@ macro_rules! eprintln {
     };
 }
 
-/// As std's: the value itself, formatted on the way to standard error.
+/// Same as in std: returns the value, and prints it to standard error.
 #[macro_export]
 macro_rules! dbg {
     () => {
@@ -60,7 +60,7 @@ macro_rules! dbg {
     };
 }
 
-/// As std's: a virtine is one thread.
+/// Same as in std. A virtine has one thread.
 #[macro_export]
 macro_rules! thread_local {
     () => {};
@@ -81,7 +81,7 @@ macro_rules! thread_local {
     };
 }
 
-/// What the guest was compiled for: it does not ask the processor at run time.
+/// Whether the guest was compiled for a feature. The CPU is not queried at run time.
 #[macro_export]
 macro_rules! is_x86_feature_detected {
     ($feature:tt) => {

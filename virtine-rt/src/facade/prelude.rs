@@ -1,7 +1,7 @@
 //! `std::prelude`: rustc imports the edition's module of the crate that is named `std`.
 
-/// What every edition has. `std`'s macros count among it, since rustc imports no macros from a
-/// crate that merely bears the name.
+/// The contents of every edition. They include `std`'s macros, since rustc does not import macros from a crate that is
+/// merely named `std`.
 pub mod v1 {
     pub use alloc_crate::borrow::ToOwned;
     pub use alloc_crate::boxed::Box;

@@ -1,11 +1,11 @@
-//! `std::process`: the ways to end it all. A virtine has no processes to start.
+//! `std::process`: exiting. A virtine cannot start processes.
 
 use core::marker::PhantomData;
 
-/// Why no program can be started; see [`Command::new`].
+/// Marks functions that would start a process; see [`Command::new`].
 pub struct Processes<'a>(PhantomData<&'a ()>);
 
-/// What starting a program needs, and nothing has.
+/// A requirement of starting a program that nothing meets.
 #[diagnostic::on_unimplemented(
     message = "a virtine cannot start processes",
     label = "needs processes",
@@ -13,33 +13,33 @@ pub struct Processes<'a>(PhantomData<&'a ()>);
 )]
 pub trait Granted {}
 
-/// Ends the virtine at once: its call fails, since without a result there is nothing to return.
+/// Ends the virtine at once. Its call fails, since there is no result to return.
 ///
 /// # Panics
 ///
-/// Always, which is how a virtine ends.
+/// Always: this is how a virtine ends.
 #[track_caller]
 pub fn exit(code: i32) -> ! {
     panic!("the virtine called std::process::exit({code}), so its call has no result")
 }
 
-/// Ends the virtine at once, as [`exit`] does.
+/// Ends the virtine at once, like [`exit`].
 ///
 /// # Panics
 ///
-/// Always, which is how a virtine ends.
+/// Always: this is how a virtine ends.
 #[track_caller]
 pub fn abort() -> ! {
     panic!("the virtine called std::process::abort")
 }
 
-/// The identity of the process: 1, as that of the only one there is.
+/// The process ID: 1, since there is only one process.
 #[must_use]
 pub const fn id() -> u32 {
     1
 }
 
-/// A program to start, which a virtine cannot do.
+/// A program to start, which is not possible in a virtine.
 #[derive(Debug)]
 pub struct Command(());
 
@@ -53,14 +53,14 @@ impl Command {
     }
 }
 
-/// What a program ends with, as `main` returns it.
+/// The exit code that `main` returns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExitCode(u8);
 
 impl ExitCode {
-    /// All went well.
+    /// Success.
     pub const SUCCESS: Self = Self(0);
-    /// It did not.
+    /// Failure.
     pub const FAILURE: Self = Self(1);
 }
 
@@ -70,9 +70,9 @@ impl From<u8> for ExitCode {
     }
 }
 
-/// What `main` may return.
+/// Types that `main` may return.
 pub trait Termination {
-    /// As the code that the program ends with.
+    /// The exit code of the program.
     fn report(self) -> ExitCode;
 }
 

@@ -1,20 +1,20 @@
-//! What of `std::net` and `std::os` a host may hand over: streams, as parameters.
+//! The types of `std::net` and `std::os` that a host may hand over: streams, as parameters.
 
 use core::fmt;
 
 use crate::guest::request;
 use crate::io::{self, Read, Write};
 
-/// Made of the number by which the host hands it over.
+/// A type created from the number of a handle that the host hands over.
 pub trait FromHandle {
-    /// What the number stands for. It is closed with the value.
+    /// The object with this handle, which is closed when it is dropped.
     fn from_handle(handle: u64) -> Self;
 }
 
 macro_rules! streams {
     ($($stream:ident)*) => {
         $(
-            /// As std's: a stream of the host's, by a handle that is this call's own.
+            /// Same as in std: a host stream, through a handle that belongs to this call.
             pub struct $stream {
                 handle: u64,
             }

@@ -1,5 +1,5 @@
-//! `std::sync` for a guest that is one thread: what would wait for another one never comes back,
-//! so it panics with the reason instead.
+//! `std::sync` for a single-threaded guest. Waiting for another thread would never end, so it panics with the reason
+//! instead.
 
 mod condvar;
 pub mod mpsc;

@@ -1,13 +1,13 @@
-//! `std::thread` for a guest that is one thread: its locals, and no others to start.
+//! `std::thread` for a single-threaded guest: thread locals. Threads cannot be started.
 
 use core::cell::{Cell, OnceCell, RefCell};
 use core::marker::PhantomData;
 use core::time::Duration;
 
-/// Why there are no threads.
+/// Marks functions that would need threads.
 pub struct Threads<'a>(PhantomData<&'a ()>);
 
-/// What a second thread, or a pause of this one, needs, and nothing has.
+/// A requirement of a second thread, or of a pause of this one, that nothing meets.
 #[diagnostic::on_unimplemented(
     message = "a virtine is one thread on one processor, without a clock",
     label = "needs threads",
@@ -15,7 +15,7 @@ pub struct Threads<'a>(PhantomData<&'a ()>);
 )]
 pub trait Granted {}
 
-/// A thread to wait for. There is none.
+/// A handle of another thread. There is none.
 #[derive(Debug)]
 pub struct JoinHandle<T>(PhantomData<T>);
 
@@ -33,7 +33,7 @@ impl<T> JoinHandle<T> {
     }
 }
 
-/// Cannot be called: a virtine is one thread.
+/// Cannot be called: a virtine has one thread.
 pub fn spawn<F: FnOnce() -> T, T>(_: F) -> JoinHandle<T>
 where
     for<'a> Threads<'a>: Granted,
@@ -41,7 +41,7 @@ where
     JoinHandle(PhantomData)
 }
 
-/// Cannot be called: a virtine is one thread.
+/// Cannot be called: a virtine has one thread.
 pub fn scope<F, T>(_: F) -> T
 where
     for<'a> Threads<'a>: Granted,
@@ -49,17 +49,17 @@ where
     unreachable!("there are no threads")
 }
 
-/// Cannot be called: a virtine has no clock to wait by.
+/// Cannot be called: a virtine has no clock to wait with.
 pub fn sleep(_: Duration)
 where
     for<'a> Threads<'a>: Granted,
 {
 }
 
-/// Lets no other thread run, as there is none.
+/// Does nothing, since there is no other thread.
 pub const fn yield_now() {}
 
-/// Whether this thread is unwinding: never, since a panic ends the virtine.
+/// Always false: a panic ends the virtine.
 #[must_use]
 pub const fn panicking() -> bool {
     false
@@ -74,7 +74,7 @@ pub struct LocalKey<T: 'static> {
 // SAFETY: a virtine has one vCPU and takes no interrupts, so there is one thread.
 unsafe impl<T> Sync for LocalKey<T> {}
 
-/// The value is being destroyed, which never happens here.
+/// The value is being destroyed. This never happens here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccessError;
 
@@ -87,7 +87,7 @@ impl core::fmt::Display for AccessError {
 impl core::error::Error for AccessError {}
 
 impl<T: 'static> LocalKey<T> {
-    /// A value that its first use makes.
+    /// A value that is created at its first use.
     #[doc(hidden)]
     #[must_use]
     pub const fn new(init: fn() -> T) -> Self {
@@ -97,12 +97,12 @@ impl<T: 'static> LocalKey<T> {
         }
     }
 
-    /// Hands the value to `f`.
+    /// Passes the value to `f`.
     pub fn with<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
         f(self.value.get_or_init(self.init))
     }
 
-    /// Hands the value to `f`.
+    /// Passes the value to `f`.
     ///
     /// # Errors
     ///
@@ -113,12 +113,12 @@ impl<T: 'static> LocalKey<T> {
 }
 
 impl<T: 'static> LocalKey<Cell<T>> {
-    /// As [`Cell::set`].
+    /// Like [`Cell::set`].
     pub fn set(&'static self, value: T) {
         self.with(|cell| cell.set(value));
     }
 
-    /// As [`Cell::get`].
+    /// Like [`Cell::get`].
     pub fn get(&'static self) -> T
     where
         T: Copy,
@@ -126,7 +126,7 @@ impl<T: 'static> LocalKey<Cell<T>> {
         self.with(Cell::get)
     }
 
-    /// As [`Cell::take`].
+    /// Like [`Cell::take`].
     pub fn take(&'static self) -> T
     where
         T: Default,
@@ -134,19 +134,19 @@ impl<T: 'static> LocalKey<Cell<T>> {
         self.with(Cell::take)
     }
 
-    /// As [`Cell::replace`].
+    /// Like [`Cell::replace`].
     pub fn replace(&'static self, value: T) -> T {
         self.with(|cell| cell.replace(value))
     }
 }
 
 impl<T: 'static> LocalKey<RefCell<T>> {
-    /// As [`RefCell::borrow`], for as long as `f` runs.
+    /// Like [`RefCell::borrow`], for as long as `f` runs.
     pub fn with_borrow<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
         self.with(|cell| f(&cell.borrow()))
     }
 
-    /// As [`RefCell::borrow_mut`], for as long as `f` runs.
+    /// Like [`RefCell::borrow_mut`], for as long as `f` runs.
     pub fn with_borrow_mut<R>(&'static self, f: impl FnOnce(&mut T) -> R) -> R {
         self.with(|cell| f(&mut cell.borrow_mut()))
     }
@@ -156,7 +156,7 @@ impl<T: 'static> LocalKey<RefCell<T>> {
         self.with(|cell| *cell.borrow_mut() = value);
     }
 
-    /// As [`RefCell::take`].
+    /// Like [`RefCell::take`].
     pub fn take(&'static self) -> T
     where
         T: Default,
@@ -164,7 +164,7 @@ impl<T: 'static> LocalKey<RefCell<T>> {
         self.with(RefCell::take)
     }
 
-    /// As [`RefCell::replace`].
+    /// Like [`RefCell::replace`].
     pub fn replace(&'static self, value: T) -> T {
         self.with(|cell| cell.replace(value))
     }

@@ -1,4 +1,4 @@
-//! `std::time`: core's, and the host's clocks, where the policy grants them.
+//! `std::time`: core's contents, and the host's clocks, if the policy grants them.
 
 use core::ops::{Add, AddAssign, Sub, SubAssign};
 
@@ -11,7 +11,7 @@ pub use core::time::{Duration, TryFromFloatSecsError};
 
 /// # Panics
 ///
-/// Where the policy does not grant the clock: std's functions have no error to tell.
+/// If the policy does not grant the clock: std's functions cannot return an error.
 #[track_caller]
 fn now(which: u64) -> Duration {
     match request::clock(which) {
@@ -23,27 +23,27 @@ fn now(which: u64) -> Duration {
     }
 }
 
-/// As std's.
+/// Same as in std.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(Duration);
 
 impl Instant {
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Panics
     ///
-    /// Where the policy does not grant the clock.
+    /// If the policy does not grant the clock.
     #[must_use]
     #[track_caller]
     pub fn now() -> Self {
         Self(now(clock::MONOTONIC))
     }
 
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Panics
     ///
-    /// Where the policy does not grant the clock.
+    /// If the policy does not grant the clock.
     #[must_use]
     #[track_caller]
     pub fn elapsed(&self) -> Duration {
@@ -56,20 +56,20 @@ impl Instant {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// The time from `earlier` to this; `None` where it is later.
+    /// The time from `earlier` to this. `None` if `earlier` is later.
     #[must_use]
     pub fn checked_duration_since(&self, earlier: Self) -> Option<Duration> {
         self.0.checked_sub(earlier.0)
     }
 
-    /// The time from `earlier` to this; zero where it is later.
+    /// The time from `earlier` to this. Zero if `earlier` is later.
     #[must_use]
     pub fn saturating_duration_since(&self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 }
 
-/// As std's.
+/// Same as in std.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SystemTime(Duration);
 
@@ -80,26 +80,26 @@ impl SystemTime {
     /// 1970-01-01 00:00:00 UTC.
     pub const UNIX_EPOCH: Self = Self(Duration::ZERO);
 
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Panics
     ///
-    /// Where the policy does not grant the clock.
+    /// If the policy does not grant the clock.
     #[must_use]
     #[track_caller]
     pub fn now() -> Self {
         Self(now(clock::REALTIME))
     }
 
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
-    /// The time is still to come.
+    /// The time is in the future.
     ///
     /// # Panics
     ///
-    /// Where the policy does not grant the clock.
+    /// If the policy does not grant the clock.
     #[track_caller]
     pub fn elapsed(&self) -> Result<Duration, SystemTimeError> {
         Self::now().duration_since(*self)
@@ -109,7 +109,7 @@ impl SystemTime {
     ///
     /// # Errors
     ///
-    /// The time between them where `earlier` is the later one.
+    /// The time between them, if `earlier` is later.
     pub fn duration_since(&self, earlier: Self) -> Result<Duration, SystemTimeError> {
         let (one, other) = (self.0, earlier.0);
         one.checked_sub(other)
@@ -117,7 +117,7 @@ impl SystemTime {
     }
 }
 
-/// As serde has std's: seconds and nanoseconds since 1970, as a duration's.
+/// Encoded as serde does for std's type: seconds and nanoseconds since 1970, like a duration.
 impl Serialize for SystemTime {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(serializer)
@@ -130,12 +130,12 @@ impl<'de> Deserialize<'de> for SystemTime {
     }
 }
 
-/// A time was not after the one it was compared with.
+/// A time was before the one it was compared with.
 #[derive(Clone, Debug)]
 pub struct SystemTimeError(Duration);
 
 impl SystemTimeError {
-    /// By how much.
+    /// The difference.
     #[must_use]
     pub const fn duration(&self) -> Duration {
         self.0
@@ -182,13 +182,13 @@ macro_rules! moved_by_durations {
             }
 
             impl $time {
-                /// The time that is `duration` later; `None` where there is none.
+                /// The time that is `duration` later. `None` if it cannot be represented.
                 #[must_use]
                 pub fn checked_add(&self, duration: Duration) -> Option<Self> {
                     self.0.checked_add(duration).map(Self)
                 }
 
-                /// The time that is `duration` earlier; `None` where there is none.
+                /// The time that is `duration` earlier. `None` if it cannot be represented.
                 #[must_use]
                 pub fn checked_sub(&self, duration: Duration) -> Option<Self> {
                     self.0.checked_sub(duration).map(Self)

@@ -1,9 +1,9 @@
-//! What std would say of an error of the host's.
+//! Converts a host error into the error that std would return.
 
 use super::request::Errno;
 use crate::io;
 
-/// As an error of the facade's.
+/// Converts to an error of the facade.
 pub(super) fn describe(errno: Errno) -> io::Error {
     errno.into()
 }

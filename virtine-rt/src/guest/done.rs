@@ -9,11 +9,11 @@ use crate::abi::hypercall as number;
 use crate::assembly::hypercall;
 use crate::codec::{self, CodecError, Encoding};
 
-/// Ends the call with its result; `flush` writes out what is held back.
+/// Ends the call with its result. `flush` writes buffered output.
 ///
 /// # Panics
 ///
-/// Where the result's own `Serialize` fails.
+/// If the result's own `Serialize` fails.
 pub(super) fn done<T: Serialize + ?Sized>(result: &T, flush: fn()) -> Never {
     let mut encoding = request::result_encoding();
     loop {
@@ -23,7 +23,7 @@ pub(super) fn done<T: Serialize + ?Sized>(result: &T, flush: fn()) -> Never {
                 flush();
                 let bytes = encoded.bytes();
                 let place = [bytes.as_ptr() as u64, bytes.len() as u64, encoding as u64];
-                // SAFETY: the host fills no memory. Where it answers, it wants the result described.
+                // SAFETY: the host fills no memory. If it answers, it wants the result described.
                 unsafe { hypercall::ask(number::DONE, place) };
             }
             Err(CodecError::Undescribed) => {}

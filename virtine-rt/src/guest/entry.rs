@@ -1,7 +1,7 @@
-//! What the entry points of an image do: the start, shared by most functions, and a call's arguments.
+//! The entry points of an image: the start, which most functions share, and a call's arguments.
 //!
-//! The host enters them as a `call` instruction would, with the stack pointer 8 below a multiple of 16
-//! (System V ABI, 3.2.2). Whatever an earlier call left in the processor, it has put right.
+//! The host enters them as a `call` instruction would, with the stack pointer 8 below a multiple of 16 (System V ABI,
+//! 3.2.2). It has reset whatever an earlier call left in the CPU.
 
 use alloc_crate::boxed::Box;
 use alloc_crate::string::String;
@@ -18,51 +18,50 @@ use crate::assembly::hypercall::leave;
 use crate::codec::{CodecError, Decoder, Elements};
 use crate::{FromHandle, io};
 
-/// Where the guests of functions without an `init` of their own start.
+/// The start of the guests of functions without an `init`.
 #[unsafe(no_mangle)]
 extern "C" fn __virtine_start(heap_start: usize, heap_end: usize, seed: u64) -> ! {
     start(heap_start, heap_end, seed, || {})
 }
 
-/// Makes a guest ready for calls. The heap may lie between the two addresses; the guest's hash
-/// maps follow from `seed`; `init` is what the user wants done before the snapshot.
+/// Makes a guest ready for calls. The heap may lie between the two addresses. The seeds of the guest's hash maps are
+/// derived from `seed`. `init` is the user's function that runs before the snapshot.
 pub fn start(heap_start: usize, heap_end: usize, seed: u64, init: fn()) -> ! {
     heap::set_bounds(heap_start, heap_end);
-    // The allocator sets itself up with the first allocation: once, here, not in every call.
+    // The allocator initializes itself with the first allocation: once, here, not in every call.
     drop(black_box(Box::new(0_usize)));
     crate::facade::hash::seed(seed);
     init();
     exit::ready(heap::first_unused())
 }
 
-/// Runs a call to its end. Nothing unwinds here, so nothing need be caught.
+/// Runs a call until it ends. Nothing unwinds here, so nothing needs to be caught.
 pub fn protect(call: impl FnOnce() -> Never) -> ! {
     match call() {}
 }
 
-/// The arguments of this call, which the host has laid at the start of the unused heap.
+/// The arguments of this call, which the host has written to the start of the unused heap.
 #[must_use]
 pub fn arguments(address: *const u8, length: usize, grants: u64) -> Arguments {
     request::set_grants(grants);
     heap::reserve_below(address as usize + length);
-    // SAFETY: the host wrote `length` bytes at `address` before it started the call, both lie in
-    // the heap's pages, and the heap has just been told to start behind them, so that nothing
-    // writes there until the machine is reset.
+    // SAFETY: the host wrote `length` bytes at `address` before it started the call. Both lie in the heap's pages, and
+    // the heap now starts after them, so nothing writes there until the machine is reset.
     let bytes = unsafe { slice::from_raw_parts(address, length) };
     let encoding = request::encoding(grants & grant::DESCRIBED_ARGUMENTS);
     Arguments(Decoder::aligned(bytes).in_encoding(encoding))
 }
 
-/// An `io::Result` as it travels.
+/// The encoded form of an `io::Result`.
 ///
 /// # Errors
 ///
-/// The result's own.
+/// The result's own error.
 pub fn told<T>(result: io::Result<T>) -> Result<T, (Option<i32>, u8, String)> {
     result.map_err(|error| error.told())
 }
 
-/// An argument that the guest cannot decode as it is.
+/// Handles an argument that the guest cannot decode in its encoding.
 #[cold]
 fn undecoded(error: &CodecError) -> ! {
     match error {
@@ -71,7 +70,7 @@ fn undecoded(error: &CodecError) -> ! {
     }
 }
 
-/// Hands out a call's arguments in order.
+/// Returns a call's arguments in order.
 pub struct Arguments(Decoder<'static>);
 
 impl Arguments {
@@ -98,12 +97,12 @@ impl Arguments {
     ///
     /// # Panics
     ///
-    /// As [`Arguments::next`].
+    /// As for [`Arguments::next`].
     #[must_use]
     pub fn next_elements<T: Deserialize<'static>>(&mut self) -> &'static mut [T] {
         match self.0.take_elements() {
             Ok(Elements::Copied(elements)) => elements.leak(),
-            // SAFETY: these bytes of the arguments are this argument's alone, and the decoder has passed over them.
+            // SAFETY: these bytes of the arguments belong to this argument alone, and the decoder has moved past them.
             Ok(Elements::InPlace(elements)) => unsafe {
                 let first = ptr::with_exposed_provenance_mut(elements.as_ptr().expose_provenance());
                 slice::from_raw_parts_mut(first, elements.len())
@@ -116,7 +115,7 @@ impl Arguments {
     ///
     /// # Panics
     ///
-    /// Where the host encoded something else, which would be a defect of this release.
+    /// If the host encoded something else, which would be a bug in this release.
     #[expect(
         clippy::should_implement_trait,
         reason = "an iterator has one type of item"

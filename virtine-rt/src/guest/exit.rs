@@ -1,4 +1,4 @@
-//! The ways a guest hands control back for good.
+//! The ways in which a guest hands back control for good.
 
 use core::mem::needs_drop;
 
@@ -10,25 +10,25 @@ use crate::abi::{PanicReport, hypercall};
 use crate::assembly::hypercall::leave;
 use crate::io;
 
-/// Ends the initialisation; the host takes its snapshot here.
+/// Ends the initialization. The host takes its snapshot here.
 pub(super) fn ready(first_unused: usize) -> ! {
     leave(hypercall::READY, [first_unused, 0, 0])
 }
 
-/// Whether a result of this type may lead to memory besides its own: it owns something, or it is large enough for a
-/// slice. A thin reference is taken for a number, and what it leads to is copied.
+/// Whether a result of this type may refer to memory outside itself: it owns something, or is large enough for a slice.
+/// A thin reference is treated as a number, and its target is copied.
 #[must_use]
 pub const fn may_refer<T>(_: &T) -> bool {
     needs_drop::<T>() || size_of::<T>() >= size_of::<&[u8]>()
 }
 
-/// Ends the call with its result. Where the result `may_refer` to other memory, the host reads that where it lies.
+/// Ends the call with its result. If the result `may_refer` to other memory, the host reads that in place.
 ///
 /// # Panics
 ///
 /// If the result's own `Serialize` fails.
 pub fn done<T: Serialize + ?Sized>(result: &T, may_refer: bool) -> Never {
-    // A seal dirties a page, which calls that need no heap would have to have put back.
+    // Sealing dirties a page, which would have to be restored even after calls that need no heap.
     if may_refer {
         heap::seal();
     }

@@ -1,6 +1,6 @@
-//! The guest's heap: dlmalloc over the pages that the host has granted, taken in rising order.
+//! The guest's heap: dlmalloc over the pages that the host has granted, taken in ascending order.
 //!
-//! Rising order keeps the pages that a call touches few and the same, which is what a reset costs.
+//! Ascending order makes calls touch few pages, and the same ones each time. They determine the cost of a reset.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::{Cell, UnsafeCell};
@@ -20,7 +20,7 @@ static HEAP: Heap = Heap {
     sealed: Cell::new(0),
 };
 
-/// Tells the heap which pages are its own: `start` and `end` are multiples of the page size.
+/// Sets the heap's pages. `start` and `end` are multiples of the page size.
 pub(super) fn set_bounds(start: usize, end: usize) {
     HEAP.start.set(start);
     HEAP.next.set(start);
@@ -35,24 +35,24 @@ pub(super) fn first_unused() -> usize {
 /// Gives up the unused pages below `address`, where the arguments lie.
 pub(super) fn reserve_below(address: usize) {
     let next = address.next_multiple_of(PAGE_SIZE as usize);
-    // A write would dirty the page also where it changes nothing.
+    // A write would dirty the page even if it changes nothing.
     if HEAP.next.get() != next {
         HEAP.next.set(next);
     }
 }
 
-/// Bytes of the last allocation that failed; 0 where none did.
+/// The size in bytes of the last allocation that failed, or 0 if none did.
 pub(super) fn last_failure() -> usize {
     HEAP.failed.get()
 }
 
-/// From now on, what was allocated before keeps its place and its contents, also where it is given back, and what is
-/// allocated lies behind all of it.
+/// From now on, existing allocations keep their address and contents, even if they are freed, and new allocations come
+/// after all of them.
 pub(super) fn seal() {
     HEAP.sealed.set(HEAP.next.get());
 }
 
-/// Whether what lies at `address` was allocated before the sealing, or is an argument.
+/// Whether the object at `address` was allocated before the sealing, or is an argument.
 pub(super) fn has_sealed(address: usize) -> bool {
     (HEAP.start.get()..HEAP.sealed.get()).contains(&address)
 }
@@ -63,7 +63,7 @@ struct Heap {
     next: Cell<usize>,
     end: Cell<usize>,
     failed: Cell<usize>,
-    /// Behind what has been allocated up to the sealing; 0 before that.
+    /// The address after everything allocated before the sealing. 0 if the heap is not sealed.
     sealed: Cell<usize>,
 }
 
@@ -75,7 +75,7 @@ impl Heap {
         self.sealed.get() != 0
     }
 
-    /// The next bytes behind all others.
+    /// Allocates the bytes after all others.
     fn append(&self, layout: Layout) -> *mut u8 {
         let start = self.next.get().next_multiple_of(layout.align());
         match start.checked_add(layout.size()) {
@@ -87,7 +87,8 @@ impl Heap {
         }
     }
 
-    /// Makes what lies behind all others longer; false where something else does, or there is no room.
+    /// Extends the allocation that comes after all others. Returns false if this is not the last one, or if there is no
+    /// room.
     fn extend(&self, pointer: *mut u8, layout: Layout, size: usize) -> bool {
         let start = pointer.addr();
         let is_last = start >= self.sealed.get() && start + layout.size() == self.next.get();
@@ -96,7 +97,7 @@ impl Heap {
         extended.inspect(|end| self.next.set(*end)).is_some()
     }
 
-    /// Takes the last allocation back, if it was made since the sealing.
+    /// Frees the last allocation, if it was made since the sealing.
     fn take_back(&self, pointer: *mut u8, layout: Layout) {
         let start = pointer.addr();
         if start >= self.sealed.get() && start + layout.size() == self.next.get() {
@@ -121,12 +122,12 @@ impl Heap {
     }
 }
 
-// SAFETY: dlmalloc keeps the contract of GlobalAlloc; the callers' obligations are passed on.
+// SAFETY: dlmalloc keeps the contract of GlobalAlloc, and the callers' obligations are passed on.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let pointer = match self.is_sealed() {
             true => self.append(layout),
-            // SAFETY: passed on from the caller.
+            // SAFETY: guaranteed by the caller.
             false => unsafe { self.allocator().malloc(layout.size(), layout.align()) },
         };
         self.note_failure(pointer, layout.size())
@@ -137,12 +138,12 @@ unsafe impl GlobalAlloc for Heap {
             true => {
                 let pointer = self.append(layout);
                 if !pointer.is_null() {
-                    // SAFETY: so many bytes have just been allocated there. They may have been another's before.
+                    // SAFETY: this many bytes have just been allocated there. They may have been used before.
                     unsafe { pointer.write_bytes(0, layout.size()) };
                 }
                 pointer
             }
-            // SAFETY: passed on from the caller.
+            // SAFETY: guaranteed by the caller.
             false => unsafe { self.allocator().calloc(layout.size(), layout.align()) },
         };
         self.note_failure(pointer, layout.size())
@@ -152,7 +153,7 @@ unsafe impl GlobalAlloc for Heap {
         if self.is_sealed() {
             return self.take_back(pointer, layout);
         }
-        // SAFETY: passed on from the caller.
+        // SAFETY: guaranteed by the caller.
         unsafe {
             self.allocator()
                 .free(pointer, layout.size(), layout.align())
@@ -164,18 +165,18 @@ unsafe impl GlobalAlloc for Heap {
             if self.extend(pointer, layout, size) {
                 return pointer;
             }
-            // SAFETY: the caller has found size and alignment to be a layout's.
+            // SAFETY: the caller has made sure that size and alignment form a layout.
             let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
             // SAFETY: the caller's size is not zero.
             let moved = unsafe { self.alloc(new) };
             if !moved.is_null() {
                 let length = layout.size().min(size);
-                // SAFETY: both hold so many bytes, and the new ones lie behind all others.
+                // SAFETY: both hold this many bytes, and the new ones come after all others.
                 unsafe { moved.copy_from_nonoverlapping(pointer, length) };
             }
             return moved;
         }
-        // SAFETY: passed on from the caller.
+        // SAFETY: guaranteed by the caller.
         let pointer = unsafe {
             self.allocator()
                 .realloc(pointer, layout.size(), layout.align(), size)
@@ -184,10 +185,10 @@ unsafe impl GlobalAlloc for Heap {
     }
 }
 
-/// Where dlmalloc gets its memory: the next unused pages, which are zero and are never given back.
+/// Provides dlmalloc's memory: the next unused pages, which are zero and are never returned.
 struct Pages;
 
-// SAFETY: each answer is a run of mapped, writable pages that is handed out once.
+// SAFETY: each answer is a run of mapped, writable pages that is returned only once.
 unsafe impl Allocator for Pages {
     fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
         let start = HEAP.next.get();

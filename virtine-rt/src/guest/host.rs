@@ -1,4 +1,4 @@
-//! Calls of the host's own functions.
+//! Calls of host functions.
 
 use alloc_crate::vec;
 use alloc_crate::vec::Vec;
@@ -11,14 +11,14 @@ use super::describe::describe;
 use super::request;
 use crate::codec::{self, Decoder};
 
-/// More than most results take: a longer one costs a second hypercall.
+/// A buffer size that fits most results. A longer one costs a second hypercall.
 const USUAL: usize = 1024;
 
-/// Calls the host's function of this name.
+/// Calls the host function with this name.
 ///
 /// # Panics
 ///
-/// Where the policy does not grant it, or arguments or result are not what the host's has.
+/// If the policy does not grant it, or if arguments or result do not match the host's function.
 #[track_caller]
 pub fn call<A: Serialize, R: DeserializeOwned>(name: &CStr, arguments: &A) -> R {
     let mut encoded = Vec::new();

@@ -1,15 +1,15 @@
-//! Where the guest's own constants lie.
+//! The addresses of the guest's own constants.
 
 use core::ops::Range;
 
 unsafe extern "C" {
-    /// Where the linker has put the first byte of the program.
+    /// The linker's symbol for the first byte of the program.
     static __executable_start: u8;
-    /// Where what can be written starts, behind all else: of the linker script here, or of libc.
+    /// The start of writable data, after everything else, from the linker script here or from libc.
     static __data_start: u8;
 }
 
-/// The addresses of code and constants, which nothing changes.
+/// The addresses of code and constants, which never change.
 pub(super) fn constants() -> Range<usize> {
     (&raw const __executable_start).addr()..(&raw const __data_start).addr()
 }

@@ -1,4 +1,4 @@
-//! What a call that has ended returns.
+//! The return type of a call that has ended.
 
-/// Nothing, ever.
+/// A type without values.
 pub enum Never {}

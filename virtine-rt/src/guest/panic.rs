@@ -1,4 +1,4 @@
-//! A guest's panic: message and place go to the host, and the virtine ends.
+//! A guest's panic: sends the message and location to the host, and ends the virtine.
 //!
 //! Nothing here allocates, since the heap may be what failed.
 
@@ -11,7 +11,7 @@ use crate::abi::{PANIC_MESSAGE_MAX, PanicReport};
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    // alloc reports an exhausted heap by a panic of its own; the host has a typed error for it.
+    // alloc reports an exhausted heap by a panic, but the host has a typed error for it.
     let message = MESSAGE.fill(info);
     let failed = heap::last_failure();
     if failed != 0 && message.starts_with("memory allocation of ") {
@@ -42,14 +42,14 @@ struct Message(UnsafeCell<Buffer>);
 unsafe impl Sync for Message {}
 
 impl Message {
-    /// The panic's message, cut to what the buffer holds.
+    /// The panic's message, cut to the size of the buffer.
     fn fill(&self, info: &PanicInfo<'_>) -> &str {
-        // SAFETY: a second borrow can arise only where formatting the message panics in turn; that
-        // panic writes to the buffer no more and never returns to the first.
+        // SAFETY: a second borrow can arise only if formatting the message panics in turn. That panic does not write to
+        // the buffer any more and never returns to the first.
         let buffer = unsafe { &mut *self.0.get() };
         if !buffer.filling {
             buffer.filling = true;
-            // Fails only where the buffer is full, and then what it holds is the answer.
+            // Fails only if the buffer is full, and then its contents are the result.
             let _ = write!(buffer, "{}", info.message());
         }
         buffer.text()
@@ -65,7 +65,7 @@ struct Buffer {
 impl Buffer {
     fn text(&self) -> &str {
         let written = self.bytes.get(..self.length).unwrap_or_default();
-        // A cut may have split a character.
+        // The cut may have split a character.
         match str::from_utf8(written) {
             Ok(text) => text,
             Err(error) => written
@@ -92,7 +92,7 @@ impl fmt::Write for Buffer {
     }
 }
 
-/// Never called: panics abort. The prebuilt `core` refers to it all the same.
+/// Never called, because panics abort. The prebuilt `core` refers to it anyway.
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
 

@@ -1,4 +1,4 @@
-//! What the host answers, as safe functions: one for each hypercall that the facade makes.
+//! The requests that the host answers, as safe functions: one for each hypercall that the facade makes.
 
 use core::cell::Cell;
 use core::ffi::CStr;
@@ -20,20 +20,20 @@ struct Grants(Cell<u64>);
 // SAFETY: a virtine has one vCPU and takes no interrupts.
 unsafe impl Sync for Grants {}
 
-/// Takes note of what the call is granted.
+/// Records the grants of the call.
 pub(super) fn set_grants(grants: u64) {
-    // A write would dirty the page also where it changes nothing.
+    // A write would dirty the page even if it changes nothing.
     if GRANTS.0.get() != grants {
         GRANTS.0.set(grants);
     }
 }
 
-/// How the host wants the call's result.
+/// The encoding in which the host wants the call's result.
 pub(super) fn result_encoding() -> Encoding {
     encoding(GRANTS.0.get() & grant::DESCRIBED_RESULT)
 }
 
-/// What a bit says of an encoding.
+/// The encoding that a bit stands for.
 pub(super) const fn encoding(bit: u64) -> Encoding {
     match bit {
         0 => Encoding::Bare,
@@ -41,7 +41,7 @@ pub(super) const fn encoding(bit: u64) -> Encoding {
     }
 }
 
-/// Whether what is written to the handle goes anywhere. Only output is told of ahead.
+/// Whether output to the handle goes anywhere. This is known in advance only for output.
 pub(crate) fn is_heard(handle: u64) -> bool {
     let bit = match handle {
         number::handle::STDOUT => grant::STDOUT,
@@ -57,7 +57,7 @@ fn answer(answer: i64) -> Answer {
 
 /// A hypercall that fills no memory.
 fn plain(number: u64, arguments: [u64; 3]) -> Answer {
-    // SAFETY: whoever calls this passes no address of memory that is filled.
+    // SAFETY: the callers pass no address of memory that is filled.
     answer(unsafe { ask(number, arguments) })
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn seek(handle: u64, offset: i64, whence: u64) -> Answer {
 
 pub(crate) fn stat(handle: u64) -> Result<[u8; STAT_SIZE], Errno> {
     let mut bytes = [0; STAT_SIZE];
-    // SAFETY: the host fills as many bytes as the array has, which nobody else sees yet.
+    // SAFETY: the host fills as many bytes as the array has, to which there is no other reference yet.
     answer(unsafe { ask(number::FSTAT, [handle, bytes.as_mut_ptr() as u64, 0]) })?;
     Ok(bytes)
 }
@@ -124,7 +124,7 @@ pub(crate) fn argument(index: u64, buffer: &mut [u8]) -> Answer {
     filling(number::ARG, index, buffer)
 }
 
-/// Calls a function of the host's; answers the result's length, which may be more than the buffer's.
+/// Calls a host function. Returns the result's length, which may exceed the buffer.
 pub(crate) fn host(name: &CStr, arguments: &[u8], buffer: &mut [u8]) -> Answer {
     let call = [
         arguments.as_ptr() as u64,
@@ -141,7 +141,7 @@ pub(crate) fn host(name: &CStr, arguments: &[u8], buffer: &mut [u8]) -> Answer {
     })
 }
 
-/// What the last [`host`] had no room for.
+/// Fetches the result for which the last [`host`] had no room.
 pub(crate) fn host_result(buffer: &mut [u8]) -> Answer {
     let place = buffer.as_mut_ptr() as u64;
     // SAFETY: as above.

@@ -1,13 +1,13 @@
-//! Where a call's result is encoded.
+//! The buffer into which a call's result is encoded.
 
 use super::heap;
 use super::image::constants;
 use crate::codec::{Sink, Small};
 
-/// Bytes of a result, which name what lies on the heap rather than to hold it.
+/// The bytes of a result. They name what lies on the heap instead of containing it.
 ///
-/// Where the heap is sealed, its older part is named. What the code of the result's types makes to be encoded, and drops
-/// again, lies behind that part, and is copied.
+/// If the heap is sealed, its older part is named. Temporary values that the result's types create during encoding lie
+/// after that part, and are copied.
 pub(super) struct Encoded(Small);
 
 impl Encoded {

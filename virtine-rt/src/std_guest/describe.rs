@@ -1,10 +1,10 @@
-//! What std says of an error of the host's.
+//! Converts a host error into std's error.
 
 use std::io;
 
 use super::request::Errno;
 
-/// As an error of std's.
+/// Converts to an error of std.
 pub(super) fn describe(errno: Errno) -> io::Error {
     io::Error::from_raw_os_error(errno.0)
 }

@@ -1,5 +1,5 @@
-//! A guest's panic: message and place are taken down when it happens, and go to the host where nothing
-//! has caught it.
+//! A guest's panic: records the location when it happens, and sends message and location to the host if nothing catches
+//! it.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -9,7 +9,7 @@ use std::string::{String, ToString as _};
 use crate::abi::{PANIC_MESSAGE_MAX, PanicReport, hypercall as number};
 use crate::assembly::hypercall;
 
-/// The last panic's place.
+/// The last panic's location.
 #[derive(Clone, Default)]
 struct Place {
     file: String,
@@ -23,7 +23,7 @@ std::thread_local! {
     };
 }
 
-/// Has every panic take down where it happened. It prints nothing: what becomes of it, its host says.
+/// Makes every panic record its location. It prints nothing; the host reports it.
 pub(super) fn watch() {
     std::panic::set_hook(std::boxed::Box::new(|info: &PanicHookInfo<'_>| {
         let place = info.location().map(|place| Place {
@@ -35,7 +35,7 @@ pub(super) fn watch() {
     }));
 }
 
-/// Ends the call by the panic that nothing has caught.
+/// Ends the call with a panic that was not caught.
 pub(super) fn leave(payload: &(dyn Any + Send)) -> ! {
     let text = payload
         .downcast_ref::<&str>()

@@ -1,4 +1,4 @@
-//! Where a call's result is encoded.
+//! The buffer into which a call's result is encoded.
 
 use super::image::constants;
 use crate::codec::{Sink, Small};
@@ -30,7 +30,7 @@ impl Sink for Encoded {
         self.0.patch(position, bytes);
     }
 
-    // What lies on the heap is the allocator's own affair, which may be the user's.
+    // The heap belongs to the allocator, which may be the user's.
     fn keeps(&self, bytes: &[u8]) -> bool {
         self.holds_for_good(bytes)
     }

@@ -4,8 +4,8 @@ use std::fmt;
 
 /// An address in a guest's memory, from 0 on.
 ///
-/// A type of its own, so that it is never taken for a host's address. Any number converts into one;
-/// whether it lies in the guest's memory is checked where it is used.
+/// It is a separate type, so that it is never confused with a host address. Any number converts into one. Each use
+/// checks that it lies in the guest's memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GuestAddress(pub u64);
 
@@ -33,7 +33,7 @@ impl From<usize> for GuestAddress {
     }
 }
 
-/// So that plain literals work. A negative number becomes an address that no guest has.
+/// For plain literals. A negative number becomes an address that no guest has.
 impl From<i32> for GuestAddress {
     fn from(address: i32) -> Self {
         Self(i64::from(address).cast_unsigned())

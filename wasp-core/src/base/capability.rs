@@ -2,29 +2,29 @@
 
 use std::fmt;
 
-/// Something that a guest may ask of its host, where its [`Policy`](crate::Policy) grants it.
+/// Something that a guest may ask of its host, if its [`Policy`](crate::Policy) grants it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Capability {
-    /// To read from standard input.
+    /// Reading standard input.
     Stdin,
-    /// To write to standard output.
+    /// Writing to standard output.
     Stdout,
-    /// To write to standard error.
+    /// Writing to standard error.
     Stderr,
-    /// To read clocks.
+    /// Reading clocks.
     Clock,
-    /// Random bytes.
+    /// Getting random bytes.
     Random,
-    /// The program's arguments.
+    /// Reading the program's arguments.
     Args,
-    /// A variable of the environment.
+    /// Reading an environment variable.
     Env,
-    /// To read a file.
+    /// Reading a file.
     Read,
-    /// To write, make, link, rename or remove a file, or to make or remove a directory.
+    /// Writing, creating, linking, renaming or removing a file, or creating or removing a directory.
     Write,
-    /// A function of the host's.
+    /// Calling a host function.
     Host,
 }
 

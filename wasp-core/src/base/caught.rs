@@ -1,4 +1,4 @@
-//! Panics in code that is not this crate's: of users' types while they are decoded or encoded, and of host functions.
+//! Panics in foreign code: in users' types while they are decoded or encoded, and in host functions.
 
 use std::any::Any;
 use std::mem;
@@ -6,10 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::base::excerpt::excerpt;
 
-/// Runs `code`; where it panics, returns the start of the panic's message. Whatever the panic leaves behind is the
-/// code's own: nothing of this crate's may be half changed when it is called.
+/// Runs `code`. If it panics, returns the start of the panic's message. Any broken state that a panic leaves must be
+/// the code's own: no state of this crate may be half changed when it is called.
 ///
-/// With `panic = "abort"`, and where the code panics again while it unwinds, the process ends.
+/// With `panic = "abort"`, and if the code panics again while it unwinds, the process ends.
 pub(crate) fn caught<R>(code: impl FnOnce() -> R) -> Result<R, String> {
     catch_unwind(AssertUnwindSafe(code)).map_err(|payload| {
         let message = excerpt(message(&*payload));
@@ -24,7 +24,7 @@ fn message(payload: &(dyn Any + Send)) -> &str {
         .unwrap_or("no message")
 }
 
-/// Drops what a panic has thrown, which may panic in turn. What that throws is left alone.
+/// Drops a panic's payload, which may panic in turn. The payload of that second panic is leaked.
 fn discard(payload: Box<dyn Any + Send>) {
     if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         mem::forget(another);

@@ -1,8 +1,8 @@
-//! Why a file is no program that can be run.
+//! Why a file is not a program that can be run.
 
 use std::fmt;
 
-/// Why a file is no program that can be run.
+/// Why a file is not a program that can be run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ElfError {
@@ -23,10 +23,10 @@ pub enum ElfError {
     },
     /// It is linked dynamically.
     Dynamic {
-        /// The loader that it wants.
+        /// The loader that it requests.
         interpreter: String,
     },
-    /// A segment that no program may have.
+    /// A segment that is not allowed.
     Segment {
         /// Its address.
         address: u64,

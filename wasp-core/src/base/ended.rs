@@ -5,6 +5,6 @@
 pub(crate) enum Ended {
     /// Its deadline passed.
     TimedOut,
-    /// Somebody cancelled it.
+    /// It was cancelled.
     Cancelled,
 }

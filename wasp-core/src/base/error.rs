@@ -1,4 +1,4 @@
-//! Everything that can keep a virtine from returning its result.
+//! All errors for which a virtine returns no result.
 
 use std::fmt;
 use std::io;
@@ -14,7 +14,7 @@ use crate::base::exit::Fault;
 use crate::base::quota::Quota;
 use crate::base::refusal::Refusal;
 
-/// Why a call of a virtine gave no result.
+/// Why a call of a virtine returned no result.
 ///
 /// The host is unharmed in every case, and the next call starts from a fresh state.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +27,7 @@ pub enum Error {
          machine, nested virtualization on its host"
     )]
     KvmMissing,
-    /// `/dev/kvm` is there, but this user may not open it.
+    /// `/dev/kvm` exists, but this user may not open it.
     #[error(
         "no permission to open /dev/kvm: it belongs to the group `{group}`; join it with \
          `sudo usermod -aG {group} $USER` and log in again"
@@ -46,7 +46,7 @@ pub enum Error {
         /// The kernel version that introduced it.
         since: &'static str,
     },
-    /// The processor, as the kernel sees it, lacks something that every virtine needs.
+    /// The CPU, as the kernel sees it, lacks something that every virtine needs.
     #[error(
         "the processor has no {expected}: it is older than 2011, or the hypervisor that this machine runs \
          in hides it, or the kernel was told to leave it off (`noxsave`); no newer kernel mends that"
@@ -55,7 +55,7 @@ pub enum Error {
         /// What is missing.
         expected: &'static str,
     },
-    /// The process is a child, by `fork`, of one that uses virtines.
+    /// The process is a child, created by `fork`, of one that uses virtines.
     #[error(
         "virtines cannot be used in a forked child of a process that has used them; \
          run the child's program by exec, or fork before the first virtine"
@@ -79,7 +79,7 @@ pub enum Error {
         /// The operation, by its name in the KVM API document or of the system call.
         operation: &'static str,
     },
-    /// A file may not be that large (EFBIG). What virtines start from is a file in memory as large as theirs.
+    /// A file may not be that large (EFBIG). Virtines start from a file in memory as large as their own memory.
     #[error(
         "{operation} failed: a virtine's memory is larger than RLIMIT_FSIZE lets a file be; raise it \
          (`ulimit -f`), or grant less memory"
@@ -119,13 +119,13 @@ pub enum Error {
     Signal {
         /// Its number.
         number: i32,
-        /// Why not.
+        /// Why it cannot be used.
         reason: &'static str,
     },
-    /// The filter of system calls cannot be made or put into force: see the module `seccomp`.
+    /// The filter of system calls cannot be created or installed: see the module `seccomp`.
     #[error("cannot make the seccomp filter: {reason}")]
     Seccomp {
-        /// Why not.
+        /// Why it cannot be.
         reason: String,
     },
     /// A raw guest cannot have this much memory.
@@ -136,12 +136,12 @@ pub enum Error {
         /// The most that the mode allows.
         largest: u64,
     },
-    /// Addresses that a raw guest's memory does not have.
+    /// Addresses outside a raw guest's memory.
     #[error("{length} bytes at {address:#x} do not lie in the guest's {memory:#x} bytes of memory")]
     OutOfBounds {
         /// The guest address.
         address: u64,
-        /// Bytes that were to be there.
+        /// Length in bytes of the range.
         length: u64,
         /// Bytes of the guest's memory.
         memory: u64,
@@ -149,7 +149,7 @@ pub enum Error {
     /// A cache takes no snapshot of this virtine.
     #[error("cannot take a snapshot: {reason}")]
     SnapshotRefused {
-        /// Why not.
+        /// Why it takes none.
         reason: &'static str,
     },
     /// A raw guest's image cannot be read.
@@ -157,13 +157,13 @@ pub enum Error {
     ReadImage {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// Why it cannot be read.
         source: io::Error,
     },
     /// The image that was compiled in cannot be run.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// A file is no program that can be run.
+    /// A file is not a program that can be run.
     #[error(transparent)]
     Program(#[from] ElfError),
     /// The program was built without guest images.
@@ -185,13 +185,13 @@ pub enum Error {
         needed: u64,
         /// Bytes that are free.
         available: u64,
-        /// Bytes granted in all.
+        /// Bytes granted in total.
         memory: u64,
     },
     /// An argument's own `Serialize` failed.
     #[error("an argument cannot be encoded: {reason}")]
     Argument {
-        /// The serializer's words.
+        /// The serializer's message.
         reason: String,
     },
     /// The guest panicked.
@@ -203,50 +203,49 @@ pub enum Error {
          are granted in all; raise it: #[virtine(memory = \"...\")]"
     )]
     OutOfMemory {
-        /// Bytes of the allocation that failed, as the guest tells it.
+        /// Size in bytes of the allocation that failed, as reported by the guest.
         requested: u64,
-        /// Bytes granted in all.
+        /// Bytes granted in total.
         memory: u64,
     },
-    /// A guest under a strict policy asked for what that does not grant.
+    /// A guest under a strict policy asked for something that the policy does not grant.
     #[error("the virtine was stopped: {}", Refusal::denied(*capability, argument))]
     Denied {
         /// The capability that the policy does not grant.
         capability: Capability,
-        /// What was asked for: a path, a variable's name; empty if the capability covers only one
-        /// thing behind it.
+        /// What was asked for: a path or a variable's name. Empty if the capability covers only one thing.
         argument: String,
     },
-    /// The guest used up what its policy grants of something. Where the policy is not strict, only too
-    /// many hypercalls end a call; of everything else the guest is told by an error of its own.
+    /// The guest used up one of its policy's quotas. If the policy is not strict, only too many hypercalls end a call.
+    /// When any other quota is used up, the guest gets an error.
     #[error("the virtine was stopped: {}", Refusal::QuotaExceeded { quota: *quota, limit: *limit })]
     QuotaExceeded {
-        /// What is used up.
+        /// The quota that is used up.
         quota: Quota,
-        /// How much there was.
+        /// The quota's limit.
         limit: u64,
     },
-    /// A function of the host's that the guest called gave no result.
+    /// A host function that the guest called gave no result.
     #[error("the host function `{function}` {reason}")]
     HostFunction {
-        /// Its name.
+        /// The function's name.
         function: String,
-        /// That it panicked, with its message; or that its result cannot be encoded.
+        /// That it panicked, with its message, or that its result cannot be encoded.
         reason: String,
     },
-    /// A function of the host's called the virtine that it was called by.
+    /// A host function called the virtine that had called it.
     #[error("`{function}` was called by a host function that it had called itself")]
     Reentered {
         /// The virtine's name.
         function: &'static str,
     },
-    /// The guest ended as a program does, by `std::process::exit`, so that its call has no result.
+    /// The guest ended like a program, by `std::process::exit`, so its call has no result.
     #[error("the virtine exited with code {code}, so its call has no result")]
     Exited {
         /// The code, from 0 to 255.
         code: i32,
     },
-    /// The guest ended itself by a signal, as `std::process::abort` does.
+    /// The guest killed itself with a signal, as `std::process::abort` does.
     #[error("the virtine ended itself by signal {signal}")]
     Killed {
         /// The signal's number.
@@ -270,7 +269,7 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// All machines that this function may have are in use, and none came free in time.
+    /// All machines that this function may have are in use, and none became free in time.
     #[error("all {limit} machines of the virtine were in use for {waited:?}")]
     Busy {
         /// Machines that one function may have at a time.
@@ -293,7 +292,7 @@ impl Error {
         }
     }
 
-    /// Why a call was ended from outside that had `limit`.
+    /// The error for a call with this time limit that was ended from outside.
     pub(crate) const fn ended(ended: Ended, limit: Duration) -> Self {
         match ended {
             Ended::TimedOut => Self::TimedOut { limit },
@@ -317,19 +316,19 @@ impl From<Refusal> for Error {
     }
 }
 
-/// A panic inside a virtine, in the guest's own words.
+/// A panic inside a virtine, as the guest reported it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Panic {
     /// The message, cut to 4,096 bytes.
     pub message: String,
-    /// The source file as the compiler names it; empty where the guest named none.
+    /// The source file as the compiler names it. Empty if the guest reported none.
     pub file: String,
-    /// Line in the file, from 1; 0 where the guest named no place.
+    /// Line in the file, from 1. 0 if the guest reported none.
     pub line: u32,
     /// Column in the line, from 1.
     pub column: u32,
-    /// What the host refused the guest last before; most likely the panic's cause.
+    /// The last refusal that the guest got before, most likely the cause of the panic.
     pub refusal: Option<Refusal>,
 }
 

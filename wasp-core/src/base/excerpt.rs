@@ -1,16 +1,15 @@
-//! Text that guests, or the code of users' types, have a say in: no more of it than an error or a line of a log
-//! should hold.
+//! Excerpts of text that guests or users' types control, short enough for an error or a log line.
 
 use std::fmt::{self, Write as _};
 
-/// Bytes of such a text that are kept.
+/// The most bytes of such a text that are kept.
 pub(crate) const LONGEST: usize = 256;
 
-/// The first [`LONGEST`] bytes of what `text` shows, cut between two characters. What shows it is stopped there, so
-/// that nothing is spent on the rest.
+/// The first [`LONGEST`] bytes of what `text` displays, cut between two characters. Formatting stops there, so the rest
+/// costs nothing.
 pub(crate) fn excerpt(text: impl fmt::Display) -> String {
     let mut excerpt = Excerpt(String::new());
-    // Fails only where it is full, or where the text fails to show itself; both end it here.
+    // Fails only if it is full or if the text fails to format itself. Both end it here.
     let _ = write!(excerpt, "{text}");
     excerpt.0
 }

@@ -2,64 +2,64 @@
 
 use std::fmt;
 
-/// Why [`Virtine::run`](crate::Virtine::run) came back.
+/// Why [`Virtine::run`](crate::Virtine::run) returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Exit {
-    /// The guest accessed an I/O port other than [`EXIT_PORT`](crate::EXIT_PORT). Whoever runs it
-    /// answers by registers and memory, and runs it again.
+    /// The guest accessed an I/O port other than [`EXIT_PORT`](crate::EXIT_PORT). The caller answers through registers
+    /// and memory, and runs the guest again.
     Hypercall {
         /// The port.
         port: u16,
         /// `out` or `in`.
         direction: Direction,
-        /// Bytes of one access: 1, 2 or 4.
+        /// Bytes per access: 1, 2 or 4.
         width: u8,
-        /// Accesses that the one instruction made: more than 1 for `rep outs` and `rep ins` only.
+        /// Number of accesses by this instruction. It is more than 1 only for `rep outs` and `rep ins`.
         count: u32,
         /// The value of the first `out`, zero-extended; 0 for `in`.
         data: u32,
     },
     /// The guest wrote to [`EXIT_PORT`](crate::EXIT_PORT).
     Exited,
-    /// The guest executed `hlt`. Run again, it goes on behind it.
+    /// The guest executed `hlt`. If run again, it continues after it.
     Halted,
-    /// A signal for this thread interrupted the run. Run again, the guest goes on.
+    /// A signal for this thread interrupted the run. If run again, the guest continues.
     Interrupted,
-    /// The guest did something from which it cannot go on.
+    /// The guest did something after which it cannot continue.
     Faulted {
         /// What it did.
         cause: Fault,
     },
-    /// The deadline passed. Run again, the guest goes on with a new one.
+    /// The deadline passed. If run again, the guest continues with a new one.
     TimedOut,
-    /// A [`Canceller`](crate::Canceller) ended the run. Run again, the guest goes on.
+    /// A [`Canceller`](crate::Canceller) ended the run. If run again, the guest continues.
     Cancelled,
 }
 
-/// Which way an access to a port goes.
+/// The direction of a port access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// `out`: from the guest.
     Out,
-    /// `in`: to the guest. It reads zeros; to answer otherwise, set AL, AX or EAX afterwards.
+    /// `in`: to the guest. It reads zeros. To return another value, set AL, AX or EAX afterwards.
     In,
 }
 
-/// What a guest did that ended it.
+/// The fault that ended a guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
     /// A CPU exception in the guest's own code.
     Exception(Exception),
-    /// An access to an I/O port other than the hypercall's, or to that one in another form.
+    /// An access to an I/O port other than the hypercall port, or to that port in another form.
     Port {
         /// The port.
         port: u16,
         /// Bytes of one access.
         width: usize,
     },
-    /// A hypercall that does not exist or does not belong here.
+    /// A hypercall that does not exist or is not allowed here.
     Hypercall {
         /// Its number.
         number: u64,
@@ -68,29 +68,29 @@ pub enum Fault {
     Pointer {
         /// The address.
         address: u64,
-        /// Bytes that were to be there.
+        /// Length in bytes of the range.
         length: u64,
     },
-    /// An access to a guest-physical address that no memory backs.
+    /// An access to a guest-physical address without memory.
     Mmio {
         /// The address.
         address: u64,
     },
-    /// A fault while a fault was being delivered; the processor gave up.
+    /// A fault during the delivery of a fault, after which the CPU gave up.
     TripleFault,
-    /// KVM had to emulate an instruction, and could not.
+    /// KVM could not emulate an instruction.
     Emulation {
-        /// The instruction's bytes, and some behind it, where KVM tells them.
+        /// The instruction's bytes, and some after it, if KVM reports them.
         bytes: Vec<u8>,
     },
-    /// The processor refused the registers that the guest was to start with.
+    /// The CPU refused the registers with which the guest was to start.
     FailedEntry {
-        /// Its reason (Intel SDM vol. 3, 27.7; AMD APM vol. 2, appendix C).
+        /// The CPU's reason (Intel SDM vol. 3, 27.7; AMD APM vol. 2, appendix C).
         reason: u64,
     },
-    /// KVM could not go on.
+    /// KVM could not continue.
     Kvm {
-        /// KVM's exit in its own words.
+        /// KVM's exit, as KVM reports it.
         reason: String,
     },
 }
@@ -131,7 +131,7 @@ impl fmt::Display for Fault {
 pub struct Exception {
     /// Vector, 0 to 31.
     pub vector: u8,
-    /// The error code that the processor pushed; 0 for vectors that have none.
+    /// The error code that the CPU pushed. 0 for vectors that have none.
     pub error_code: u64,
     /// Address of the instruction.
     pub rip: u64,
@@ -139,12 +139,12 @@ pub struct Exception {
     pub rsp: u64,
     /// For a page fault, the address that was accessed.
     pub address: u64,
-    /// Where in its source the instruction is: in functions with `#[virtine]`, as long as the folder in which
-    /// they were built is there.
+    /// The instruction's source location. Known for functions with `#[virtine]`, as long as the directory in which they
+    /// were built exists.
     pub place: Option<Box<Place>>,
 }
 
-/// Where in its source an instruction is.
+/// The source location of an instruction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The function's path in its crate.
@@ -170,8 +170,8 @@ impl Exception {
     pub(crate) const INVALID_INSTRUCTION: u8 = 6;
     const PAGE_FAULT: u8 = 14;
 
-    /// Whether it is a page fault of ring 3's on a page that no table maps (Intel SDM vol. 3, figure
-    /// 5-12: bit 0 tells of a violation of rights, bit 2 of ring 3).
+    /// Whether this is a page fault by ring 3 on a page that no table maps (Intel SDM vol. 3, figure 5-12: bit 0 means
+    /// a protection violation, bit 2 means ring 3).
     pub(crate) const fn is_page_not_present(&self) -> bool {
         self.vector == Self::PAGE_FAULT && self.error_code & 0b101 == 0b100
     }
@@ -198,7 +198,7 @@ impl Exception {
         }
     }
 
-    /// What a page fault's error code says of the access (Intel SDM vol. 3, figure 5-12).
+    /// What a page fault's error code says about the access (Intel SDM vol. 3, figure 5-12).
     const fn access(&self) -> &'static str {
         match (self.error_code & 0x10 != 0, self.error_code & 2 != 0) {
             (true, _) => "execution",

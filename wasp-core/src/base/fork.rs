@@ -1,8 +1,8 @@
-//! Whether this is still the process that made the virtual machines.
+//! Detects whether this process is a forked child.
 //!
-//! A child of `fork` inherits their descriptors, but KVM lets only the process that made a VM run it;
-//! the watchdog and the cleaning threads are not in the child at all, and any lock may be held for
-//! ever. So in a child everything that would touch a machine is refused, before it takes a lock.
+//! A child of `fork` inherits the descriptors of virtual machines, but KVM lets only the process that created a VM run
+//! it. The watchdog and the cleaning threads do not exist in the child, and any lock may be held forever. So everything
+//! in a child that would touch a machine is refused before it takes a lock.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use crate::Error;
 
 static IS_CHILD: AtomicBool = AtomicBool::new(false);
 
-/// Refuses in a child of the process that called this first.
+/// Fails in a child of the process that called this first.
 pub(crate) fn check() -> Result<(), Error> {
     static WATCHING: Once = Once::new();
     if is_child() {
@@ -21,8 +21,8 @@ pub(crate) fn check() -> Result<(), Error> {
         extern "C" fn in_child() {
             IS_CHILD.store(true, Ordering::Relaxed);
         }
-        // SAFETY: the handler stores to an atomic, which may be done at any time. Failure means that
-        // memory is short; then KVM's own refusal (EIO) is what a child gets.
+        // SAFETY: the handler stores to an atomic, which is allowed at any time. Failure means that memory is short;
+        // then a child gets KVM's own refusal (EIO).
         let _ = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     });
     Ok(())

@@ -1,21 +1,21 @@
 //! Reads and writes that raise no signal in the program.
 //!
-//! A write to a pipe that nobody reads raises SIGPIPE, one beyond RLIMIT_FSIZE raises SIGXFSZ; both end a
-//! program that has not seen to them (signal(7)). What is written for a guest, and the files in memory that
-//! virtines are made of, are not to do that: the error number alone tells of it.
+//! A write to a pipe without readers raises SIGPIPE, and one beyond RLIMIT_FSIZE raises SIGXFSZ. Both end a program
+//! that does not handle them (signal(7)). Writes on behalf of a guest, and to the files in memory that virtines start
+//! from, must not do that. They only report the error number.
 
 use std::mem::MaybeUninit;
 use std::ptr;
 
 use rustix::io::Errno;
 
-/// Makes a system call that may raise SIGPIPE or SIGXFSZ in this thread, or, of a terminal where the program is in the
-/// background, SIGTTIN or SIGTTOU, which would stop it; and lets none of them get out.
+/// Makes a system call that may raise SIGPIPE or SIGXFSZ in this thread, and keeps these signals from the program. On a
+/// terminal, if the program is in the background, the call may also raise SIGTTIN or SIGTTOU, which would stop it.
 ///
-/// Both are raised for the thread that writes. So it blocks them, and takes back what its own call has raised.
-/// One that was pending before is somebody else's and stays.
+/// Both are raised for the thread that writes. So this blocks them, and consumes those that its own call has raised. A
+/// signal that was pending before belongs to others and stays.
 pub(crate) fn quietly<T>(call: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
-    // Those of a terminal are not even raised where they are blocked: the read fails (EIO), the write is made.
+    // A terminal's signals are not even raised when blocked: the read fails (EIO), and the write succeeds.
     let raised = set_of(&[libc::SIGPIPE, libc::SIGXFSZ, libc::SIGTTIN, libc::SIGTTOU]);
     let before = exchange_mask(libc::SIG_BLOCK, &raised);
     let [pipe, size] = [libc::SIGPIPE, libc::SIGXFSZ].map(|signal| is_pending(signal, &before));
@@ -34,14 +34,14 @@ fn set_of(signals: &[i32]) -> libc::sigset_t {
     // SAFETY: sigemptyset initialises the set that it is given.
     unsafe { libc::sigemptyset(set.as_mut_ptr()) };
     for &signal in signals {
-        // SAFETY: the set is initialised, and the signals are ones that there are.
+        // SAFETY: the set is initialised, and the signals exist.
         unsafe { libc::sigaddset(set.as_mut_ptr(), signal) };
     }
     // SAFETY: it has been initialised above.
     unsafe { set.assume_init() }
 }
 
-/// Changes the thread's mask; returns what it was.
+/// Changes the thread's signal mask. Returns the old one.
 fn exchange_mask(how: i32, set: &libc::sigset_t) -> libc::sigset_t {
     let mut before = set_of(&[]);
     // SAFETY: both sets are initialised; changes the current thread's own mask only, and fails only for an
@@ -62,18 +62,18 @@ fn is_pending(signal: i32, blocked: &libc::sigset_t) -> bool {
 }
 
 fn is_in(set: &libc::sigset_t, signal: i32) -> bool {
-    // SAFETY: the set is initialised, and the signal is one that there is.
+    // SAFETY: the set is initialised, and the signal exists.
     unsafe { libc::sigismember(set, signal) == 1 }
 }
 
-/// Consumes a pending signal of this thread's, if there is one.
+/// Consumes a pending signal of this thread, if there is one.
 fn take_back(signal: i32) {
     let set = set_of(&[signal]);
     let at_once = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: the set and the time are valid, and nobody wants to know more of the signal.
+    // SAFETY: the set and the time are valid, and a null pointer is allowed for the signal's details.
     unsafe { libc::sigtimedwait(&raw const set, ptr::null_mut(), &raw const at_once) };
 }
 

@@ -1,8 +1,8 @@
-//! What a call may have only so much of.
+//! Quotas of a call.
 
 use std::fmt;
 
-/// Something of which one call may have only so much.
+/// Something of which one call may use only a limited amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Quota {
@@ -12,9 +12,9 @@ pub enum Quota {
     BytesWritten,
     /// Bytes written to standard output and standard error together.
     Output,
-    /// Handles open at a time, without the standard streams'.
+    /// Handles open at a time, not counting the standard streams.
     Handles,
-    /// Hypercalls that the host answers. Beyond that the call ends.
+    /// Hypercalls that the host answers. Exceeding this ends the call.
     Hypercalls,
 }
 

@@ -1,4 +1,4 @@
-//! Why the host does not do what a guest asks for.
+//! Why the host refuses a guest's request.
 
 use std::fmt;
 
@@ -11,19 +11,18 @@ use crate::base::quota::Quota;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The policy does not grant it. The guest is told `EACCES`.
+    /// The policy does not grant it. The guest gets `EACCES`.
     Denied {
         /// The capability that the policy does not grant.
         capability: Capability,
-        /// What was asked for: a path, a variable's name; empty if the capability covers only one
-        /// thing behind it.
+        /// What was asked for: a path or a variable's name. Empty if the capability covers only one thing.
         argument: String,
     },
-    /// The policy grants no more of it. The guest is told `EDQUOT`, or `EMFILE` for handles.
+    /// The policy's quota is used up. The guest gets `EDQUOT`, or `EMFILE` for handles.
     QuotaExceeded {
-        /// What is used up.
+        /// The quota that is used up.
         quota: Quota,
-        /// How much there was.
+        /// The quota's limit.
         limit: u64,
     },
 }
@@ -62,7 +61,7 @@ impl Refusal {
         }
     }
 
-    /// What the guest is told.
+    /// The error that the guest gets.
     pub(crate) const fn errno(&self) -> Errno {
         match self {
             Self::Denied { .. } => Errno::ACCESS,

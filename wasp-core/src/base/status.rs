@@ -1,6 +1,6 @@
-//! How a program came to its end.
+//! How a program ended.
 
-/// How a program came to its end.
+/// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// By `exit` or `exit_group`, with this code, from 0 to 255.

@@ -1,22 +1,22 @@
-//! What decoding may take of the host.
+//! What decoding may use of the host.
 
 use crate::base::ended::Ended;
 use crate::limits::meter::Allowance;
 
-/// What decoding may take of the host.
+/// What decoding may use of the host.
 pub(crate) trait Budget {
-    /// Takes so many bytes of memory.
+    /// Takes this many bytes of memory.
     ///
     /// # Errors
     ///
-    /// How many bytes there are, where these are fewer.
+    /// If fewer bytes are left, how many.
     fn take(&mut self, bytes: u64) -> Result<(), u64>;
 
-    /// Whether there is time left.
+    /// Checks that there is time left.
     ///
     /// # Errors
     ///
-    /// Why there is not.
+    /// Why there is none.
     fn check(&mut self) -> Result<(), Ended>;
 }
 

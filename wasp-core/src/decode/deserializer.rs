@@ -1,4 +1,4 @@
-//! Serde's side of the reader.
+//! The serde implementation of the reader.
 
 use std::any::type_name;
 use std::borrow::Cow;
@@ -15,7 +15,7 @@ use super::elements::{Inline, OnHeap};
 use super::failure::Failure;
 use super::reader::{Reader, character, invalid, truth};
 
-/// What only differs in the tag.
+/// Reads the value by its tag, if it has one.
 macro_rules! told {
     ($self:ident $visitor:ident) => {
         if $self.is_closed() {
@@ -24,13 +24,13 @@ macro_rules! told {
     };
 }
 
-/// Whether serde keeps what it reads, for enums without a tag of their own and for flattened fields. The type for that
-/// is private, so its name has to do: to be wrong about it means to grant fewer levels.
+/// Whether serde buffers what it reads, for enums without their own tag and for flattened fields. The buffer's type is
+/// private, so it is recognized by its name. A wrong guess only grants fewer levels.
 fn is_kept<T>() -> bool {
     type_name::<T>().contains("content::Content")
 }
 
-/// The value as the one that was asked for, which it has been found to be.
+/// Converts the value to the requested type, which it has been found to have.
 fn only<A: 'static, B>(value: A) -> Result<B, Box<Failure>> {
     match plain::identical(value) {
         Some(value) => Ok(value),
@@ -68,7 +68,7 @@ impl<'de> EnumAccess<'de> for &mut Reader<'_, '_, 'de> {
     }
 }
 
-/// What a variant holds is on the level of the enum.
+/// The contents of a variant are on the level of the enum.
 impl<'de> VariantAccess<'de> for &mut Reader<'_, '_, 'de> {
     type Error = Box<Failure>;
 
@@ -106,7 +106,7 @@ impl<'de> VariantAccess<'de> for &mut Reader<'_, '_, 'de> {
     }
 }
 
-/// The numbers: as many bytes as they are wide, little-endian.
+/// Numbers: as many bytes as their width, little-endian.
 macro_rules! numbers {
     ($($deserialize:ident $visit:ident $type:ty,)*) => {
         $(fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Box<Failure>> {

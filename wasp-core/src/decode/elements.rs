@@ -1,4 +1,4 @@
-//! Values in a row: the fields of a struct, the elements of a sequence, the keys and values of a map.
+//! Consecutive values: the fields of a struct, the elements of a sequence, the keys and values of a map.
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
 
@@ -6,21 +6,21 @@ use super::failure::Failure;
 use super::reader::{Reader, SIZE_A_STEP};
 use super::stack::SMALL;
 
-/// How many elements a collection may make room for ahead. It does so before it says how large they are, so that this
-/// much is not charged before the first of them.
+/// How many elements a collection may reserve ahead. It reserves them before it reveals their size, so that this much
+/// is not charged before the first of them.
 const MAX_AHEAD: usize = 4096;
 
-/// `left` values in a row: on the `HEAP`, or in the place of what they are part of, which is paid for.
+/// `left` consecutive values, either on the `HEAP`, or in the place of the value that contains them, which is paid for.
 pub(super) struct Elements<'e, 'r, 'b, 's, const HEAP: bool> {
     reader: &'e mut Reader<'r, 'b, 's>,
     left: usize,
-    /// How many of them there may be room for ahead.
+    /// How many elements may be reserved ahead.
     ahead: usize,
-    /// Bytes charged for that room that no element has used yet.
+    /// Bytes charged for that reservation that no element has used yet.
     paid: u64,
-    /// Whether it is yet to be paid for, for elements or keys, and for values.
+    /// Whether the reservation has yet to be paid for: for elements or keys, and for values.
     unpaid: [bool; 2],
-    /// They hold nothing but plain values.
+    /// Whether they contain only plain values.
     leaves: bool,
 }
 
@@ -47,7 +47,7 @@ impl<'e, 'r, 'b, 's, const HEAP: bool> Elements<'e, 'r, 'b, 's, HEAP> {
         }
     }
 
-    /// Elements that hold nothing but plain values.
+    /// Elements that contain only plain values.
     pub(super) fn of_leaves(reader: &'e mut Reader<'r, 'b, 's>, left: usize) -> Self {
         Self {
             leaves: true,
@@ -55,7 +55,7 @@ impl<'e, 'r, 'b, 's, const HEAP: bool> Elements<'e, 'r, 'b, 's, HEAP> {
         }
     }
 
-    /// Pays for one that takes `size` bytes; for the first of its kind, also for those that there may be room for.
+    /// Pays for an element of `size` bytes. For the first of its kind, also pays for the reservation.
     #[inline]
     fn pay(&mut self, kind: usize, size: u64) -> Result<(), Box<Failure>> {
         if self.unpaid[kind] {
@@ -92,7 +92,7 @@ impl<'e, 'r, 'b, 's, const HEAP: bool> Elements<'e, 'r, 'b, 's, HEAP> {
         seed.deserialize(&mut *self.reader)
     }
 
-    /// Of elements without size, those without bytes are counted: nothing else bounds them.
+    /// Reads an element without size. Those that take no bytes either are counted, since nothing else bounds them.
     fn read_empty<S: DeserializeSeed<'s>>(&mut self, seed: S) -> Result<S::Value, Box<Failure>> {
         let before = self.reader.left();
         let value = seed.deserialize(&mut *self.reader)?;

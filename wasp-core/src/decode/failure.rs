@@ -1,40 +1,40 @@
-//! Why bytes gave no value.
+//! Why bytes could not be decoded.
 
 use std::io;
 
 use crate::base::ended::Ended;
 use crate::base::excerpt::excerpt;
 
-/// Why bytes gave no value.
+/// Why bytes could not be decoded.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// They are no value of the type; in this module's words, serde's or the type's.
+    /// They are not a value of the type, in the words of this module, serde or the type.
     #[error("{0}")]
     Invalid(String),
-    /// The code of the type panicked over them.
+    /// The type's code panicked on them.
     #[error("its type's own code panicked: {0}")]
     Panicked(String),
-    /// Their type asks what they are, and they do not tell.
+    /// The type asks for a description of the bytes, and they have none.
     #[error("its type must be told from the bytes, and these do not tell")]
     Undescribed,
-    /// They nest too deep.
+    /// They nest too deeply.
     #[error(
         "values nest deeper than {levels} levels; raise it: #[virtine(depth = ...)], or `Policy::depth` \
          for arguments of host functions"
     )]
     TooDeep {
-        /// How deep they may.
+        /// How deep they may nest.
         levels: u32,
     },
-    /// What they stand for is larger than the guest's memory.
+    /// The value is larger than the guest's memory.
     #[error(
         "its values take {needed} bytes of memory or more, but the virtine has {available} left for them; \
          raise it: #[virtine(memory = \"...\")]"
     )]
     TooLarge {
-        /// Bytes that are needed so far.
+        /// Bytes needed so far.
         needed: u64,
-        /// Bytes that are granted.
+        /// Bytes granted.
         available: u64,
     },
     /// They lie where the guest has no memory.
@@ -42,10 +42,10 @@ pub(crate) enum Failure {
     Place {
         /// A guest address.
         address: u64,
-        /// How many bytes.
+        /// Length in bytes.
         length: u64,
     },
-    /// There was no time for all of them.
+    /// There was not enough time for all of them.
     #[error("there is no time left to decode it")]
     Ended(Ended),
     /// There is no address space for a stack.
@@ -53,7 +53,7 @@ pub(crate) enum Failure {
     NoStack(#[from] io::Error),
 }
 
-/// In a box, so that results of small values are small: the compiler keeps those in registers.
+/// Boxed, so that results of small values are small, and the compiler keeps those in registers.
 impl serde::de::Error for Box<Failure> {
     fn custom<T: std::fmt::Display>(reason: T) -> Self {
         Self::new(Failure::Invalid(excerpt(reason)))

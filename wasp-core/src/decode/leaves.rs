@@ -1,6 +1,6 @@
-//! Values that hold nothing but plain values, as a run has them one behind the other.
+//! Values that contain only plain values, one after the other.
 //!
-//! They nest no deeper than their type says, so that neither levels nor stack need be looked at.
+//! They nest no deeper than their type, so neither levels nor stack need checking.
 
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
@@ -10,17 +10,18 @@ use super::reader::{Reader, character, invalid, truth};
 
 /// Reads such a value.
 ///
-/// What every plain value changes stands here, not in the reader, where the compiler would not keep it in registers.
+/// The state that every plain value changes is here and not in the reader, where the compiler would not keep it in
+/// registers.
 pub(super) struct Leaves<'e, 'r, 'b, 's> {
-    /// The bytes that are left.
+    /// The remaining bytes.
     rest: &'e mut &'b [u8],
-    /// Bytes that the place of the value has.
+    /// Size in bytes of the value's place.
     place: usize,
     reader: &'e mut Reader<'r, 'b, 's>,
 }
 
 impl<'r, 'b, 's> Reader<'r, 'b, 's> {
-    /// Reads a value that has its place and holds nothing but plain values.
+    /// Reads a value that has its place and contains only plain values.
     #[inline]
     pub(super) fn leaves<S: DeserializeSeed<'s>>(
         &mut self,
@@ -38,7 +39,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
 }
 
 impl Leaves<'_, '_, '_, '_> {
-    /// As [`Reader::enter`].
+    /// Like [`Reader::enter`].
     #[inline(always)]
     fn enter<T>(&mut self) -> Result<(), Box<Failure>> {
         let size = size_of::<T>();
@@ -174,7 +175,7 @@ impl<'de> Deserializer<'de> for Leaves<'_, '_, '_, 'de> {
     }
 }
 
-/// So many of them in a row, in the place of what they are part of.
+/// A number of consecutive values, in the place of the value that contains them.
 struct Parts<'e, 'r, 'b, 's> {
     rest: &'e mut &'b [u8],
     reader: &'e mut Reader<'r, 'b, 's>,

@@ -1,8 +1,8 @@
-//! What is read, and what it is charged for.
+//! Reads values and charges for them.
 //!
-//! Memory: each value has a *place*, of so many bytes, that is paid for before the value is made: that of a field in
-//! its struct, of an element in its sequence. A value that turns out larger than its place lies behind a pointer there,
-//! and is charged for itself. So what lies inline is charged once, with what it lies in.
+//! Memory: each value has a *place* of a certain size, which is paid for before the value is created: a field in its
+//! struct, an element in its sequence. A value that turns out to be larger than its place lies behind a pointer there,
+//! and is charged for itself. So inline values are charged once, with the value that contains them.
 
 use serde::Deserialize;
 use virtine_rt::codec::described::Tagged;
@@ -17,35 +17,34 @@ use super::stack::{Grows, Room};
 use super::statics::Statics;
 use crate::base::ended::Ended;
 
-/// How many elements of one value's sequences and maps may take neither bytes nor memory, such as those of a
-/// `Vec<()>`.
+/// How many elements of one value's sequences and maps may take neither bytes nor memory, like those of a `Vec<()>`.
 pub(super) const MAX_EMPTY_ELEMENTS: u32 = 1 << 16;
 
-/// Steps between two looks at the clock: an element is one, and so are [`BYTES_A_STEP`] bytes.
+/// Steps between two checks of the clock. An element is one step, and so are [`BYTES_A_STEP`] bytes.
 const STEPS: u32 = 4096;
 
 const BYTES_A_STEP: usize = 16;
 
-/// Bytes of a value that take as long to be made, and moved, as another element does.
+/// Bytes of a value that take as long to create and move as another element.
 pub(super) const SIZE_A_STEP: usize = 256;
 
-/// Bytes of a text that are checked and copied between two looks at the clock.
+/// Bytes of a string that are checked and copied between two checks of the clock.
 pub(super) const PIECE: usize = 1 << 20;
 
-/// Bytes of a run that are copied ahead of being looked at: as many as the processor's caches keep.
+/// Bytes of a run that are copied before they are read: as many as the CPU's caches keep.
 pub(super) const SCRATCH: usize = 64 << 10;
 
-/// What lies in its place of a collection may be smaller than what it is made of by so much: `Box<str>` is, which is
-/// made of a `String`. Such types are not charged more than they are.
+/// By how much a value's place in a collection may be smaller than the value it is created from. `Box<str>` is an
+/// example, which is created from a `String`. Such types are not charged more than they take.
 const CAPACITY: usize = size_of::<usize>();
 
-/// Memory is taken off the budget in pieces of so many bytes, as long as there are so many.
+/// Memory is taken from the budget in pieces of this many bytes, as long as there are enough.
 const CREDIT: u64 = 4096;
 
-/// Levels of what serde [keeps](Reader::kept), unless the function says how many there may be.
+/// Levels of values that serde [buffers](Reader::kept), unless the function sets a limit.
 const KEPT_LEVELS: u32 = 10;
 
-/// Elements in a row.
+/// Consecutive elements.
 #[derive(Clone, Copy)]
 pub(super) enum Run<'b> {
     /// Among the bytes.
@@ -55,7 +54,7 @@ pub(super) enum Run<'b> {
 }
 
 impl Run<'_> {
-    /// Bytes.
+    /// Length in bytes.
     pub(super) const fn length(&self) -> usize {
         match self {
             Self::Here(bytes) => bytes.len(),
@@ -66,25 +65,25 @@ impl Run<'_> {
 
 pub(super) struct Reader<'r, 'b, 's> {
     pub(super) rest: &'b [u8],
-    /// Each value has a tag.
+    /// Whether each value has a tag.
     pub(super) described: bool,
-    /// That of the next value has been read.
+    /// Whether the tag of the next value has been read.
     open: bool,
-    /// How many levels there may be.
+    /// How many levels are allowed.
     levels: u32,
-    /// How many of them are left.
+    /// How many levels are left.
     depth: u32,
-    /// Elements without bytes or size that are left.
+    /// How many more elements may have neither bytes nor size.
     empty: u32,
-    /// Bytes that the place of the next value has.
+    /// Size in bytes of the next value's place.
     place: usize,
     /// Bytes of memory charged so far.
     charged: u64,
-    /// Bytes that the budget has given beyond that.
+    /// Bytes taken from the budget beyond that.
     credit: u64,
-    /// Steps that are left until the next look at the clock.
+    /// Steps left until the next check of the clock.
     steps: u32,
-    /// There is no time left, and why.
+    /// Set when no time is left.
     ended: Option<Ended>,
     elsewhere: Elsewhere<'b>,
     pub(super) statics: Statics<'b, 's>,
@@ -98,7 +97,7 @@ impl Grows for Reader<'_, '_, '_> {
     }
 }
 
-/// A [`Failure::Invalid`] in these words.
+/// A [`Failure::Invalid`] with this reason.
 #[cold]
 #[inline(never)]
 pub(super) fn invalid<T>(reason: &str) -> Result<T, Box<Failure>> {
@@ -123,7 +122,7 @@ impl Tagged for Reader<'_, '_, '_> {
     }
 }
 
-/// The `char` that these bytes are.
+/// Converts these bytes to a `char`.
 #[inline]
 pub(super) fn character(bytes: [u8; 4]) -> Result<char, Box<Failure>> {
     match char::from_u32(u32::from_le_bytes(bytes)) {
@@ -132,7 +131,7 @@ pub(super) fn character(bytes: [u8; 4]) -> Result<char, Box<Failure>> {
     }
 }
 
-/// The `bool` that this byte is.
+/// Converts this byte to a `bool`.
 #[inline]
 pub(super) fn truth(byte: [u8; 1]) -> Result<bool, Box<Failure>> {
     match byte {
@@ -154,7 +153,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
             described: source.encoding == Encoding::Described,
             open: false,
             levels: source.depth,
-            // One for the tuple of all that is handed over together.
+            // One for the tuple that holds all values.
             depth: source.depth.saturating_add(1),
             empty: MAX_EMPTY_ELEMENTS,
             place: 0,
@@ -169,7 +168,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         }
     }
 
-    /// Reads one value, which must be all there is. Its own place is the caller's.
+    /// Reads one value, which must use all bytes. Its own place is the caller's.
     #[inline]
     pub(super) fn whole<T: Deserialize<'s>>(&mut self) -> Result<T, Box<Failure>> {
         self.place = size_of::<T>();
@@ -182,7 +181,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         }
     }
 
-    /// Whether the next value has a tag that has not been read. From now on, it has not been.
+    /// Whether the next value has an unread tag. Resets the flag.
     #[inline]
     pub(super) fn is_closed(&mut self) -> bool {
         self.described && !std::mem::take(&mut self.open)
@@ -209,7 +208,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         Ok(array)
     }
 
-    /// How many bytes are left to read.
+    /// The number of bytes left to read.
     #[inline]
     pub(super) fn left(&self) -> usize {
         self.rest.len()
@@ -220,7 +219,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         Ok(u64::from_le_bytes(self.array()?))
     }
 
-    /// A number of elements, or of bytes; and where these lie, if that is elsewhere.
+    /// A number of elements or bytes, and where they lie if that is elsewhere.
     #[inline]
     pub(super) fn length(&mut self) -> Result<(usize, Option<Name>), Box<Failure>> {
         let word = self.word()?;
@@ -236,7 +235,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         Ok((count, Some(Name { address, length })))
     }
 
-    /// Checks that the guest may name this, which is looked at from now on.
+    /// Checks that the guest may name this range, and counts the work of reading it.
     pub(super) fn check(&mut self, name: Name) -> Result<(), Box<Failure>> {
         let Name { address, length } = name;
         self.step(length as usize / BYTES_A_STEP)?;
@@ -248,7 +247,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         }
     }
 
-    /// A copy of what is named, kept until the value is there.
+    /// A copy of the named range, kept until the value is complete.
     pub(super) fn copied(&mut self, name: Name) -> Result<&'b [u8], Box<Failure>> {
         self.check(name)?;
         if name.length > self.elsewhere.left() {
@@ -262,7 +261,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         }
     }
 
-    /// Copies what is named, piece by piece.
+    /// Copies the named range, piece by piece.
     fn copy_to<P: Plain>(&mut self, values: &mut Vec<P>, name: Name) -> Result<(), Box<Failure>> {
         let length = name.length as usize;
         values.reserve_exact(length / size_of::<P>());
@@ -282,7 +281,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         Ok(())
     }
 
-    /// A sequence of elements of this size each.
+    /// A sequence whose elements have this size.
     pub(super) fn run(&mut self, size: usize) -> Result<Run<'b>, Box<Failure>> {
         let (count, name) = self.length()?;
         let Some(length) = count.checked_mul(size) else {
@@ -298,7 +297,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         }
     }
 
-    /// Reads from `bytes`, all of which must be used, and then goes on where it was.
+    /// Reads from `bytes`, all of which must be used, and then continues where it was.
     pub(super) fn within<T>(
         &mut self,
         bytes: &'b [u8],
@@ -316,7 +315,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         }
     }
 
-    /// Plain values in a row.
+    /// Consecutive plain values.
     pub(super) fn values<P: Plain>(&mut self) -> Result<Vec<P>, Box<Failure>> {
         let run = self.run(size_of::<P>())?;
         self.charge(run.length() as u64)?;
@@ -337,7 +336,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         Ok(values)
     }
 
-    /// Where plain values lie that are the caller's already: they need no memory.
+    /// The range of plain values that the caller already owns. They need no memory.
     pub(super) fn place_of<P: Plain>(&mut self) -> Result<Option<Name>, Box<Failure>> {
         let before = self.rest;
         let (_, name) = self.length()?;
@@ -348,7 +347,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         let Run::There(name) = self.run(size_of::<P>())? else {
             return Ok(None);
         };
-        // Whoever takes them checks them once more: so far, nothing that is the caller's is changed.
+        // Whoever takes the values checks them again. So far, nothing of the caller's has changed.
         let (mut scratch, mut offset) = (Vec::new(), 0);
         while !P::ANY && offset < name.length as usize {
             let length = SCRATCH.min(name.length as usize - offset);
@@ -361,7 +360,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         Ok(Some(name))
     }
 
-    /// A piece of what is named, in place of what `scratch` holds.
+    /// Reads a piece of the named range into `scratch`, replacing its contents.
     pub(super) fn piece(
         &mut self,
         scratch: &mut Vec<u8>,
@@ -377,7 +376,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         }
     }
 
-    /// Looks at the clock between two pieces.
+    /// Checks the clock between two pieces.
     pub(super) fn pause(&mut self, left: usize) -> Result<(), Box<Failure>> {
         match left {
             0 => Ok(()),
@@ -385,7 +384,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         }
     }
 
-    /// Starts a value of type `T`: charges it where its place cannot hold it.
+    /// Starts a value of type `T`. Charges for it if its place cannot hold it.
     #[inline]
     pub(super) fn enter<T>(&mut self) -> Result<(), Box<Failure>> {
         let size = size_of::<T>();
@@ -397,7 +396,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         Ok(())
     }
 
-    /// As [`Reader::enter`], for a collection, whose length says how much lies elsewhere.
+    /// Like [`Reader::enter`], for a collection, whose length says how much lies elsewhere.
     #[inline]
     pub(super) fn enter_collection<T>(&mut self) -> Result<(), Box<Failure>> {
         match size_of::<T>() <= self.place + CAPACITY {
@@ -406,13 +405,13 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         }
     }
 
-    /// Says how much room there is for the next value.
+    /// Sets the size of the next value's place.
     #[inline]
     pub(super) fn place(&mut self, size: usize) {
         self.place = size;
     }
 
-    /// Reads what nests one level deeper.
+    /// Reads a value that is nested one level deeper.
     #[inline]
     pub(super) fn nested<T>(
         &mut self,
@@ -434,8 +433,8 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         result
     }
 
-    /// Reads a value that serde keeps as it is, to make the type of it afterwards, perhaps in several ways. That is
-    /// serde's own code, which asks for no level, no memory and no time, and takes twice as long with each level.
+    /// Reads a value that serde buffers unchanged, to decode it afterwards, perhaps in several ways. That is serde's
+    /// own code. It asks for no level, no memory and no time, and takes twice as long with each level.
     pub(super) fn kept<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, Box<Failure>>,
@@ -461,7 +460,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         }))
     }
 
-    /// Takes note of an element that takes neither bytes nor memory.
+    /// Counts an element that takes neither bytes nor memory.
     pub(super) fn count_empty(&mut self) -> Result<(), Box<Failure>> {
         match self.empty.checked_sub(1) {
             Some(left) => {
@@ -474,7 +473,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         }
     }
 
-    /// Charges memory that is about to be taken.
+    /// Charges for memory that is about to be allocated.
     #[inline]
     pub(super) fn charge(&mut self, bytes: u64) -> Result<(), Box<Failure>> {
         match self.credit.checked_sub(bytes) {
@@ -505,7 +504,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
         }
     }
 
-    /// Takes note of work, and looks at the clock where it was much since the last look.
+    /// Counts work, and checks the clock if there was much since the last check.
     #[inline]
     pub(super) fn step(&mut self, steps: usize) -> Result<(), Box<Failure>> {
         match (self.steps as usize).checked_sub(steps) {
@@ -520,7 +519,7 @@ impl<'r, 'b, 's> Reader<'r, 'b, 's> {
     #[cold]
     #[inline(never)]
     fn look(&mut self) -> Result<(), Box<Failure>> {
-        // A type that goes on all the same is told again at its next step.
+        // If the type continues anyway, its next step fails again.
         self.steps = 0;
         if self.ended.is_none() {
             self.ended = self.budget.check().err();

@@ -9,12 +9,12 @@ use crate::decode::statics::Statics;
 pub(crate) struct Source<'b, 's> {
     /// The bytes, all of them.
     pub(crate) bytes: &'b [u8],
-    /// How they were encoded.
+    /// Their encoding.
     pub(crate) encoding: Encoding,
-    /// How many levels they may nest.
+    /// How many levels deep they may nest.
     pub(crate) depth: u32,
-    /// Where the bytes may say that others lie.
+    /// Memory that the bytes may name.
     pub(crate) elsewhere: Elsewhere<'b>,
-    /// The texts that the value may borrow.
+    /// Strings that the value may borrow.
     pub(crate) statics: Statics<'b, 's>,
 }

@@ -1,9 +1,9 @@
-//! Stack for values that nest deep or are large.
+//! Stacks for values that are deeply nested or large.
 //!
-//! How deep a value nests is the guest's to say, and how much stack is left is the caller's secret, so values are
-//! decoded on stacks of this module's own. Each thread keeps one: to map one anew at every call would cost more than
-//! most calls do, and to unmap one has KVM look for it in every virtual machine of the process. A stack takes address
-//! space, and memory only as far as it was used; what goes beyond [`KEPT`] is given back at once.
+//! The guest decides how deep a value nests, and the caller's remaining stack is unknown, so values are decoded on
+//! stacks of this module. Each thread keeps one. To map one at every call would cost more than most calls do, and to
+//! unmap one makes KVM look for it in every virtual machine of the process. A stack takes address space, but memory
+//! only as far as it was used. What goes beyond [`KEPT`] is released at once.
 
 use std::cell::Cell;
 use std::io;
@@ -16,56 +16,56 @@ use rustix::mm::{
     Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap_anonymous, mprotect, munmap,
 };
 
-/// Address space of a stack, but for what depth and size of the value ask for besides.
+/// Address space of a stack, without what depth and size of the value need in addition.
 const SIZE: usize = 256 << 20;
 
-/// What must be left where a value starts: for frames that come before anybody knows what they hold. A box tells its
-/// size, not that of what it points to, and the frames that make its contents stand before the contents are met.
+/// Free stack required where a value starts, for frames that come before their contents are known. A box has a known
+/// size, but not what it points to, and the frames that create its contents exist before the contents are read.
 const RESERVE: usize = 64 << 20;
 
-/// How often a value may stand in the frames that make it. Without optimisation each of them has copies of its own.
+/// How many copies of a value the frames that create it may hold. Without optimization each frame has its own.
 const COPIES: usize = 32;
 
-/// For one level, in the frames that drop a value.
+/// Bytes per level in the frames that drop a value.
 const DROPPED_LEVEL: usize = 1 << 10;
 
-/// For one level, in the frames that make a value.
+/// Bytes per level in the frames that create a value.
 const MADE_LEVEL: usize = 4 << 10;
 
 /// How much memory an unused stack may hold.
 const KEPT: usize = 4 << 20;
 
-/// Below a stack, so that running over its end is a fault.
+/// Guard below a stack, so that an overflow faults.
 const GUARD: usize = 64 << 10;
 
-/// How many stacks of threads that have ended wait for others.
+/// How many stacks of finished threads are kept for others.
 const SPARE: usize = 64;
 
-/// A value no larger than this, and without anything to drop, is decoded on the caller's own stack.
+/// A value no larger than this that needs no drop is decoded on the caller's own stack.
 pub(super) const SMALL: usize = 512;
 
-/// What must be left of the caller's stack for frames that hold nothing large.
+/// Required free space on the caller's stack for frames that hold nothing large.
 const FRAMES: usize = 8 << 10;
 
-/// How much of the caller's stack that may take.
+/// How much of the caller's stack decoding may take.
 const CALLERS: usize = COPIES * SMALL + 2 * FRAMES;
 
 /// The stack that frames are on.
 pub(super) struct Ground {
     /// The lowest address that they may use.
     floor: usize,
-    /// Whether it is the caller's.
+    /// Whether it is the caller's stack.
     callers: bool,
 }
 
 impl Ground {
-    /// Whether there is room for a value of type `T` that may nest so many levels deep.
+    /// Whether there is room for a value of type `T` nested this many levels deep.
     #[inline]
     fn holds<T>(&self, here: usize, levels: u32) -> bool {
         let left = here.saturating_sub(self.floor);
         let copies = COPIES.saturating_mul(size_of::<T>());
         match self.callers {
-            // What has something to drop may have anything behind a pointer.
+            // A type that needs drop may have anything behind a pointer.
             true => !mem::needs_drop::<T>() && left >= copies.saturating_add(FRAMES),
             false => left >= needed(copies, levels),
         }
@@ -83,7 +83,7 @@ pub(super) struct Room {
     ground: Ground,
     /// The lowest address seen in use.
     lowest: usize,
-    /// A second stack that was needed for this value, if it is not in use.
+    /// A second stack that this value needed, if it is not in use.
     second: Option<Segment>,
 }
 
@@ -96,7 +96,7 @@ impl Room {
         }
     }
 
-    /// Whether a value of type `T` that may nest so many levels deep can be made where the caller stands.
+    /// Whether a value of type `T` nested this many levels deep can be created on the current stack.
     #[inline]
     pub(super) fn holds<T>(&mut self, levels: u32) -> bool {
         let here = stack_pointer();
@@ -113,16 +113,16 @@ impl Drop for Room {
     }
 }
 
-/// Something that has a [`Room`] and can go on elsewhere.
+/// Something that has a [`Room`] and can continue on another stack.
 pub(super) trait Grows: Sized {
     /// Its room.
     fn room(&mut self) -> &mut Room;
 
-    /// Runs `job` on a further stack with room for a value of type `T` that may nest so many levels deep.
+    /// Runs `job` on another stack with room for a value of type `T` nested this many levels deep.
     ///
     /// # Errors
     ///
-    /// The kernel's, where there is no address space for it.
+    /// The kernel's, if there is no address space for it.
     #[cold]
     #[inline(never)]
     fn elsewhere<T>(
@@ -146,11 +146,11 @@ pub(super) trait Grows: Sized {
     }
 }
 
-/// Runs `job` where a value of type `T` can be made that may nest so many levels deep. The job must not unwind.
+/// Runs `job` where a value of type `T` nested this many levels deep can be created. The job must not unwind.
 ///
 /// # Errors
 ///
-/// The kernel's, where there is no address space for it.
+/// The kernel's, if there is no address space for it.
 #[inline]
 pub(super) fn run<T, R>(levels: u32, job: impl FnOnce(&mut Room) -> R) -> Result<R, io::Error> {
     if !mem::needs_drop::<T>() && size_of::<T>() <= SMALL {
@@ -176,11 +176,11 @@ fn size_for<T>(levels: u32) -> usize {
         .next_multiple_of(GUARD)
 }
 
-/// A stack of this module's own.
+/// A stack that belongs to this module.
 struct Segment {
     base: NonNull<u8>,
     size: usize,
-    /// The lowest address of it that was seen in use since it was last looked at.
+    /// The lowest address that was seen in use since the last check.
     lowest: usize,
 }
 
@@ -191,7 +191,7 @@ thread_local! {
     static OWN: ThreadStack = const { ThreadStack(Cell::new(None)) };
 }
 
-/// The one that a thread keeps.
+/// The stack that a thread keeps.
 struct ThreadStack(Cell<Option<Segment>>);
 
 impl Drop for ThreadStack {
@@ -205,7 +205,7 @@ impl Drop for ThreadStack {
 static WAITING: Mutex<Vec<Segment>> = Mutex::new(Vec::new());
 
 impl Segment {
-    /// One of at least this size: the thread's, one that another thread has left, or a new one.
+    /// A stack of at least this size: the thread's, one that another thread has left, or a new one.
     fn take(size: usize) -> Result<Self, io::Error> {
         // The thread may be ending.
         let own = OWN.try_with(|own| own.0.take()).ok().flatten();
@@ -227,7 +227,7 @@ impl Segment {
     fn map(size: usize) -> Result<Self, io::Error> {
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::STACK;
         let access = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: a new mapping, where nothing is.
+        // SAFETY: a new mapping at a free address.
         let base = unsafe { mmap_anonymous(ptr::null_mut(), size, access, flags) }?;
         let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         let segment = Self {
@@ -237,7 +237,7 @@ impl Segment {
         };
         // SAFETY: the lowest bytes of the mapping just made.
         unsafe { mprotect(base.as_ptr().cast(), GUARD, MprotectFlags::empty()) }?;
-        // A page at the top would otherwise become two mebibytes. A kernel without huge pages refuses, and has none.
+        // Otherwise a page at the top would take two mebibytes. A kernel without huge pages refuses, and has none.
         // SAFETY: changes no contents.
         let _ = unsafe { madvise(base.as_ptr().cast(), size, Advice::LinuxNoHugepage) };
         Ok(segment)
@@ -252,15 +252,15 @@ impl Segment {
 
     /// Runs `job`, which must not unwind, on this stack.
     fn run<R>(&self, job: impl FnOnce() -> R) -> R {
-        // SAFETY: readable and writable memory that nobody else uses meanwhile: whoever runs on it has taken it.
+        // SAFETY: readable and writable memory that nothing else uses meanwhile: the code that runs on it has taken it.
         let start = unsafe { self.base.add(GUARD) };
-        // SAFETY: as above; the size is a multiple of 16, which the ABI wants of a stack's end. A job that unwinds
-        // all the same aborts the process, for psm calls it by a function that must not.
+        // SAFETY: as above; the size is a multiple of 16, as the ABI requires of a stack's end. If a job unwinds
+        // anyway, the process aborts, because psm calls it through a function that must not unwind.
         unsafe { psm::on_stack(start.as_ptr(), self.size - GUARD, job) }
     }
 
-    /// Keeps it for the thread's next value, without the memory that this one took more than usual. Where the thread
-    /// has one already, that one goes to other threads.
+    /// Keeps it for the thread's next value, but releases memory that this value took beyond the usual. If the thread
+    /// already has one, that one goes to other threads.
     fn keep(mut self) {
         let top = self.base.addr().get() + self.size;
         let lowest = mem::replace(&mut self.lowest, usize::MAX);
@@ -280,7 +280,7 @@ impl Segment {
     fn shrink(&self) {
         // SAFETY: inside the mapping, and no frame is on it.
         let start = unsafe { self.base.add(GUARD) };
-        // SAFETY: as above; what is dropped is read by nobody before it is written.
+        // SAFETY: as above; dropped memory is not read before it is written.
         let _ = unsafe {
             madvise(
                 start.as_ptr().cast(),
@@ -290,7 +290,7 @@ impl Segment {
         };
     }
 
-    /// Leaves it to another thread, if not too many wait already.
+    /// Leaves it to another thread, unless too many are waiting already.
     fn put_by(self) {
         let mut waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() < SPARE {
@@ -301,7 +301,7 @@ impl Segment {
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        // SAFETY: its own mapping, on which no frame is.
+        // SAFETY: its own mapping, with no frames on it.
         let _ = unsafe { munmap(self.base.as_ptr().cast(), self.size) };
     }
 }

@@ -1,26 +1,26 @@
-//! Texts that a value borrows: a guest's `&'static str` lies in its image, which the host has as well.
+//! Strings that a value borrows. A guest's `&'static str` lies in its image, which the host also has.
 //!
-//! The guest names such a text by its address. What lies there in the image is compared with what the guest has there,
-//! and nothing is ever searched for.
+//! The guest names such a string by its address. The bytes there in the image are compared with those that the guest
+//! has there. Nothing is ever searched.
 
 use virtine_rt::abi::image::Segment;
 
-/// The texts of an image.
+/// The strings of an image.
 #[derive(Clone, Copy)]
 pub(crate) struct Statics<'b, 's> {
     segments: &'b [Segment<'s>],
 }
 
 impl<'b, 's> Statics<'b, 's> {
-    /// Where nothing is borrowed.
+    /// For values that borrow nothing.
     pub(crate) const NONE: Self = Self { segments: &[] };
 
-    /// Those of the image with these segments.
+    /// The strings of the image with these segments.
     pub(crate) const fn new(segments: &'b [Segment<'s>]) -> Self {
         Self { segments }
     }
 
-    /// The text of the image at `address`, of so many bytes.
+    /// The string of this length in the image at `address`.
     pub(super) fn text(&self, address: u64, length: u64) -> Option<&'s str> {
         let length = usize::try_from(length).ok()?;
         let found = self.segments.iter().find_map(|segment| {

@@ -1,4 +1,4 @@
-//! What bytes become, and what they may cost.
+//! How bytes are decoded, and what they may cost.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ mod naming;
 mod runs;
 mod statics;
 
-/// So many bytes of memory, and time for as long as a clock says.
+/// A budget with this much memory, and with time until a clock says otherwise.
 struct Clocked<C> {
     memory: u64,
     in_time: C,
@@ -65,13 +65,13 @@ fn source(bytes: &[u8], depth: u32) -> Source<'_, 'static> {
     }
 }
 
-/// Of bytes that may take so much memory.
+/// Decodes bytes that may take this much memory.
 fn within<T: DeserializeOwned>(memory: u64, bytes: &[u8]) -> Result<T, Failure> {
     let mut budget = Clocked::new(memory, || true);
     decode(source(bytes, DEPTH), &mut budget, |_| Ok(()))
 }
 
-/// Of bytes that may nest so deep.
+/// Decodes bytes that may nest this deep.
 fn as_deep_as<T: DeserializeOwned>(depth: u32, bytes: &[u8]) -> Result<T, Failure> {
     let mut budget = Clocked::new(1 << 32, || true);
     decode(source(bytes, depth), &mut budget, |_| Ok(()))
@@ -142,7 +142,7 @@ fn text_is_utf8_also_where_it_is_taken_in_pieces() {
     let mut bytes = encoded("abcd");
     bytes[8] = 0xff;
     assert!(is_invalid(&decoded::<String>(&bytes)));
-    // Three bytes a character, so that one stands across each piece's end.
+    // Three bytes per character, so that a character crosses the end of each piece.
     let long = "\u{20ac}".repeat(1 << 20);
     let mut bytes = encoded(&long);
     assert_eq!(decoded::<String>(&bytes).expect("text"), long);
@@ -159,14 +159,14 @@ struct List {
     next: Option<Box<List>>,
 }
 
-/// A list that nests so many levels: two for each node, and one for the last.
+/// A list with this many levels: two for each node, and one for the last.
 fn list(levels: usize) -> Vec<u8> {
     [vec![1; levels / 2], vec![0; levels % 2]].concat()
 }
 
 #[test]
 fn levels_are_bounded_and_the_error_says_how_to_raise_it() {
-    // As deep as it goes without a stack of its own, and how deep is told.
+    // As deep as possible without its own stack. The error says how deep.
     assert!(as_deep_as::<List>(8, &list(9)).is_ok());
     for levels in [11, 10_000_000] {
         match as_deep_as::<List>(8, &list(levels)) {
@@ -187,7 +187,7 @@ fn allowed_depth_overflows_no_stack_however_little_the_caller_has() {
     for (stack, levels) in [(64 << 10, 1_001), (256 << 10, 100_001), (2 << 20, 300_001)] {
         let decoding = move || {
             let value = as_deep_as::<List>(levels, &list(levels as usize)).expect("allowed");
-            // Its drop is the caller's own affair.
+            // Dropping it is up to the caller.
             std::mem::forget(value);
             // Refused at the very end, and one level too deep: dropped by the decoder.
             let bytes = [list(levels as usize), vec![0]].concat();
@@ -203,7 +203,7 @@ fn allowed_depth_overflows_no_stack_however_little_the_caller_has() {
     }
 }
 
-/// Nests by a type that takes no memory and has nothing to drop.
+/// Nests with a type that takes no memory and needs no drop.
 struct Counted(u32);
 
 impl<'de> Deserialize<'de> for Counted {
@@ -305,7 +305,7 @@ struct Skipped0 {
     _byte: u8,
 }
 
-/// A float with an order, as several crates have it.
+/// A float with an order, as several crates have.
 #[derive(Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 struct Ordered(f64);
 
@@ -338,7 +338,7 @@ fn panic_of_a_types_own_code_is_an_error() {
             panic!("dropped");
         }
     }
-    // Dropped since a byte follows it; as one of two of which the second does not come.
+    // Dropped because a byte follows it, or because the second of two values is missing.
     for (result, bytes) in [
         (decoded::<Loud>(&[1, 2]), 2),
         (decoded::<(Loud, u8)>(&[1]).map(|both| both.0), 1),
@@ -365,7 +365,7 @@ fn words_of_an_error_are_few() {
         Err(Failure::Invalid(reason)) => assert_eq!(reason, "\u{20ac}".repeat(85)),
         other => panic!("{other:?}"),
     }
-    // Serde quotes what it did not expect.
+    // Serde quotes unexpected values.
     match decode::<&'static str>(
         source(&encoded(&"x".repeat(100_000)), DEPTH),
         &mut Clocked::new(MIB, || true),
@@ -392,7 +392,7 @@ fn decoding_within_decoding_has_a_stack_of_its_own() {
     }
 }
 
-/// A value of every shape that the codec knows.
+/// A value of every shape that the codec supports.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Shape {
     Unit,

@@ -1,4 +1,4 @@
-//! Texts: copied and checked piece by piece, or found in the image.
+//! Strings: copied and checked piece by piece, or found in the image.
 
 use std::borrow::Cow;
 
@@ -7,14 +7,14 @@ use super::failure::Failure;
 use super::reader::{PIECE, Reader, Run, SCRATCH, invalid};
 
 impl<'b, 's> Reader<'_, 'b, 's> {
-    /// A text: of the image, if it lies there.
+    /// A string, borrowed from the image if it lies there.
     pub(super) fn any_text(&mut self) -> Result<Cow<'s, str>, Box<Failure>> {
         let run = self.run(1)?;
         match run {
             Run::Here([]) => return Ok(Cow::Borrowed("")),
             Run::There(name) => {
                 if let Some(text) = self.static_text(name)? {
-                    // Who is handed it may copy it.
+                    // The receiver may copy it.
                     self.charge(text.len() as u64)?;
                     return Ok(Cow::Borrowed(text));
                 }
@@ -24,13 +24,13 @@ impl<'b, 's> Reader<'_, 'b, 's> {
         self.text(run).map(Cow::Owned)
     }
 
-    /// A text.
+    /// An owned string.
     pub(super) fn owned_text(&mut self) -> Result<String, Box<Failure>> {
         let run = self.run(1)?;
         self.text(run)
     }
 
-    /// The text of the image that the guest names, if it is what the guest has there.
+    /// The string of the image that the guest names, if the guest's memory holds the same bytes.
     fn static_text(&mut self, name: Name) -> Result<Option<&'s str>, Box<Failure>> {
         let Some(text) = self.statics.text(name.address, name.length) else {
             return Ok(None);
@@ -45,7 +45,7 @@ impl<'b, 's> Reader<'_, 'b, 's> {
         Ok(Some(text))
     }
 
-    /// These bytes as text, piece by piece.
+    /// Converts these bytes to a string, piece by piece.
     fn text(&mut self, run: Run<'b>) -> Result<String, Box<Failure>> {
         let length = run.length();
         self.charge(length as u64)?;
@@ -62,7 +62,7 @@ impl<'b, 's> Reader<'_, 'b, 's> {
             };
             let valid = match str::from_utf8(piece) {
                 Ok(valid) => valid,
-                // A character may stand across the end of the piece.
+                // A character may cross the end of the piece.
                 Err(error) if error.error_len().is_none() && piece.len() < left => {
                     let valid = piece.get(..error.valid_up_to());
                     str::from_utf8(valid.unwrap_or_default()).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Where a call's arguments go: encoded right into guest memory.
+//! A call's arguments, which are encoded directly into guest memory.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -10,28 +10,28 @@ use virtine_rt::codec::{self, CodecError, Encoding, Sink};
 use crate::Error;
 use crate::memory::guest_memory::GuestMemory;
 
-/// A place in guest memory that a call's arguments are encoded into.
+/// A range of guest memory into which a call's arguments are encoded.
 pub struct Arguments<'a> {
     memory: &'a mut GuestMemory,
     start: u64,
     end: u64,
-    /// Bytes that all arguments take, also those that did not fit.
+    /// Bytes that all arguments take, including those that did not fit.
     needed: u64,
-    /// Bytes that an attempt has written that was given up.
+    /// Bytes that an abandoned attempt has written.
     given_up: u64,
     invalid: Option<String>,
     encoding: Encoding,
-    /// They must be described, and are not.
+    /// The arguments must be described, and are not.
     undescribed: bool,
-    /// Files and streams among them, in their order.
+    /// The files and streams among the arguments, in order.
     handles: Vec<OwnedFd>,
     /// How many of these have been appended.
     appended: usize,
 }
 
 impl<'a> Arguments<'a> {
-    /// Has `encode` append all of them between the two addresses, in this encoding or, where they turn out to need it,
-    /// described. `handles` are those of an earlier attempt.
+    /// Lets `encode` append all arguments between the two addresses, in this encoding. If they turn out to need it,
+    /// they are described instead. `handles` are those of an earlier attempt.
     pub(crate) fn encode(
         memory: &'a mut GuestMemory,
         [start, end]: [u64; 2],
@@ -61,12 +61,12 @@ impl<'a> Arguments<'a> {
         arguments
     }
 
-    /// How they are encoded.
+    /// The encoding of the arguments.
     pub(crate) const fn encoding(&self) -> Encoding {
         self.encoding
     }
 
-    /// Appends the next argument. Errors are kept until the last one is in.
+    /// Appends the next argument. Errors are kept until the last argument is in.
     pub fn push<T: Serialize + ?Sized>(&mut self, argument: &T) {
         match codec::encode_in(self.encoding, argument, self) {
             Ok(()) | Err(CodecError::Full) => {}
@@ -75,7 +75,7 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    /// Appends the next argument, a byte slice, in one copy.
+    /// Appends the next argument, a byte slice, with a single copy.
     pub fn push_bytes(&mut self, argument: &[u8]) {
         self.push(&codec::Bytes(argument));
     }
@@ -85,8 +85,8 @@ impl<'a> Arguments<'a> {
         self.push(&form::AsRef::<F, T>::new(argument));
     }
 
-    /// Appends the next argument, a file or stream, which is the call's from now on. Where all arguments are appended
-    /// once more, it has been handed over.
+    /// Appends the next argument, a file or stream, which the call then owns. If all arguments are appended a second
+    /// time, it has been handed over already.
     pub fn push_handle(&mut self, argument: Option<impl Into<OwnedFd>>) {
         self.append(|| match argument {
             Some(argument) => Ok(argument.into()),
@@ -94,7 +94,7 @@ impl<'a> Arguments<'a> {
         });
     }
 
-    /// Appends the next argument, a file or stream, which stays the caller's as well.
+    /// Appends the next argument, a file or stream, which the caller keeps too.
     pub fn push_shared_handle(&mut self, argument: &impl AsFd) {
         self.append(|| {
             let own = argument.as_fd().try_clone_to_owned();
@@ -113,10 +113,10 @@ impl<'a> Arguments<'a> {
         self.appended += 1;
     }
 
-    /// Ends the arguments: how many bytes they are, and the files and streams among them.
+    /// Ends the arguments. Returns their length in bytes, and the files and streams among them.
     pub(crate) fn finish(self, memory: u64) -> Result<(u64, Vec<OwnedFd>), Error> {
         let available = self.end - self.start;
-        // Of those that do not fit, some may have been written.
+        // Even if the arguments do not fit, some may have been written.
         let written = self.needed.max(self.given_up).min(available);
         self.memory.note_written(self.start, written);
         if let Some(reason) = self.invalid {
@@ -136,7 +136,7 @@ impl<'a> Arguments<'a> {
 impl Sink for Arguments<'_> {
     const ALIGNED: bool = true;
 
-    /// Counts on where bytes no longer fit, so that the error can tell how much is needed.
+    /// Keeps counting when bytes no longer fit, so that the error can say how much is needed.
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> bool {
         let address = self.start.saturating_add(self.needed);

@@ -1,4 +1,4 @@
-//! One virtine function: encode the arguments into guest memory, run, decode the result from there.
+//! One virtine function: encode the arguments into guest memory, run, decode the result from guest memory.
 
 use std::env;
 use std::os::fd::OwnedFd;
@@ -41,20 +41,20 @@ use crate::machine::stop::Stop;
 use crate::pool::{Pool, PooledMachine};
 use crate::service::Completion;
 
-/// Set to anything, every call boots its guest from the image instead of the snapshot. Read once per
-/// function, at its first call.
+/// If set to any value, every call boots its guest from the image instead of the snapshot. Read once per function, at
+/// its first call.
 pub(crate) const NO_SNAPSHOT: &str = "WASP_NO_SNAPSHOT";
 
-/// What the macro knows of a function.
+/// The macro's description of a function.
 #[derive(Debug)]
 pub struct Definition {
     /// The function's name, for messages.
     pub name: &'static str,
-    /// The image that `virtine-build` made of it and of the crate's other functions.
+    /// The image that `virtine-build` made of it and the crate's other functions.
     pub image: &'static &'static [u8],
-    /// The file of the program that this was made of, but for the identity and `.elf` behind.
+    /// The path of the program from which the image was made, without the identity and `.elf` at its end.
     pub program: &'static str,
-    /// Its entries into that.
+    /// The function's entries into the program.
     pub entries: &'static [u8],
     /// Bytes of memory granted.
     pub memory: u64,
@@ -62,36 +62,36 @@ pub struct Definition {
     pub stack: u64,
     /// Bytes of memory that its machines may keep together.
     pub keep: u64,
-    /// How long one call may run.
+    /// Time limit of one call.
     pub timeout: Duration,
     /// Whether calls start from a snapshot or boot from the image.
     pub snapshot: bool,
-    /// What its guests may ask of the host, unless a call says otherwise.
+    /// What its guests may ask of the host, unless a call overrides it.
     pub policy: fn() -> Policy,
-    /// How many levels its result, and what it changes, may nest.
+    /// How many levels deep its result and its changed arguments may nest.
     pub depth: u32,
     /// Whether its guest is a program with the real std.
     pub std: bool,
 }
 
-/// The guest of one of a package's targets, told from those of other targets and packages by `KEY`, and
-/// from that of the same target's unit tests by `TEST`.
+/// The guest of one of a package's targets. `KEY` distinguishes it from those of other targets and packages, and `TEST`
+/// from that of the same target's unit tests.
 #[derive(Debug)]
 pub struct Guest<const KEY: u64, const TEST: bool>;
 
-/// Where a [`Guest`]'s image is. `Crate` is some type of the crate that implements it: there is one such
-/// type, so that the compiler finds it for `_`.
+/// Provides a [`Guest`]'s image. `Crate` is some type of the crate that implements this trait. There is one such type,
+/// so the compiler infers it for `_`.
 pub trait Carries<Crate> {
     /// The image.
     const IMAGE: &'static &'static [u8];
 }
 
-/// What one call has otherwise than the attribute says.
+/// What one call overrides of its function's attribute.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options<'a> {
-    /// What its guest may ask of the host, in place of what the attribute grants.
+    /// What its guest may ask of the host, instead of what the attribute grants.
     pub policy: Option<&'a Policy>,
-    /// By what it can be cancelled.
+    /// The token that can cancel it.
     pub cancel: Option<&'a CancelToken>,
 }
 
@@ -99,29 +99,29 @@ pub struct Options<'a> {
 pub struct Function {
     definition: Definition,
     ready: OnceLock<Ready>,
-    /// Held while that is made, so that concurrent first calls make one.
+    /// Held while `ready` is created, so that concurrent first calls create only one.
     making: Mutex<()>,
-    /// How its arguments travel, as far as calls have shown.
+    /// How its arguments are encoded, as learned from calls so far.
     arguments_encoding: Learned,
-    /// How its result does.
+    /// How its result is encoded, as learned from calls so far.
     result_encoding: Learned,
     /// Read when a guest faults for the first time.
     places: OnceLock<Option<Mutex<Symbolizer>>>,
 }
 
-/// How one call in one machine went.
+/// The outcome of one call in one machine.
 #[expect(
     clippy::large_enum_variant,
     reason = "the large one is what every call but a function's first has"
 )]
 enum Attempt<R, C> {
-    /// It has a result.
+    /// The call returned a result.
     Returned(Returned<R, C>),
-    /// Its arguments must be described. What of them is handed over once is the next attempt's.
+    /// Its arguments must be described. The next attempt gets those that can be handed over only once.
     Undescribed(Vec<OwnedFd>),
 }
 
-/// A call whose arguments lie in the guest's memory.
+/// A call whose arguments are in the guest's memory.
 struct Sent {
     entry: Entry,
     /// The files and streams among them.
@@ -130,7 +130,7 @@ struct Sent {
     program: Option<Process>,
 }
 
-/// How a function's arguments, or its results, must be encoded. It learns this from its calls.
+/// How a function's arguments or results must be encoded, learned from its calls.
 struct Learned(AtomicBool);
 
 impl Learned {
@@ -155,7 +155,7 @@ impl Learned {
 }
 
 impl Function {
-    /// A handle that costs nothing until its first call.
+    /// Creates a handle. It costs nothing until its first call.
     #[must_use]
     pub const fn new(definition: Definition) -> Self {
         Self {
@@ -168,13 +168,13 @@ impl Function {
         }
     }
 
-    /// Calls the function in a machine of its own. `encode` is handed a place in the guest's memory
-    /// for the arguments, in their order; and once more where these have to be described. Behind the result, of type
-    /// `R`, the guest returns what it has changed of them, of type `C`, which `accept` must agree to.
+    /// Calls the function in its own machine. `encode` gets a range of the guest's memory for the arguments, in order.
+    /// It is called a second time if the arguments must be described. After the result, of type `R`, the guest returns
+    /// the arguments that it changed, of type `C`, which `accept` must approve.
     ///
     /// # Errors
     ///
-    /// Whatever kept the guest from returning a result: see [`Error`].
+    /// Any cause for which the guest did not return a result: see [`Error`].
     pub fn call<R: Deserialize<'static>, C: Deserialize<'static>>(
         &self,
         options: Options<'_>,
@@ -240,9 +240,9 @@ impl Function {
         let stop = snapshot.start(machine, &entry, meter.deadline())?;
         let served = match machine.resume_behind_signals(stop, meter.deadline())? {
             stop if number_of(&stop) == Some(hypercall::DONE) => Served::at_once(stop, meter),
-            // The guest's word, so it counts for this call alone.
+            // Only the guest says so, so it counts for this call alone.
             stop if number_of(&stop) == Some(hypercall::UNDESCRIBED) => {
-                // Mappings of the arguments' own would have to be taken back.
+                // If the arguments have their own mappings, the machine would have to undo them.
                 if program.is_none() {
                     loan.give_back();
                 }
@@ -278,7 +278,7 @@ impl Function {
         let known = (encoding, handles);
         let arguments = Arguments::encode(machine.memory_mut(), place, known, encode);
         if encoding == Encoding::Bare {
-            // The types' own code has shown it, here.
+            // Here the types' own code has shown it.
             self.arguments_encoding.learn(arguments.encoding());
         }
         let grants = grants
@@ -293,7 +293,7 @@ impl Function {
         })
     }
 
-    /// What comes of a call whose guest has been served.
+    /// Concludes a call whose guest has been served.
     #[inline]
     fn conclude<R: Deserialize<'static>, C: Deserialize<'static>>(
         &self,
@@ -380,7 +380,7 @@ impl Function {
         call.failure(completion)
     }
 
-    /// Adds to a CPU exception where in its source it happened.
+    /// Adds the source location to a CPU exception.
     #[cold]
     fn with_place(&self, mut error: Error) -> Error {
         if let Error::Fault(Fault::Exception(exception)) = &mut error {
@@ -397,7 +397,7 @@ impl Function {
         error
     }
 
-    /// What a plain call of the function does with an error.
+    /// Panics with an error, as a plain call of the function does.
     ///
     /// # Panics
     ///
@@ -416,7 +416,7 @@ impl Function {
         let _only_one = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         match self.ready.get() {
             Some(ready) => Ok(ready),
-            // Others have tried meanwhile, and have taken all of this one's time.
+            // Others have tried meanwhile, and have used up this call's time.
             None if deadline.is_past() => Err(Error::TimedOut { limit }),
             None => {
                 let ready = self.make_ready(cancel)?;
@@ -448,7 +448,7 @@ impl Function {
             false => PreparedFunction::new(&program, snapshot, timeout, cancel)?,
         };
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        // Some to spare for calls that wait inside the host.
+        // A few extra for calls that wait inside the host.
         let limit = (4 * cores).max(8);
         Ok(Ready {
             prepared,
@@ -459,7 +459,7 @@ impl Function {
     }
 }
 
-/// The number of the hypercall that a guest has stopped at.
+/// The number of the hypercall at which a guest stopped.
 #[inline]
 const fn number_of(stop: &Stop) -> Option<u64> {
     match stop {

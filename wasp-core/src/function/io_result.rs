@@ -1,16 +1,16 @@
-//! How `std::io::Result` comes back: serde has nothing for its error.
+//! How a `std::io::Result` is returned, whose error serde does not support.
 
 use std::io;
 
-/// Of an error: the system's number where it has one, its kind's number, its words.
+/// The parts of an error: the system's number if it has one, the number of its kind, its message.
 type ErrorParts = (Option<i32>, u8, String);
 
-/// A type that travels as another.
+/// A type that is sent in the form of another.
 pub trait IoForm: Sized {
-    /// What it travels as.
+    /// The type that is sent.
     type Form;
 
-    /// What it was.
+    /// Converts back to the original type.
     fn restored(form: Self::Form) -> Self;
 }
 

@@ -1,4 +1,4 @@
-//! The end of a call: what becomes of the result that its guest hands over.
+//! The end of a call: takes the result that its guest hands over.
 
 use std::mem::MaybeUninit;
 
@@ -25,20 +25,20 @@ use crate::service::Completion;
 
 /// Bytes of a result that are copied to the stack.
 const FEW: usize = 256;
-/// Bytes that are copied between two looks at the clock.
+/// Bytes that are copied between two checks of the clock.
 const PIECE: usize = 1 << 20;
 
 /// A call whose guest has a result.
 pub(crate) struct PendingResult<'a> {
     pub(crate) ready: &'a Ready,
     pub(crate) meter: &'a Meter,
-    /// How many levels the result may nest.
+    /// How many levels deep the result may nest.
     pub(crate) depth: u32,
 }
 
 impl PendingResult<'_> {
-    /// Decodes the result, and what was changed, which `accept` must agree to; the guest says where they lie, how many
-    /// bytes that is, and how they are encoded.
+    /// Decodes the result and the changed arguments, which `accept` must approve. The guest says where they lie, their
+    /// length in bytes, and how they are encoded.
     #[inline]
     pub(crate) fn decode<R: Deserialize<'static>, C: Deserialize<'static>>(
         &self,
@@ -81,7 +81,7 @@ impl PendingResult<'_> {
         })
     }
 
-    /// A copy of many bytes, made piece by piece.
+    /// Copies many bytes, in pieces.
     fn copied(&self, machine: &Machine, address: u64, length: usize) -> Result<Vec<u8>, Failure> {
         let mut bytes = Vec::with_capacity(length);
         while bytes.len() < length {
@@ -97,7 +97,7 @@ impl PendingResult<'_> {
         Ok(bytes)
     }
 
-    /// Has the guest encode its result once more, described. It may ask for something meanwhile.
+    /// Asks the guest to encode its result again, described. The guest may make requests meanwhile.
     #[cold]
     pub(crate) fn ask_again(
         &self,
@@ -116,7 +116,7 @@ impl PendingResult<'_> {
     }
 }
 
-/// The guest's memory, from where its result may name what it holds.
+/// The guest's memory, as far as a result may refer to its contents.
 struct GuestOwn<'a> {
     machine: &'a Machine,
     layout: &'a Layout,

@@ -1,4 +1,4 @@
-//! What a function has from its first call on.
+//! What a function keeps from its first call on.
 
 use std::sync::Arc;
 
@@ -8,11 +8,11 @@ use crate::guest::prepared_function::PreparedFunction;
 use crate::host::policy::Policy;
 use crate::pool::Pool;
 
-/// What a function has from its first call on.
+/// What a function keeps from its first call on.
 pub(crate) struct Ready {
     pub(crate) prepared: PreparedFunction,
     pub(crate) pool: Arc<Pool>,
     pub(crate) policy: Policy,
-    /// Those of the image, for texts that results borrow.
+    /// The segments of the image, for strings that results borrow.
     pub(crate) segments: Vec<Segment<'static>>,
 }

@@ -1,7 +1,7 @@
-//! Which virtines a thread is inside of while it runs a host function for them.
+//! Tracks which virtines a thread is inside of while it runs a host function for them.
 //!
-//! A host function that calls the virtine that called it could go on so for ever, each time with another
-//! machine of a bounded pool.
+//! A host function that calls the virtine that called it could recurse without end, each time with another machine of a
+//! bounded pool.
 
 use std::cell::RefCell;
 
@@ -20,7 +20,7 @@ pub(crate) fn check(identity: usize, function: &'static str) -> Result<(), Error
     }
 }
 
-/// The thread is inside of a virtine for as long as this lives.
+/// Marks the thread as inside a virtine for as long as this lives.
 pub(crate) struct Inside(());
 
 impl Inside {

@@ -1,4 +1,4 @@
-//! What comes back from a call: its result, and what it has changed, which may still lie in the guest's memory.
+//! What a call returns: its result and its changed arguments, which may still lie in the guest's memory.
 
 use std::cell::Cell;
 
@@ -11,25 +11,25 @@ use crate::linux::process::Process;
 use crate::machine::Machine;
 use crate::pool::PooledMachine;
 
-/// A call's result, of type `R`, and what it has changed of its arguments, of type `C`.
+/// A call's result, of type `R`, and the arguments that it changed, of type `C`.
 ///
 /// The call's machine is kept until both are taken.
 pub struct Returned<R, C> {
     pub(crate) result: R,
     pub(crate) changed: C,
     pub(crate) loan: PooledMachine,
-    /// What the guest was as a Linux program, if it was one and made system calls.
+    /// The guest's state as a Linux program, if it was one and made system calls.
     pub(crate) program: Option<Box<Process>>,
     /// How many levels deep the result may nest.
     pub(crate) depth: u32,
 }
 
 impl<R, C> Returned<R, C> {
-    /// Has `take` put what has changed where it belongs, and gives the result.
+    /// Lets `take` store the changed arguments, and returns the result.
     ///
     /// # Errors
     ///
-    /// What the kernel has against the machine's being used again.
+    /// Fails if the kernel prevents the machine from being used again.
     #[inline]
     pub fn take(self, take: impl FnOnce(C, &Memory<'_>)) -> Result<R, Error> {
         let Self {
@@ -66,12 +66,12 @@ impl<R, C> Returned<R, C> {
 /// The memory of a guest that has returned.
 pub struct Memory<'a> {
     machine: &'a Machine,
-    /// Something in it is not what it was when it was looked at.
+    /// The memory has changed since it was checked.
     changed: Cell<bool>,
 }
 
 impl Memory<'_> {
-    /// Has `slice` hold the elements that have come back in its place, of which there are as many.
+    /// Overwrites `slice` with the returned elements, of which there are as many.
     pub fn overwrite<T>(&self, slice: &mut [T], elements: Changed<T>) {
         match elements {
             Changed::Here(elements) => {
@@ -90,15 +90,15 @@ impl Memory<'_> {
     }
 }
 
-/// What came back does not fit what went in.
+/// The returned value does not fit the argument.
 #[derive(Debug)]
 pub struct Mismatch(pub(crate) String);
 
-/// Checks that a slice came back as long as it went.
+/// Checks that a slice was returned with its original length.
 ///
 /// # Errors
 ///
-/// Where it did not.
+/// Fails if it was not.
 pub fn check_length(found: usize, expected: usize) -> Result<(), Mismatch> {
     match found == expected {
         true => Ok(()),

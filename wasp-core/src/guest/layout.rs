@@ -1,4 +1,4 @@
-//! Where everything lies in the memory of a `#[virtine]` function's guests.
+//! The memory layout of a `#[virtine]` function's guests.
 //!
 //! Drawn in `docs/architecture.md` and in `virtine_rt::abi`.
 
@@ -8,17 +8,17 @@ use virtine_rt::abi::{PAGE_SIZE, USER_BASE};
 use crate::machine::plan::{Interface, MachinePlan, UserPlan};
 use crate::memory::address_space::{AddressSpace, Protection, Region};
 
-/// Where everything lies in the memory of one function's guests.
+/// The memory layout of one function's guests.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub(crate) stack_top: u64,
     pub(crate) heap_start: u64,
     pub(crate) heap_end: u64,
-    /// Behind all that is the guest's.
+    /// The first address after all of the guest's memory.
     end: u64,
     /// Bytes of memory that the function's attribute grants.
     pub(crate) granted: u64,
-    /// What the guest may touch, by rising address.
+    /// The memory that the guest may touch, in ascending order.
     mapped: Vec<Region>,
 }
 
@@ -47,8 +47,8 @@ impl Layout {
         }
     }
 
-    /// Of a Linux program: what it has mapped, between which addresses its arguments may lie, and where its
-    /// memory ends.
+    /// The layout of a Linux program: what it has mapped, the addresses between which its arguments may lie, and the
+    /// end of its memory.
     pub(crate) fn of_linux(
         space: &AddressSpace,
         [heap_start, heap_end]: [u64; 2],
@@ -66,25 +66,25 @@ impl Layout {
         }
     }
 
-    /// The machine of a guest that is laid out so and makes no system calls.
+    /// The machine of a guest with this layout that makes no system calls.
     pub(crate) fn plan(&self) -> MachinePlan {
         MachinePlan::User(UserPlan {
             regions: self.mapped.clone(),
-            // Below everything of the guest's own; page 0 stays unmapped.
+            // Below all of the guest's memory. Page 0 stays unmapped.
             monitor: PAGE_SIZE,
             end: self.end,
             interface: Interface::Hypercalls,
         })
     }
 
-    /// Whether the guest may have handed over `length` bytes at `address`: its own memory only, not
-    /// the supervisor's below or the page tables behind it.
+    /// Whether the guest may hand over `length` bytes at `address`. It may only hand over its own memory, not the
+    /// supervisor's below it or the page tables after it.
     pub(crate) fn is_guests_own(&self, address: u64, length: u64) -> bool {
         let end = address.checked_add(length);
         address >= USER_BASE && end.is_some_and(|end| end <= self.end)
     }
 
-    /// The end of the mapping that holds `address`; with `write`, if the guest may write there.
+    /// The end of the mapping that holds `address`. With `write`, only if the guest may write there.
     pub(crate) fn mapped_up_to(&self, address: u64, write: bool) -> Option<u64> {
         let holds = |region: &&Region| {
             (region.start..region.end).contains(&address) && (region.protection.write || !write)

@@ -1,8 +1,8 @@
 //! An image laid out in memory and brought to the state from which every call starts.
 //!
-//! Made once per function. The image's contents and page tables go into a file; a first machine
-//! boots from it and initialises the guest; the pages which that changed go into the file as well;
-//! the file is sealed, and is the snapshot that every machine maps.
+//! Made once per function. The image's contents and page tables are written to a file. A first machine boots from it
+//! and initializes the guest. The pages that this changed are written to the file as well. The file is sealed, and is
+//! the snapshot that every machine maps.
 
 use std::time::Duration;
 
@@ -26,15 +26,15 @@ use crate::machine::snapshot::Snapshot;
 use crate::machine::stop::Stop;
 use crate::service::Completion;
 
-/// Where everything lies in a function's machines, and where its code starts.
+/// The layout of a function's machines, and where its code starts.
 pub(crate) struct PreparedFunction {
     layout: Layout,
     entries: Entries,
-    /// Where a snapshot's guest expects its arguments; `None` for guests that boot at every call.
+    /// Where a snapshot's guest expects its arguments. `None` for guests that boot at every call.
     arguments: Option<u64>,
-    /// What the guest is as a Linux program, if it is one.
+    /// The guest's state as a Linux program, if it is one.
     process: Option<Process>,
-    /// What a guest that is started here begins its hash maps with.
+    /// The seed of the hash maps of a guest that is started here.
     seed: u64,
 }
 
@@ -43,8 +43,8 @@ fn seed() -> u64 {
 }
 
 impl PreparedFunction {
-    /// Lays out `program` and, with `snapshot`, boots it once, for at most `limit` or until it is cancelled. The
-    /// machine that this takes is left over, to be made one of the snapshot's.
+    /// Lays out `program`. With `snapshot`, boots it once, for at most `limit` or until it is cancelled. Also returns
+    /// the machine that this used, which can be reset to the snapshot.
     pub(crate) fn new(
         program: &Program<'_>,
         snapshot: bool,
@@ -72,7 +72,7 @@ impl PreparedFunction {
         Ok((prepared, snapshot, machine))
     }
 
-    /// Starts `program`, which has the real std, for at most `limit` or until it is cancelled.
+    /// Starts `program`, which uses the real std, for at most `limit` or until it is cancelled.
     pub(crate) fn of_linux(
         program: &Program<'_>,
         limit: Duration,
@@ -96,12 +96,12 @@ impl PreparedFunction {
         Ok((prepared, snapshot, machine))
     }
 
-    /// What the guest is as a Linux program, if it is one, as every call finds it.
+    /// The guest's state as a Linux program at the start of every call, if it is one.
     pub(crate) const fn process(&self) -> Option<&Process> {
         self.process.as_ref()
     }
 
-    /// Makes room for arguments that take more than there is for every call.
+    /// Makes room for arguments that exceed the space mapped for every call.
     #[inline]
     pub(crate) fn map_argument_overflow(
         &self,
@@ -114,13 +114,13 @@ impl PreparedFunction {
         }
     }
 
-    /// Where everything lies.
+    /// The memory layout.
     pub(crate) const fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// Brings a clean machine to where a call may start; returns the addresses between which the
-    /// arguments may lie.
+    /// Brings a clean machine to the point where a call may start. Returns the addresses between which the arguments
+    /// may lie.
     #[inline]
     pub(crate) fn boot_if_needed(
         &self,
@@ -140,13 +140,13 @@ impl PreparedFunction {
         Ok([arguments, self.layout.heap_end])
     }
 
-    /// How a call starts whose encoded arguments are the `length` bytes at `address`; `grants` are the ABI's.
+    /// The entry of a call whose encoded arguments are the `length` bytes at `address`. `grants` are those of the ABI.
     pub(crate) const fn call(&self, address: u64, length: u64, grants: u64) -> Entry {
         let arguments = [address, length, grants];
         Entry::function(self.entries.call, self.layout.stack_top, arguments)
     }
 
-    /// How a guest starts that initialises itself.
+    /// The entry of a guest that initializes itself.
     const fn boot(&self) -> Entry {
         let Layout {
             stack_top,
@@ -158,7 +158,7 @@ impl PreparedFunction {
         Entry::function(self.entries.start, stack_top, arguments)
     }
 
-    /// Runs a new machine's guest until it is ready; returns where it wants its arguments.
+    /// Runs a new machine's guest until it is ready. Returns the address at which it expects its arguments.
     fn initialise(&self, machine: &mut Machine, limit: Duration) -> Result<u64, Error> {
         let deadline = &Deadline::after(limit);
         let stop = machine.start(&self.boot(), deadline)?;

@@ -1,4 +1,4 @@
-//! What the end of a guest of the runtime's ABI (`virtine_rt::abi`) means to its caller.
+//! What the end of a guest with the runtime's ABI (`virtine_rt::abi`) means to its caller.
 
 use std::time::Duration;
 
@@ -13,23 +13,23 @@ use crate::machine::Machine;
 use crate::machine::stop::Stop;
 use crate::service::Completion;
 
-/// Longest name of a source file that a panic may tell, in bytes: Linux's PATH_MAX.
+/// The longest file name that a panic may report, in bytes: Linux's PATH_MAX.
 const FILE_NAME_MAX: u64 = 4096;
 
-/// By which programs end themselves that are out of memory.
+/// The signal with which programs end themselves when out of memory.
 const ABORT: u8 = libc::SIGABRT as u8;
 
-/// What is known of a call that has come to its end.
+/// What is known about a finished call.
 pub(crate) struct Call<'a> {
     pub(crate) machine: &'a Machine,
     pub(crate) layout: &'a Layout,
     pub(crate) limit: Duration,
-    /// Bytes of the last request for memory that could not be met, of a guest that asks its host for memory.
+    /// The size in bytes of the last memory request that failed, for a guest that asks its host for memory.
     pub(crate) exhausted: Option<u64>,
 }
 
 impl Call<'_> {
-    /// What an end that is not the hoped-for one means to the caller.
+    /// The error for a call that ended without a result.
     pub(crate) fn failure(&self, completion: Completion) -> Error {
         match completion {
             Completion::Stopped(stop) => self.stop(stop),
@@ -96,7 +96,8 @@ impl Call<'_> {
     }
 }
 
-/// Whether the guest may hand over the `length` bytes at `address`: no bytes lie anywhere, and all others must be its own.
+/// Whether the guest may hand over the `length` bytes at `address`. An empty range may lie anywhere; all other bytes
+/// must be its own.
 pub(crate) fn owns(machine: &Machine, layout: &Layout, address: u64, length: u64) -> bool {
     let inside = || {
         let end = address.checked_add(length);
@@ -106,7 +107,7 @@ pub(crate) fn owns(machine: &Machine, layout: &Layout, address: u64, length: u64
     length == 0 || inside()
 }
 
-/// A copy of a few bytes that the guest has handed over.
+/// Copies a few bytes that the guest has handed over.
 fn bytes(machine: &Machine, layout: &Layout, address: u64, length: u64) -> Result<Vec<u8>, Error> {
     let fault = Error::Fault(Fault::Pointer { address, length });
     if !owns(machine, layout, address, length) {

@@ -1,4 +1,4 @@
-//! Serving a guest of the runtime's ABI that asks for something before it has a result.
+//! Serves a guest of the runtime's ABI that makes requests before it has a result.
 
 use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
@@ -18,24 +18,24 @@ use crate::machine::stop::Stop;
 use crate::memory::guest_memory::GuestMemory;
 use crate::service::{self, Completion, Personality, reply_to};
 
-/// What a call is served under.
+/// The context in which a call is served.
 pub(crate) struct ServiceContext<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) policy: &'a Policy,
     pub(crate) meter: Meter,
     /// The files and streams among the arguments.
     pub(crate) handles: Vec<OwnedFd>,
-    /// What the guest is as a Linux program, if it is one: as every call finds it, and as this one has it
-    /// from its first request on.
+    /// The guest's state as a Linux program, if it is one: the state at the start of every call, and this call's own
+    /// state, set from its first request on.
     pub(crate) program: Option<(&'a Process, &'a mut Option<Process>)>,
 }
 
-/// How a call that was served came back.
+/// The outcome of a call that was served.
 pub(crate) struct Served {
     pub(crate) completion: Completion,
-    /// What the guest was refused last.
+    /// The last refusal that the guest got.
     pub(crate) refusal: Option<Refusal>,
-    /// What the call has left.
+    /// What remains of the call's limits.
     pub(crate) meter: Meter,
 }
 
@@ -51,9 +51,9 @@ impl Served {
     }
 }
 
-/// Answers the guest that has stopped, and lets it go on, until it stops for something else.
+/// Answers the stopped guest and resumes it, until it stops for something else.
 ///
-/// Not inlined: a call that asks for nothing is not to carry any of this with it.
+/// Not inlined, so that a call without requests does not carry any of this.
 #[cold]
 pub(crate) fn serve(
     machine: &mut Machine,
@@ -67,7 +67,7 @@ pub(crate) fn serve(
         handles,
         program,
     } = context;
-    // Such a guest's heap is its own to manage, and takes all there is.
+    // Such a guest manages its own heap, and takes all there is.
     let heap = HeapEnd::new(layout.heap_end, layout.heap_end);
     let meter = meter.in_machine(machine.slot());
     let mut session = Session::new(policy.clone(), heap, meter);
@@ -94,7 +94,7 @@ pub(crate) fn serve(
     })
 }
 
-/// The host's face to a guest that makes hypercalls alone.
+/// How the host serves a guest that makes only hypercalls.
 struct Plain<'a> {
     layout: &'a Layout,
     session: &'a mut Session,
@@ -127,7 +127,7 @@ impl Personality for Plain<'_> {
     }
 }
 
-/// What of the memory is the guest's own.
+/// Which memory is the guest's own.
 struct Space<'a> {
     memory: &'a mut GuestMemory,
     layout: &'a Layout,

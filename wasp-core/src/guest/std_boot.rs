@@ -1,8 +1,8 @@
-//! From the image of `#[virtine(std)]` functions to the snapshot from which each of one's calls starts.
+//! Boots the image of `#[virtine(std)]` functions and takes the snapshot from which each call starts.
 //!
-//! The image is a static program. It is run from its own entry point: libc starts, `main` calls the
-//! function's start, which says READY. What it has mapped by then is laid out anew, with clean page
-//! tables, and is what every call finds. A call runs on the same stack, below what `main` has on it.
+//! The image is a static program. It runs from its own entry point: libc starts, and `main` calls the function's start,
+//! which sends READY. The memory that the program has mapped by then is laid out anew, with clean page tables. Every
+//! call starts from that. A call runs on the same stack, below the frames of `main`.
 
 use std::ffi::CString;
 use std::time::Duration;
@@ -36,16 +36,16 @@ use crate::memory::address_space::Protection;
 use crate::memory::elf::{self, Executable};
 use crate::service::{self, Completion};
 
-/// What of the arguments' place is mapped at every call; the rest when it is needed.
+/// Bytes of the argument area that are mapped at every call. The rest is mapped on demand.
 const WINDOW: u64 = 64 << 10;
-/// Below a call's frame, what libc and `main` have left may be in use (System V ABI, 3.2.2).
+/// Bytes below a call's frame that libc and `main` may have in use (System V ABI, 3.2.2).
 const RED_ZONE: u64 = 128;
 
 /// A started program, ready for calls.
 pub(crate) struct Booted {
     pub(crate) layout: Layout,
     pub(crate) snapshot: Snapshot,
-    /// The machine in which it was started, to be made one of the snapshot's.
+    /// The machine in which it was started, which can be reset to the snapshot.
     pub(crate) machine: Machine,
     pub(crate) process: Process,
     /// Where a call's arguments may lie.
@@ -91,7 +91,7 @@ pub(crate) fn boot(
     snapshot(process, machine, end)
 }
 
-/// Runs the program until it is ready. It is granted nothing: what it learnt would be every call's.
+/// Runs the program until it is ready. It gets no grants: whatever it learned would be shared by every call.
 fn run(
     process: &mut Process,
     machine: &mut Machine,
@@ -122,7 +122,7 @@ fn run(
     }
 }
 
-/// What the machine holds now, as what others start from.
+/// Takes the machine's contents as the start of others.
 fn snapshot(mut process: Process, mut machine: Machine, end: u64) -> Result<Booted, Error> {
     let stack_top = (machine.stack_pointer() - RED_ZONE) & !15;
     let arguments = place_for_arguments(&mut process)?;
@@ -143,8 +143,8 @@ fn snapshot(mut process: Process, mut machine: Machine, end: u64) -> Result<Boot
     })
 }
 
-/// A place above the heap, which leaves the heap an eighth of what is free to grow into; `malloc` goes on
-/// with mappings where that is used up.
+/// Reserves space for arguments above the heap. The heap gets an eighth of the free space to grow into. When that is
+/// used up, `malloc` continues with mappings.
 fn place_for_arguments(process: &mut Process) -> Result<[u64; 2], Error> {
     let heap_end = process.heap.end.next_multiple_of(PAGE_SIZE);
     let free_end = process.space.next_mapped(heap_end);
@@ -158,11 +158,11 @@ fn place_for_arguments(process: &mut Process) -> Result<[u64; 2], Error> {
     }
     let mapped = process.space.map(start, window_end, Protection::DATA);
     mapped.map_err(|_| ImageError::SegmentCount { found: 0 })?;
-    // A page stays free, so that whatever comes next is met by a fault.
+    // A free page remains, so that an overrun faults.
     Ok([start, free_end - PAGE_SIZE])
 }
 
-/// What may hold something and is mapped still.
+/// The mapped pages that may hold something.
 fn pages_in_use(process: &Process, machine: &mut Machine) -> Vec<u64> {
     let mut pages = machine.written_pages();
     pages.extend(process.given.pages_between(0, u64::MAX));
@@ -206,8 +206,8 @@ fn segment<'a>(segment: &Segment<'a>) -> elf::Segment<'a> {
     }
 }
 
-/// This call's own state of `program`, with all of its arguments' place mapped, if the `length` bytes of them from
-/// `start` on are more than there is room for at every call.
+/// This call's own state of `program`, with the whole argument area mapped, if the `length` bytes of arguments from
+/// `start` on exceed the space mapped for every call.
 pub(crate) fn map_argument_overflow(
     program: &Process,
     machine: &mut Machine,
@@ -224,8 +224,7 @@ pub(crate) fn map_argument_overflow(
     Ok(Some(process))
 }
 
-/// Takes back what a call has changed in how its machine's memory is mapped. False if the machine is not to be used
-/// again.
+/// Undoes a call's changes to its machine's memory mappings. Returns false if the machine must not be used again.
 pub(crate) fn restore_mappings(process: &Process, machine: &mut Machine) -> Result<bool, Error> {
     match machine.mapped_memory() {
         Some(mut mapped) => mapping::restore(&mut mapped, &process.space, &process.initial),

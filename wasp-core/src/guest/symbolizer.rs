@@ -1,8 +1,8 @@
-//! From an instruction of a guest's to the line of its source.
+//! Maps an instruction of a guest to its source line.
 //!
-//! The linked program stays in the build's folder, beside the image and with the line information that the
-//! image has not. Nobody reads it before a guest faults; where it is gone, as on a machine that has only the
-//! finished binary, a fault tells its address and no place.
+//! The linked program stays in the build directory, beside the image, with the line information that the image lacks.
+//! It is read only when a guest faults. If it is missing, as on a machine that has only the finished binary, a fault
+//! reports its address and no source location.
 
 use std::fs;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use virtine_rt::abi::image::{ID_SIZE, program_suffix};
 
 use crate::base::exit::Place;
 
-/// Where files lie that are not the user's: those of the compiler, of other crates and of the runtime.
+/// Path parts of files that are not the user's: those of the compiler, other crates and the runtime.
 const NOT_THE_USERS: [&str; 4] = [
     "/rustc/",
     "/cargo/",
@@ -25,7 +25,7 @@ const NOT_THE_USERS: [&str; 4] = [
 
 type Source = EndianArcSlice<LittleEndian>;
 
-/// What is known of one program.
+/// The symbols of one program.
 pub(crate) struct Symbolizer {
     lines: Context<Source>,
     /// First and last address of each function, and its name.
@@ -33,7 +33,7 @@ pub(crate) struct Symbolizer {
 }
 
 impl Symbolizer {
-    /// Reads the program of the image with this identity; `None` where it is not there, or is no program.
+    /// Reads the program of the image with this identity. `None` if the file is missing or not a program.
     pub(crate) fn read(program: &str, id: &[u8; ID_SIZE]) -> Option<Self> {
         let file = fs::read(program.to_owned() + &program_suffix(id)).ok()?;
         let elf = ElfFile64::<object::Endianness>::parse(&*file).ok()?;
@@ -49,8 +49,8 @@ impl Symbolizer {
         })
     }
 
-    /// The innermost place around the instruction at `address` that is in the user's own files, else the
-    /// innermost one.
+    /// The innermost source location of the instruction at `address` that is in the user's files, or else the innermost
+    /// of all.
     pub(crate) fn of(&self, address: u64) -> Option<Place> {
         let mut frames = self.lines.find_frames(address).skip_all_loads().ok()?;
         let mut innermost = None;
@@ -95,7 +95,7 @@ fn functions(elf: &ElfFile64<'_>) -> Vec<(u64, u64, String)> {
     .collect()
 }
 
-/// A function's path in the user's crate: without the guest's own name, and without the hash behind.
+/// A function's path in the user's crate, without the guest's own name and without the trailing hash.
 fn plain(name: &str) -> String {
     let hash = name.rfind("::h").filter(|at| name.len() - at == 19);
     let name = &name[..hash.unwrap_or(name.len())];

@@ -10,17 +10,17 @@ use crate::base::capability::Capability;
 use crate::base::quota::Quota;
 use crate::base::refusal::Refusal;
 
-/// So many events of each kind are told in a call.
+/// How many events of each kind are reported in a call.
 const MOST: u8 = 64;
-/// So many bytes of text are told in an event.
+/// How many bytes of text are reported in an event.
 const LONGEST: usize = 256;
 
-/// What of a call has been told.
+/// What has been reported of a call.
 #[derive(Default)]
 pub(super) struct EventCounts {
     /// Capabilities whose first use has been reported, one bit each.
     used: u32,
-    /// How often each kind of event was told.
+    /// How often each kind of event was reported.
     counts: [u8; KINDS],
 }
 
@@ -53,7 +53,7 @@ impl EventCounts {
         }
     }
 
-    /// Tells of a refusal.
+    /// Reports a refusal.
     pub(super) fn refused(&mut self, refusal: &Refusal) {
         let (kind, what): (_, &dyn Display) = match refusal {
             Refusal::Denied { capability, .. } => (CAPABILITIES + *capability as usize, capability),
@@ -72,7 +72,7 @@ impl EventCounts {
         }
     }
 
-    /// What to tell of one more event of a kind.
+    /// How to report one more event of a kind.
     fn count(&mut self, kind: usize) -> Tell {
         let Some(count) = self.counts.get_mut(kind) else {
             return Tell::Nothing;
@@ -90,12 +90,12 @@ impl EventCounts {
 #[derive(Debug, PartialEq, Eq)]
 enum Tell {
     Event,
-    /// That there are more, and that they are not told.
+    /// Report that there are more events, which are not reported.
     End,
     Nothing,
 }
 
-/// As much of a text as is told.
+/// The part of a text that is reported.
 fn cut(text: &str) -> &str {
     text.get(..text.floor_char_boundary(LONGEST))
         .unwrap_or_default()

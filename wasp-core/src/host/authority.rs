@@ -1,11 +1,11 @@
-//! What may be done with a file by a name that it is to get: no more than by the name that it has.
+//! Checks that a file's new name grants no more than the name it has.
 //!
-//! Rights come from roots, and a root is a directory or a name in one, not a spelling. So a place has the
-//! rights of every root that is met on the way up from its directory, compared by device and inode.
+//! Rights come from roots. A root is a directory or a name in one, not a spelling of a path. So a place has the rights
+//! of every root on the way up from its directory. Directories are compared by device and inode.
 //!
-//! Of the name that a file has, only what the policy grants for certain counts. Of the one that it is to
-//! get, all counts that a policy of these roots might grant there, were it first used now: a root may have
-//! been made anew, may be not there yet, or may show the place by way of a mount.
+//! For a file's old name, only what the policy grants for certain counts. For its new name, everything counts that a
+//! policy of these roots could grant there if it were first used now: a root may have been recreated, may not exist
+//! yet, or may show the place through a mount.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -17,7 +17,7 @@ use crate::host::mounts;
 use crate::host::place::{DIRECTORY, Name, Place};
 use crate::host::roots::{Grant, Roots};
 
-/// What makes a directory the same as another.
+/// What identifies a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Identity {
     device: (u32, u32),
@@ -31,14 +31,14 @@ struct Way(Vec<Identity>);
 const DEEPEST: usize = 4096;
 
 impl Roots {
-    /// Whether `new` grants nothing of a file that `old` does not.
+    /// Whether `new` grants no rights to a file that `old` does not grant.
     pub(super) fn open_no_further(&self, old: &Name, new: &Name) -> Result<bool, Errno> {
-        // Roots that were not there until now, or are made by other calls at this moment, count.
+        // This includes roots that did not exist until now or that other calls are creating right now.
         self.settle();
         let (old_way, new_way) = (Way::up(&old.directory)?, Way::up(&new.directory)?);
         let before = self.granted(&old_way, &old.name);
         let after = self.possible(&new_way, &new.name);
-        // Whoever sees one name of a directory sees the other, wherever that directory is mounted.
+        // A process that sees one name of a directory sees the other, wherever that directory is mounted.
         let same_directory = old_way.0.first() == new_way.0.first();
         let after = match same_directory || before.includes(self.everything()) {
             true => after,
@@ -47,7 +47,7 @@ impl Roots {
         Ok(before.includes(after))
     }
 
-    /// What the policy grants of a name, for certain.
+    /// What the policy certainly grants for a name.
     fn granted(&self, way: &Way, name: &OsStr) -> Grant {
         let holding = self.iter().filter(|root| {
             let place = root.place(self.start());
@@ -56,7 +56,7 @@ impl Roots {
         union(holding.map(|root| root.grant))
     }
 
-    /// What these roots may grant of a name. One that cannot be found may come to lie anywhere.
+    /// What these roots may grant for a name. A root that cannot be found could turn up anywhere.
     fn possible(&self, way: &Way, name: &OsStr) -> Grant {
         let holds =
             |place: &Place| way.is_beneath(place) || way.is_in(place, |own| alike(own, name));
@@ -71,7 +71,7 @@ impl Roots {
         union(self.iter().map(|root| root.grant))
     }
 
-    /// What roots grant in which other file systems, or other directories, are mounted.
+    /// What those roots grant in which other file systems or directories are mounted.
     fn mounted(&self) -> Grant {
         let roots = self.iter().filter(|root| {
             let place = root.place(self.start());
@@ -85,13 +85,13 @@ fn union(grants: impl Iterator<Item = Grant>) -> Grant {
     grants.fold(Grant::default(), Grant::and)
 }
 
-/// Whether a file system might take the one name for the other: some fold case, each in its own way.
+/// Whether a file system might treat the two names as the same. Some fold case, each in its own way.
 fn alike(one: &OsStr, other: &OsStr) -> bool {
     one.eq_ignore_ascii_case(other) || !(one.is_ascii() && other.is_ascii())
 }
 
 impl Way {
-    /// From `directory` up to where there is nothing above.
+    /// Collects `directory` and all directories above it.
     fn up(directory: &OwnedFd) -> Result<Self, Errno> {
         let mut way = Vec::new();
         let (mut here, mut at) = (whereabouts(directory.as_fd())?, None::<OwnedFd>);
@@ -108,7 +108,7 @@ impl Way {
         Err(Errno::LOOP)
     }
 
-    /// Whether the directory is a root, or lies beneath one.
+    /// Whether the directory is a root or lies beneath one.
     fn is_beneath(&self, place: &Place) -> bool {
         let root = match place {
             Place::Directory(directory) => {
@@ -119,7 +119,7 @@ impl Way {
         root.is_ok_and(|root| self.0.contains(&root))
     }
 
-    /// Whether the directory is the one that holds a root, whose name is such.
+    /// Whether the directory holds a root whose name satisfies `is_name`.
     fn is_in(&self, place: &Place, is_name: impl Fn(&OsStr) -> bool) -> bool {
         match place {
             Place::Directory(_) => false,
@@ -131,7 +131,7 @@ impl Way {
     }
 }
 
-/// Which directory it is, and by which mount it is seen (Linux 5.8; before, no mount is told from another).
+/// Identifies a directory and the mount through which it is seen. Before Linux 5.8, mounts cannot be told apart.
 fn whereabouts(directory: BorrowedFd<'_>) -> Result<(Identity, u64), Errno> {
     let flags = StatxFlags::INO | StatxFlags::MNT_ID;
     let found = statx(directory, "", AtFlags::EMPTY_PATH, flags)?;
@@ -142,7 +142,7 @@ fn whereabouts(directory: BorrowedFd<'_>) -> Result<(Identity, u64), Errno> {
     Ok((identity, found.stx_mnt_id))
 }
 
-/// The directory of this name, where there is one.
+/// The directory with this name, if there is one.
 fn directory_in(holder: &OwnedFd, name: &OsStr) -> Result<Identity, Errno> {
     let directory = openat(holder, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?;
     Ok(whereabouts(directory.as_fd())?.0)
@@ -156,7 +156,7 @@ mod tests {
     fn names_that_a_file_system_might_take_for_one_are_alike() {
         let alike = |one, other| alike(OsStr::new(one), OsStr::new(other));
         assert!(alike("config", "config") && alike("config", "CONFIG"));
-        // U+212A is K in lower case; what else there is, file systems know.
+        // U+212A is K in lower case. File systems may have more such rules.
         assert!(alike("k", "\u{212a}") && alike("\u{e4}", "a\u{308}"));
         assert!(!alike("config", "config2") && !alike("a", "b"));
     }

@@ -1,4 +1,4 @@
-//! Why a call is over whose guest asked for something.
+//! Why a call ended at one of its guest's requests.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use crate::Error;
 use crate::base::ended::Ended;
 use crate::base::refusal::Refusal;
 
-/// Why a guest does not go on after it asked for something.
+/// Why a guest does not continue after a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum CallError {
-    /// It asked for what it may not have.
+    /// It asked for something it may not have.
     Refused(Refusal),
-    /// A function of the host's gave no result.
+    /// A host function gave no result.
     HostFunction {
-        /// Its name.
+        /// The function's name.
         function: String,
-        /// Why not.
+        /// Why it gave no result.
         reason: String,
     },
     /// It has taken too long, or was cancelled.
@@ -23,7 +23,7 @@ pub(crate) enum CallError {
 }
 
 impl CallError {
-    /// The same, to the caller, of a call that had `limit`.
+    /// The error for the caller, of a call whose time limit was `limit`.
     pub(crate) fn into_error(self, limit: Duration) -> Error {
         match self {
             Self::Refused(refusal) => refusal.into(),

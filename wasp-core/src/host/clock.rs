@@ -9,7 +9,7 @@ use virtine_rt::abi::requests::{TICKS, clock};
 use crate::host::guest_memory::{Access as _, GuestSpace};
 use crate::host::request_error::{Answer, RequestError};
 
-/// The processor time of a call: of the thread that runs its vCPU, from here on.
+/// The CPU time of a call: that of the thread that runs its vCPU, from now on.
 #[derive(Clone, Copy)]
 pub(super) struct CallTime(Duration);
 
@@ -23,7 +23,7 @@ impl CallTime {
     }
 }
 
-/// Answers nanoseconds of one of the ABI's clocks.
+/// Returns the time of one of the ABI's clocks, in nanoseconds.
 pub(super) fn read(which: u64, call: CallTime) -> Answer {
     let time = match which {
         clock::REALTIME => now(ClockId::Realtime),
@@ -45,13 +45,13 @@ pub(super) fn gettimeofday(memory: &mut (impl GuestSpace + ?Sized), address: u64
     Ok(0)
 }
 
-/// Fills a `struct tms`: all time is the guest's own, since what the host does for it counts as that.
+/// Fills a `struct tms`. All time is reported as the guest's own, including what the host does for it.
 pub(super) fn times(
     memory: &mut (impl GuestSpace + ?Sized),
     address: u64,
     call: CallTime,
 ) -> Answer {
-    // As Linux: no pointer, no structure.
+    // As in Linux: without a pointer, no structure is written.
     if address != 0 {
         put_words(memory, address, [ticks(call.elapsed()), 0, 0, 0])?;
     }
@@ -72,7 +72,7 @@ fn ticks(time: Duration) -> u64 {
     time.as_secs().saturating_mul(TICKS).saturating_add(part)
 }
 
-/// A clock's time; zero where it is before the clock's own zero.
+/// A clock's time, or zero if it is before the clock's own zero.
 fn now(clock: ClockId) -> Duration {
     Duration::try_from(clock_gettime(clock)).unwrap_or_default()
 }

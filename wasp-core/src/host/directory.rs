@@ -1,4 +1,4 @@
-//! What directories hold, in the form of Linux's `getdents64`.
+//! Directory entries, in the form of Linux's `getdents64`.
 
 use std::mem::MaybeUninit;
 
@@ -9,13 +9,12 @@ use crate::host::identities::Identities;
 use crate::host::open::Open;
 use crate::host::request_error::RequestError;
 
-/// No more than this is asked of the kernel at a time.
+/// The most bytes that the kernel is asked for at a time.
 pub(super) const MOST: usize = 32 << 10;
-/// Of `struct linux_dirent64`: what precedes the name.
+/// Bytes of `struct linux_dirent64` before the name.
 const HEADER: usize = 19;
 
-/// Fills `buffer` with the next entries, each as a `struct linux_dirent64`, with the call's own names of
-/// inodes.
+/// Fills `buffer` with the next entries, each as a `struct linux_dirent64`, with the call's own inode numbers.
 pub(super) fn read(open: &Open, own: &Identities, buffer: &mut [u8]) -> Result<u64, RequestError> {
     let mut from_kernel = [MaybeUninit::uninit(); MOST];
     let room = buffer.len().min(MOST);
@@ -28,7 +27,7 @@ pub(super) fn read(open: &Open, own: &Identities, buffer: &mut [u8]) -> Result<u
         let name = entry.file_name().to_bytes_with_nul();
         let length = (HEADER + name.len()).next_multiple_of(8);
         let Some(place) = buffer.get_mut(filled..filled + length) else {
-            // The kernel's records are no shorter, so this is a directory that changed its mind.
+            // The kernel's records are no shorter, so the directory has changed meanwhile.
             break;
         };
         place.fill(0);
@@ -41,7 +40,7 @@ pub(super) fn read(open: &Open, own: &Identities, buffer: &mut [u8]) -> Result<u
         filled += length;
         position = Some(cookie);
     }
-    // What the kernel has given beyond that is for the next time.
+    // Entries that the kernel returned beyond that are for the next call.
     if let (Some(position), false) = (position, entries.is_buffer_empty()) {
         seek(open.descriptor(), SeekFrom::Start(position)).map_err(|_| Errno::IO)?;
     }

@@ -1,4 +1,4 @@
-//! From a hypercall's number to what answers it.
+//! Dispatches a hypercall by its number.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -35,7 +35,7 @@ use crate::host::rights::Rights;
 use crate::host::streams::{self, Buffer};
 use crate::limits::meter::Meter;
 
-/// One call's dealings with its host.
+/// The state of one call's requests to its host.
 pub(crate) struct Session {
     pub(super) policy: Policy,
     pub(super) handles: Handles,
@@ -45,25 +45,25 @@ pub(crate) struct Session {
     pub(super) told: EventCounts,
     pub(super) identities: Identities,
     last_refusal: Option<Refusal>,
-    /// The result of a host function that the guest had no room for.
+    /// The result of a host function for which the guest had no room.
     result: Vec<u8>,
 }
 
-/// What becomes of the guest after a hypercall.
+/// How a guest continues after a hypercall.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
-    /// It goes on, with this in RAX.
+    /// It resumes, with this value in RAX.
     Answer(u64),
-    /// It is done.
+    /// It has exited.
     Exit,
     /// There is no such hypercall.
     Unknown,
-    /// Its call is over.
+    /// Its call has failed.
     Failed(CallError),
 }
 
 impl Session {
-    /// A call under `policy`, by whose limits `meter` was made, with such a heap to move the end of.
+    /// A call under `policy`, whose limits `meter` was made from, with this heap.
     pub(crate) fn new(policy: Policy, heap: HeapEnd, meter: Meter) -> Self {
         Self {
             handles: Handles::new(),
@@ -78,7 +78,7 @@ impl Session {
         }
     }
 
-    /// Gives the guest handles ahead of its first own, beside those that its quota grants.
+    /// Gives the guest its first handles, in addition to those that its quota allows.
     pub(crate) fn adopt(&mut self, descriptors: Vec<OwnedFd>) -> Result<(), Error> {
         for descriptor in descriptors {
             let open = Open::handed_over(descriptor)
@@ -89,22 +89,22 @@ impl Session {
         Ok(())
     }
 
-    /// What the call has left.
+    /// What remains of the call's limits.
     pub(crate) const fn meter(&self) -> &Meter {
         &self.meter
     }
 
-    /// The same, for whoever counts.
+    /// What remains of the call's limits, mutably.
     pub(crate) const fn meter_mut(&mut self) -> &mut Meter {
         &mut self.meter
     }
 
-    /// What the call has left, and what the guest was refused last.
+    /// What remains of the call's limits, and the last refusal that the guest got.
     pub(crate) fn into_parts(self) -> (Meter, Option<Refusal>) {
         (self.meter, self.last_refusal)
     }
 
-    /// Answers a hypercall of a guest that stands still, and whose memory is `memory`.
+    /// Answers a hypercall of a stopped guest whose memory is `memory`.
     pub(crate) fn answer(
         &mut self,
         call: Hypercall,
@@ -116,7 +116,7 @@ impl Session {
         }
     }
 
-    /// As [`Session::answer`], where note has been taken of the hypercall.
+    /// Like [`Session::answer`], for a hypercall that has been counted already.
     pub(crate) fn answer_counted(
         &mut self,
         call: Hypercall,
@@ -131,12 +131,12 @@ impl Session {
         self.reply(answer)
     }
 
-    /// Takes note of one more hypercall, or system call.
+    /// Counts a hypercall or system call.
     pub(crate) fn count(&mut self) -> Result<(), RequestError> {
         Ok(self.meter.count_hypercall()?)
     }
 
-    /// What becomes of the guest after this answer.
+    /// How the guest continues after this answer.
     pub(crate) fn reply(&mut self, answer: Answer) -> Reply {
         match answer {
             Ok(answer) => Reply::Answer(answer),
@@ -149,7 +149,7 @@ impl Session {
         }
     }
 
-    /// Whether this ends the call, and not only the guest's request.
+    /// Whether this error ends the call, and not only the guest's request.
     pub(crate) fn is_over_by(&self, stop: &RequestError) -> bool {
         match stop {
             RequestError::Errno(_) => false,
@@ -224,7 +224,7 @@ impl Session {
         self.open_path(&path, flags, mode)
     }
 
-    /// Opens a file by its path, which has no `.` in it.
+    /// Opens a file by its path, which contains no `.`.
     pub(super) fn open_path(&mut self, path: &Path, flags: u64, mode: u64) -> Answer {
         let wanted = Wanted::parse(flags)?;
         self.meter.allow(Quota::Handles, 1)?;
@@ -255,7 +255,7 @@ impl Session {
         self.remove(&path)
     }
 
-    /// What a handle stands for, where it has all of the rights that are needed.
+    /// The object that a handle refers to, if it has all needed rights.
     fn look_up(&mut self, handle: u64, needed: Rights) -> Result<Handle, RequestError> {
         let found = self.handles.look_up(handle, needed, &self.policy)?;
         if let Handle::Open(Open {
@@ -268,7 +268,7 @@ impl Session {
         Ok(found.clone())
     }
 
-    /// The file or stream behind a handle, where that has all of the rights that are needed.
+    /// The file or stream that a handle refers to, if it has all needed rights.
     pub(super) fn opened(&mut self, handle: u64, needed: Rights) -> Result<Open, RequestError> {
         match self.look_up(handle, needed)? {
             Handle::Open(open) => Ok(open),
@@ -353,7 +353,7 @@ impl Session {
         Ok(0)
     }
 
-    /// A stream that is not granted is no terminal. Asking is not using.
+    /// A stream that is not granted is not a terminal. Asking does not count as use.
     fn isatty(&mut self, handle: u64) -> Answer {
         let is_terminal = match self.handles.get(handle)? {
             Handle::Open(open) => isatty(open.descriptor()),
@@ -364,7 +364,7 @@ impl Session {
         Ok(is_terminal.into())
     }
 
-    /// Calls a function of the host's. What goes in and out counts as written and read.
+    /// Calls a host function. Its input and output count as bytes written and read.
     fn host(&mut self, memory: &mut (impl GuestSpace + ?Sized), name: u64, call: u64) -> Answer {
         let name = memory.text(name)?;
         let told = String::from_utf8_lossy(&name).into_owned();
@@ -401,7 +401,7 @@ impl Session {
         let result = std::mem::take(&mut self.result);
         let handed_over = self.hand_over(memory, buffer, &result);
         if handed_over.is_err() {
-            // The guest may ask again, with a place of its own.
+            // The guest may ask again, with a buffer of its own.
             self.result = result;
         }
         handed_over.map(|()| length)
@@ -451,13 +451,13 @@ impl Session {
     }
 }
 
-/// The little-endian words that the bytes are; zeros where these end.
+/// The bytes as little-endian words, padded with zeros.
 fn words<const N: usize>(bytes: &[u8]) -> [u64; N] {
     let mut words = bytes.as_chunks().0.iter();
     [(); N].map(|()| words.next().map_or(0, |word| u64::from_le_bytes(*word)))
 }
 
-/// An error as Linux and Wasp tell it.
+/// An error in the encoding of Linux and Wasp: its negative number.
 pub(crate) fn negative(errno: Errno) -> u64 {
     i64::from(-errno.raw_os_error()).cast_unsigned()
 }

@@ -1,4 +1,4 @@
-//! The environment's variables and the program's arguments.
+//! Environment variables and program arguments.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -23,7 +23,7 @@ pub(super) fn variable(policy: &Policy, name: Vec<u8>) -> Result<OsString, Reque
     value(&name).ok_or(RequestError::Errno(Errno::NOENT))
 }
 
-/// `NAME=value` of the granted variable that is `index`th of those that are set.
+/// `NAME=value` of the granted variable with this index among those that are set.
 pub(super) fn variable_at(policy: &Policy, index: u64) -> Result<OsString, RequestError> {
     let mut set = policy
         .variables()
@@ -39,7 +39,7 @@ pub(super) fn variable_at(policy: &Policy, index: u64) -> Result<OsString, Reque
     Ok(text)
 }
 
-/// A name with `=` or NUL in it, or none at all, has no value.
+/// The value of a variable. A name that is empty or contains `=` or NUL has none.
 fn value(name: &OsStr) -> Option<OsString> {
     let bytes = name.as_bytes();
     let possible = !bytes.is_empty() && !bytes.contains(&b'=') && !bytes.contains(&0);
@@ -54,7 +54,7 @@ pub(super) fn argument(index: u64) -> Result<OsString, RequestError> {
         .ok_or(RequestError::Errno(Errno::NOENT))
 }
 
-/// Copies the text to the guest if its buffer holds it; answers its length.
+/// Copies the text to the guest if it fits the guest's buffer. Returns its length.
 pub(super) fn answer(
     memory: &mut (impl GuestSpace + ?Sized),
     text: &OsStr,

@@ -1,4 +1,4 @@
-//! Files by their paths: open, what they are, and where symbolic links lead.
+//! Files by path: opening them, their metadata, and the targets of symbolic links.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -22,10 +22,10 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// Accepts what guests have a use for; the kernel is not asked about the rest.
+    /// Accepts the flags that guests have a use for. The kernel is not asked about the rest.
     pub(super) fn parse(bits: u64) -> Result<Self, RequestError> {
         let changing = flag::CREATE | flag::EXCLUSIVE | flag::TRUNCATE | flag::APPEND;
-        // Close-on-exec and large files are what every file is opened with here.
+        // Every file is opened close-on-exec and with large-file support here.
         let harmless = u64::from((OFlags::CLOEXEC | OFlags::LARGEFILE).bits());
         // These only narrow down what is opened.
         let narrowing = u64::from((OFlags::DIRECTORY | OFlags::NOFOLLOW).bits());
@@ -35,15 +35,15 @@ impl Wanted {
         }
         let grant = Grant {
             read: access != flag::WRITE_ONLY,
-            // To empty or make a file is to write it, whatever else is asked for.
+            // Truncating or creating a file is writing it, whatever the access mode.
             write: access != 0 || bits & changing != 0,
         };
         let asked = bits & (flag::ACCESS | changing | narrowing);
         let asked = u32::try_from(asked).unwrap_or_default();
-        // A pipe's other end or a terminal must not keep the host waiting, nor become its own.
+        // A pipe's other end or a terminal must not block the host, nor become its controlling terminal.
         let flags =
             OFlags::from_bits_retain(asked) | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        // Who may not write by the handle cannot empty the file by it either.
+        // A guest that may not write through the handle cannot truncate the file through it either.
         let empties = access != 0 && flags.contains(OFlags::TRUNC);
         Ok(Self {
             grant,
@@ -56,7 +56,7 @@ impl Wanted {
         })
     }
 
-    /// Whether a file is to be emptied once it is open: the kernel would do it in one piece.
+    /// Whether to truncate the file after opening it, in steps. The kernel would do it in one piece.
     pub(super) const fn empties(self) -> bool {
         self.empties
     }
@@ -70,7 +70,7 @@ impl Wanted {
     }
 }
 
-/// Opens the file; a new one may not run as somebody else, whatever `mode` says.
+/// Opens the file. A new file never gets set-user-ID or set-group-ID bits, whatever `mode` says.
 pub(super) fn open(
     policy: &Policy,
     path: &Path,
@@ -81,7 +81,7 @@ pub(super) fn open(
     let mode = Mode::from_raw_mode(mode as u32 & 0o777);
     let mode = match wanted.flags.contains(OFlags::CREATE) {
         true => mode,
-        // openat2 insists.
+        // openat2 requires this.
         false => Mode::empty(),
     };
     let file = beneath
@@ -90,24 +90,24 @@ pub(super) fn open(
     Ok(Open::found(file, wanted.flags)?)
 }
 
-/// What a path leads to, without opening it; with `follow` false, a symbolic link itself.
+/// The metadata of a path's target, without opening it. With `follow` false, that of a symbolic link itself.
 pub(super) fn stat(policy: &Policy, path: &Path, follow: bool) -> Result<Stat, RequestError> {
     let found = locate(policy, path, follow, Grant::READ, Capability::Read)?;
     Ok(fstat(found)?)
 }
 
-/// What a symbolic link holds.
+/// The target of a symbolic link.
 pub(super) fn read_link(policy: &Policy, path: &Path) -> Result<Vec<u8>, RequestError> {
     let link = locate(policy, path, false, Grant::READ, Capability::Read)?;
     match readlinkat(link, "", Vec::new()) {
         Ok(target) => Ok(target.into_bytes()),
-        // So the kernel tells it of a descriptor that is no link's.
+        // The kernel reports this for a descriptor that is not a symbolic link's.
         Err(Errno::NOENT) => Err(Errno::INVAL.into()),
         Err(errno) => Err(errno.into()),
     }
 }
 
-/// A descriptor of what a path leads to, by which nothing is read or written.
+/// A descriptor of a path's target that allows neither reading nor writing.
 pub(super) fn locate(
     policy: &Policy,
     path: &Path,
@@ -126,7 +126,7 @@ pub(super) fn locate(
         .map_err(|errno| out_of_reach(errno, capability, path))
 }
 
-/// The root that a path begins with, if one has these rights.
+/// The root with these rights that a path begins with, if there is one.
 pub(super) fn find<'a>(
     policy: &'a Policy,
     path: &'a Path,
@@ -141,7 +141,7 @@ pub(super) fn denied(capability: Capability, path: &Path) -> RequestError {
     RequestError::denied(capability, path.to_string_lossy())
 }
 
-/// A way out of a root is not granted.
+/// A path that leaves its root is not granted.
 pub(super) fn out_of_reach(errno: Errno, capability: Capability, path: &Path) -> RequestError {
     match errno {
         Errno::XDEV => denied(capability, path),

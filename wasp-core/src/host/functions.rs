@@ -1,4 +1,4 @@
-//! The host's own functions, called by guests.
+//! Host functions that guests may call.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,22 +18,22 @@ use crate::decode::statics::Statics;
 use crate::host::request_error::RequestError;
 use crate::limits::meter::Meter;
 
-/// A function of up to eight parameters that a guest may call: all of them, and the result, travel by
-/// serde and are owned. `Signature` is its type, `fn(A, B) -> R`.
+/// A function of up to eight parameters that a guest may call. All parameters and the result are owned, and are encoded
+/// by serde. `Signature` is its type, `fn(A, B) -> R`.
 pub trait HostFunction<Signature>: Send + Sync + 'static {
-    /// Decodes the arguments, calls the function and encodes what it returns.
+    /// Decodes the arguments, calls the function and encodes its result.
     #[doc(hidden)]
     fn answer(&self, call: &mut HostCall<'_>) -> Result<Vec<u8>, HostFailure>;
 }
 
-/// What a guest calls a host function with.
+/// A guest's call of a host function.
 #[doc(hidden)]
 pub struct HostCall<'a> {
     /// The encoded arguments.
     pub(super) arguments: &'a [u8],
-    /// How deep they may nest.
+    /// How deep the arguments may nest.
     pub(super) depth: u32,
-    /// What the guest's call has left. The function's own time is not taken off that.
+    /// What remains of the guest's limits. The function's own time is not taken off.
     pub(super) meter: &'a mut Meter,
 }
 
@@ -44,17 +44,17 @@ pub struct HostFailure(Reason);
 
 #[derive(Debug)]
 enum Reason {
-    /// The guest's arguments are not the function's.
+    /// The guest's arguments do not match the function's parameters.
     Arguments,
-    /// The arguments are more than their guest may hand over, the function or a type of its panicked, or its
-    /// result cannot be encoded.
+    /// The arguments take more memory than the guest may use, the function or one of its types panicked, or its result
+    /// cannot be encoded.
     Function(String),
     /// The guest's call was over.
     Ended(Ended),
 }
 
 impl HostFailure {
-    /// A failure for which the call ends.
+    /// A failure that ends the call.
     fn because(reason: fmt::Arguments<'_>) -> Self {
         Self(Reason::Function(excerpt(reason)))
     }
@@ -103,8 +103,8 @@ impl HostCall<'_> {
         })
     }
 
-    /// Runs the function, and what becomes of its result: all that is the host's own code. Whatever a panic leaves
-    /// behind is the function's, and no guest sees it.
+    /// Runs the function and encodes its result, which is all host code. Any broken state that a panic leaves is the
+    /// function's, and no guest sees it.
     fn run(
         &mut self,
         function: impl FnOnce() -> Result<Vec<u8>, HostFailure>,
@@ -123,10 +123,10 @@ fn encode<R: Serialize>(result: &R) -> Result<Vec<u8>, HostFailure> {
     Ok(bytes)
 }
 
-/// A host function by the encoded forms of its arguments and its result.
+/// A host function that takes and returns encoded bytes.
 type Erased = dyn Fn(&mut HostCall<'_>) -> Result<Vec<u8>, HostFailure> + Send + Sync;
 
-/// A host function under its name.
+/// A host function and its name.
 #[derive(Clone)]
 pub(super) struct Named {
     pub(super) name: String,

@@ -1,7 +1,7 @@
-//! The memory that a guest's pointers are held against.
+//! Guest memory, against which a guest's pointers are checked.
 //!
-//! Lengths and addresses come from the guest; nothing here trusts them. Every byte is copied once, and looked at only
-//! in the host's copy: the guest may change its own meanwhile.
+//! Lengths and addresses come from the guest and are not trusted. Every byte is copied once, and only the host's copy
+//! is inspected, since the guest may change its own meanwhile.
 
 use rustix::io::Errno;
 use virtine_rt::abi::requests::PATH_MAX;
@@ -9,7 +9,7 @@ use virtine_rt::abi::requests::PATH_MAX;
 use crate::host::request_error::RequestError;
 use crate::limits::meter::Meter;
 
-/// A guest's memory, as far as it is the guest's own.
+/// The memory that is a guest's own.
 pub(crate) trait GuestSpace {
     /// How many bytes from `address` on the guest itself may read.
     fn readable_from(&self, address: u64) -> u64;
@@ -24,22 +24,22 @@ pub(crate) trait GuestSpace {
     fn write(&mut self, address: u64, bytes: &[u8]) -> Option<()>;
 }
 
-/// Checked access, in the words of hypercalls.
+/// Checked access, with the errors of hypercalls.
 pub(crate) trait Access {
-    /// A copy of as many bytes as the array has.
+    /// Copies as many bytes as the array has.
     fn array<const N: usize>(&self, address: u64) -> Result<[u8; N], RequestError>;
 
-    /// A copy of the bytes that the guest hands over, of which there are not many.
+    /// Copies a small number of bytes from the guest.
     fn bytes(&self, address: u64, length: u64) -> Result<Vec<u8>, RequestError>;
 
-    /// A copy of the text that the guest hands over, without its final NUL: at most [`PATH_MAX`] bytes with it.
+    /// Copies a string from the guest, without its final NUL: at most [`PATH_MAX`] bytes including the NUL.
     fn text(&self, address: u64) -> Result<Vec<u8>, RequestError>;
 
-    /// Copies `bytes` to where the guest wants them.
+    /// Copies `bytes` to an address that the guest chose.
     fn put(&mut self, address: u64, bytes: &[u8]) -> Result<(), RequestError>;
 
-    /// Has `take` use the bytes that the guest hands over, a piece at a time, until one is not used whole. It is told
-    /// how many have been used, and answers how many more are. Answers how many are in all.
+    /// Lets `take` consume the guest's bytes, a piece at a time, until a piece is not consumed completely. `take` gets
+    /// the number of bytes consumed so far, and returns how many more it consumed. Returns the total.
     fn take_in_pieces(
         &self,
         address: u64,
@@ -48,8 +48,8 @@ pub(crate) trait Access {
         take: impl FnMut(usize, &[u8]) -> Result<usize, Errno>,
     ) -> Result<u64, RequestError>;
 
-    /// Has `fill` make the bytes that the guest wants, a piece at a time, until one is not made whole. It is told how
-    /// many have been made, and answers how many more are. Answers how many are in all.
+    /// Lets `fill` produce bytes for the guest, a piece at a time, until a piece is not filled completely. `fill` gets
+    /// the number of bytes produced so far, and returns how many more it produced. Returns the total.
     fn fill_in_pieces(
         &mut self,
         address: u64,
@@ -58,7 +58,7 @@ pub(crate) trait Access {
         fill: impl FnMut(usize, &mut [u8]) -> Result<usize, Errno>,
     ) -> Result<u64, RequestError>;
 
-    /// Has `take` use the bytes that the guest hands over, but no more than `most` of them.
+    /// Lets `take` consume the guest's bytes once, at most `most` of them.
     fn take_once(
         &self,
         address: u64,
@@ -67,7 +67,7 @@ pub(crate) trait Access {
         take: impl FnOnce(&[u8]) -> Result<u64, RequestError>,
     ) -> Result<u64, RequestError>;
 
-    /// Has `fill` make the bytes that the guest wants, but no more than `most` of them.
+    /// Lets `fill` produce bytes for the guest once, at most `most` of them.
     fn fill_once(
         &mut self,
         address: u64,
@@ -173,7 +173,7 @@ impl<S: GuestSpace + ?Sized> Access for S {
     }
 }
 
-/// Whether there are as many bytes as the guest says.
+/// Checks that there are as many bytes as the guest says.
 fn check(there: u64, length: u64) -> Result<(), RequestError> {
     match length <= there {
         true => Ok(()),
@@ -181,7 +181,7 @@ fn check(there: u64, length: u64) -> Result<(), RequestError> {
     }
 }
 
-/// No bytes lie anywhere; Rust's own address for them is 1.
+/// An empty range may lie anywhere. Rust's own address for one is 1.
 fn read(
     space: &(impl GuestSpace + ?Sized),
     address: u64,
@@ -204,8 +204,8 @@ fn write(
     }
 }
 
-/// Moves up to `length` bytes, a piece at a time, until one is not moved whole. `transfer` is told
-/// how many have been moved and how many are to be.
+/// Moves up to `length` bytes, a piece at a time, until a piece is not moved completely. `transfer` gets the number of
+/// bytes moved so far and the size of the next piece.
 fn in_pieces(
     length: usize,
     meter: &Meter,
@@ -223,7 +223,7 @@ fn in_pieces(
                 }
             }
             Err(RequestError::Errno(Errno::INTR)) => {}
-            // As Linux: what was moved before is told, and the error next time.
+            // As in Linux: the bytes moved before are reported now, and the error next time.
             Err(RequestError::Errno(_)) if done > 0 => return Ok(done as u64),
             Err(error) => return Err(error),
         }

@@ -1,4 +1,4 @@
-//! What a call has open. Dropped with the call, which closes all of it.
+//! A call's open handles. All are closed when the call is dropped.
 
 use rustix::io::Errno;
 
@@ -10,19 +10,19 @@ use crate::host::request_error::RequestError;
 use crate::host::rights::Rights;
 use crate::limits::meter::Meter;
 
-/// No handle is made to have a number from here on: Linux's usual RLIMIT_NOFILE.
+/// Handle numbers are below this: Linux's usual RLIMIT_NOFILE.
 const HIGHEST: usize = 1024;
 
-/// A call's handles by their numbers.
+/// A call's handles, indexed by number.
 pub(super) struct Handles(Vec<Option<Entry>>);
 
 struct Entry {
     handle: Handle,
-    /// Whether it counts against the quota: those that every guest starts with do not.
+    /// Whether it counts against the quota. The handles that every guest starts with do not.
     counted: bool,
 }
 
-/// What a handle's number stands for.
+/// The object that a handle refers to.
 #[derive(Clone)]
 pub(super) enum Handle {
     /// A standard stream that has not been used yet, or that is not granted.
@@ -44,7 +44,7 @@ impl Handle {
 }
 
 impl Handles {
-    /// The three that every guest starts with.
+    /// The three handles that every guest starts with.
     pub(super) fn new() -> Self {
         let standard = [Capability::Stdin, Capability::Stdout, Capability::Stderr];
         Self(
@@ -59,7 +59,7 @@ impl Handles {
         )
     }
 
-    /// Takes note of one more; answers its number, the lowest that is free.
+    /// Adds a handle. Returns its number, the lowest that is free.
     pub(super) fn insert(
         &mut self,
         handle: Handle,
@@ -69,7 +69,7 @@ impl Handles {
         Ok(self.put(handle, meter))
     }
 
-    /// As [`Handles::insert`], where the quota is known to have room.
+    /// Like [`Handles::insert`], for when the quota is known to have room.
     pub(super) fn put(&mut self, handle: Handle, meter: &mut Meter) -> u64 {
         meter.take(Quota::Handles, 1);
         let entry = Some(Entry {
@@ -85,9 +85,9 @@ impl Handles {
         number as u64
     }
 
-    /// What the number stands for, where that has all of the rights that are needed.
+    /// The object that the number refers to, if it has all needed rights.
     ///
-    /// All that guests do with handles goes through here. A standard stream is found by its first use.
+    /// Everything that guests do with handles goes through here. A standard stream is resolved at its first use.
     pub(super) fn look_up(
         &mut self,
         number: u64,
@@ -110,7 +110,7 @@ impl Handles {
             .ok_or(RequestError::Errno(Errno::BADF))
     }
 
-    /// What the number stands for, for those who do nothing with it.
+    /// The object that the number refers to, for callers that do not use it.
     pub(super) fn get(&self, number: u64) -> Result<&Handle, RequestError> {
         usize::try_from(number)
             .ok()
@@ -119,7 +119,7 @@ impl Handles {
             .ok_or(RequestError::Errno(Errno::BADF))
     }
 
-    /// Has another number, the lowest that is free from `lowest` on, stand for the same.
+    /// Duplicates a handle to the lowest free number from `lowest` on.
     pub(super) fn duplicate(
         &mut self,
         number: u64,
@@ -133,7 +133,7 @@ impl Handles {
         self.duplicate_to(number, free, meter)
     }
 
-    /// Has `to` stand for what `number` does, with its rights and its quota; what it stood for before is
+    /// Duplicates a handle to the number `to`, with its rights and its quota. The handle that `to` referred to is
     /// closed.
     pub(super) fn duplicate_to(
         &mut self,
@@ -147,7 +147,7 @@ impl Handles {
         }
         let place = usize::try_from(to).ok().filter(|place| *place < HIGHEST);
         let place = place.ok_or(Errno::BADF)?;
-        // Where one that counts is closed for it, there is room. Where there is none, nothing is closed.
+        // If this closes a handle that counts, there is room. If there is no room, nothing is closed.
         let replaces = self.0.get(place).and_then(Option::as_ref);
         if !replaces.is_some_and(|entry| entry.counted) {
             meter.allow(Quota::Handles, 1)?;
@@ -166,7 +166,7 @@ impl Handles {
         Ok(to)
     }
 
-    /// Forgets the number, and closes what it stood for.
+    /// Frees the number and closes what it referred to.
     pub(super) fn close(&mut self, number: u64, meter: &mut Meter) -> Result<(), RequestError> {
         let place = usize::try_from(number)
             .ok()

@@ -1,10 +1,10 @@
-//! `sbrk`, for guests that have no heap of their own making.
+//! `sbrk`, for guests that do not manage their own heap.
 
 use rustix::io::Errno;
 
 use crate::host::request_error::Answer;
 
-/// Where a guest's heap ends, and between which addresses it may.
+/// The end of a guest's heap, and its bounds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeapEnd {
     start: u64,
@@ -22,7 +22,7 @@ impl HeapEnd {
         }
     }
 
-    /// Moves the end by `increment` bytes, a signed number; answers where it was.
+    /// Moves the end by `increment` bytes, a signed number. Returns the old end.
     pub(super) fn sbrk(&mut self, increment: u64) -> Answer {
         let before = self.now;
         let after = before

@@ -1,32 +1,32 @@
-//! Devices and inodes as a call is told of them: alike where the host's are alike, and else made up.
+//! Device and inode numbers as a call sees them: equal if the host's are equal, but otherwise made up.
 
 use std::hash::{BuildHasher as _, RandomState};
 
 use rustix::fs::Stat;
 
-/// A call's own names for the host's devices and inodes.
+/// A call's own numbers for the host's devices and inodes.
 ///
-/// They are keyed hashes (SipHash) of which nobody knows the key, so that a guest can compare files, and
-/// learns nothing that holds beyond its call.
+/// They are keyed hashes (SipHash) with a secret key. A guest can compare files, but learns nothing that holds beyond
+/// its call.
 #[derive(Default)]
 pub(super) struct Identities(RandomState);
 
-/// What is hashed besides, so that a device's number says nothing of an inode's.
+/// Hashed along with the number, so that a device's number says nothing about an inode's.
 const DEVICE: u8 = 0;
 const INODE: u8 = 1;
 
 impl Identities {
-    /// In place of `st_dev`: 32 bits, as Linux has them (`new_encode_dev` in linux/kdev_t.h).
+    /// Replaces `st_dev`: 32 bits, as in Linux (`new_encode_dev` in linux/kdev_t.h).
     pub(super) fn device(&self, device: u64) -> u64 {
         u64::from(self.0.hash_one((DEVICE, device)) as u32)
     }
 
-    /// In place of `st_ino` and `d_ino`; never 0, which stands for none.
+    /// Replaces `st_ino` and `d_ino`. Never 0, which means none.
     pub(super) fn inode(&self, inode: u64) -> u64 {
         self.0.hash_one((INODE, inode)).max(1)
     }
 
-    /// `stat` with these names in it.
+    /// `stat` with these numbers in it.
     pub(super) fn disguise(&self, mut stat: Stat) -> Stat {
         stat.st_dev = self.device(stat.st_dev);
         stat.st_ino = self.inode(stat.st_ino);

@@ -1,5 +1,5 @@
-//! `struct stat`, as far as guests are told of it: not where on the host a file is, nor whose. Device
-//! and inode are those that `identities` has made up.
+//! `struct stat` as guests see it: without the file's owner and location on the host. Device and inode are those that
+//! `identities` made up.
 
 use rustix::fs::Stat;
 use virtine_rt::abi::requests::{STAT_SIZE, stat};

@@ -1,4 +1,4 @@
-//! Mounts beneath a root: ways by which it shows what lies elsewhere.
+//! Mounts beneath a root, through which it shows what lies elsewhere.
 
 use std::ffi::OsString;
 use std::fs;
@@ -10,8 +10,8 @@ use rustix::fs::{AtFlags, CWD, FileType, statat};
 
 use crate::host::place::Place;
 
-/// Whether a folder is mounted beneath the place; yes, where the kernel does not tell. A file that is mounted
-/// stays that file, whatever gets its name elsewhere.
+/// Whether a directory is mounted beneath the place. True if the kernel does not say. A file that is mounted stays that
+/// file, whatever takes its name elsewhere.
 pub(super) fn are_beneath(place: &Place) -> bool {
     let root = match place {
         Place::Directory(directory) => path_of(directory),
@@ -35,8 +35,8 @@ fn is_folder(point: &Path) -> bool {
     })
 }
 
-/// What the text of `/proc/thread-self/mountinfo` says is mounted beneath `root`, of which the fifth field is
-/// where something is mounted (proc_pid_mountinfo(5)).
+/// The mount points beneath `root` in the text of `/proc/thread-self/mountinfo`. The fifth field is the mount point
+/// (proc_pid_mountinfo(5)).
 fn beneath(table: &[u8], root: &Path) -> impl Iterator<Item = PathBuf> {
     table
         .split(|byte| *byte == b'\n')

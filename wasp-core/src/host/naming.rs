@@ -1,4 +1,4 @@
-//! Names: made, given to files, moved and removed. All of it is writing.
+//! Names: creating them, linking, moving and removing them. All of this counts as writing.
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
@@ -16,14 +16,14 @@ use crate::host::policy::Policy;
 use crate::host::request_error::RequestError;
 use crate::host::roots::Grant;
 
-/// Gives the file `old` a second name, where that is granted no more of it than the first one is.
+/// Gives the file `old` a second name, if that name grants no more rights to it than the first.
 pub(super) fn link(policy: &Policy, old: &Path, new: &Path) -> Result<(), RequestError> {
     let (from, to) = (name(policy, old)?, name(policy, new)?);
     let file = regular(&from, Errno::PERM)?;
     no_further(policy, &from, &to, new)?;
-    // By the descriptor of what was looked at, whatever the name stands for by now.
+    // By the descriptor of the file that was checked, whatever the name refers to by now.
     match linkat(&file, "", &to.directory, &to.name, AtFlags::EMPTY_PATH) {
-        // So kernels before 6.10 tell those without CAP_DAC_READ_SEARCH.
+        // Kernels before 6.10 report this to processes without CAP_DAC_READ_SEARCH.
         Err(Errno::NOENT) => Ok(linkat(
             CWD,
             by_descriptor(&file),
@@ -35,8 +35,8 @@ pub(super) fn link(policy: &Policy, old: &Path, new: &Path) -> Result<(), Reques
     }
 }
 
-/// Moves the file `old`, where its new name is granted no more of it than the old one is. What is no
-/// regular file is told to lie elsewhere, so that programs copy it.
+/// Moves the file `old`, if its new name grants no more rights to it than the old one. Anything but a regular file is
+/// reported to lie on another device, so that programs copy it.
 pub(super) fn rename(
     policy: &Policy,
     old: &Path,
@@ -52,10 +52,10 @@ pub(super) fn rename(
     };
     moved(&from, &to, flags)?;
     match regular(&to, Errno::XDEV) {
-        // It is there, or another call has already moved it on.
+        // It is there, or another call has already moved it away.
         Ok(_) | Err(RequestError::Errno(Errno::NOENT)) => Ok(()),
         Err(stop) => {
-            // Another call has put a folder in its place since that was looked at.
+            // Another call has put a directory in its place since the check.
             let _ = moved(&to, &from, RenameFlags::NOREPLACE);
             Err(stop)
         }
@@ -67,7 +67,7 @@ fn moved(from: &Name, to: &Name, flags: RenameFlags) -> Result<(), Errno> {
     renameat_with(&from.directory, old, &to.directory, new, flags)
 }
 
-/// Removes a name, of a symbolic link too, not of a directory.
+/// Removes a name. The name may be a symbolic link's, but not a directory's.
 pub(super) fn unlink(policy: &Policy, path: &Path) -> Result<(), RequestError> {
     let Name { directory, name } = name(policy, path)?;
     Ok(unlinkat(directory, name, AtFlags::empty())?)
@@ -79,7 +79,7 @@ pub(super) fn remove_directory(policy: &Policy, path: &Path) -> Result<(), Reque
     Ok(unlinkat(directory, name, AtFlags::REMOVEDIR)?)
 }
 
-/// Makes a directory, which is never set-group-ID or sticky of its own.
+/// Creates a directory. It is never set-group-ID or sticky, whatever `mode` says.
 pub(super) fn make_directory(policy: &Policy, path: &Path, mode: u64) -> Result<(), RequestError> {
     let mode = Mode::from_raw_mode(mode as u32 & 0o777);
     let beneath = find(policy, path, Grant::WRITE, Capability::Write)?;
@@ -93,7 +93,7 @@ pub(super) fn make_directory(policy: &Policy, path: &Path, mode: u64) -> Result<
     Ok(mkdirat(directory, name, mode)?)
 }
 
-/// Sets the times of what lies at a path; with `follow` false, of a symbolic link itself.
+/// Sets the times of a path's target. With `follow` false, those of a symbolic link itself.
 pub(super) fn stamp(
     policy: &Policy,
     path: &Path,
@@ -102,7 +102,7 @@ pub(super) fn stamp(
 ) -> Result<(), RequestError> {
     let found = crate::host::files::locate(policy, path, follow, Grant::WRITE, Capability::Write)?;
     match utimensat(&found, "", times, AtFlags::EMPTY_PATH) {
-        // Kernels that know no AT_EMPTY_PATH here.
+        // For kernels that do not support AT_EMPTY_PATH here.
         Err(Errno::INVAL | Errno::NOENT) => Ok(utimensat(
             CWD,
             by_descriptor(&found),
@@ -113,7 +113,7 @@ pub(super) fn stamp(
     }
 }
 
-/// The directory that holds what a path leads to, and its name there, where it may be written.
+/// The directory that holds a path's target, and its name there, if it may be written.
 fn name(policy: &Policy, path: &Path) -> Result<Name, RequestError> {
     let beneath = find(policy, path, Grant::WRITE, Capability::Write)?;
     beneath
@@ -122,7 +122,7 @@ fn name(policy: &Policy, path: &Path) -> Result<Name, RequestError> {
         .ok_or_else(|| denied(Capability::Write, path))
 }
 
-/// The file of this name, if it is a regular one.
+/// The file with this name, if it is a regular file.
 fn regular(Name { directory, name }: &Name, otherwise: Errno) -> Result<OwnedFd, RequestError> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = openat(directory, name, flags, Mode::empty())?;

@@ -1,4 +1,4 @@
-//! An open file or stream: the descriptor, what may be done with it, and what its writes count against.
+//! An open file or stream: the descriptor, its rights, and the quota of its writes.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -19,11 +19,11 @@ pub(super) struct Open {
     descriptor: Descriptor,
     pub(super) kind: Kind,
     pub(super) rights: Rights,
-    /// What is written counts against this.
+    /// The quota that its writes count against.
     pub(super) quota: Quota,
     /// The capability of a standard stream.
     pub(super) capability: Option<Capability>,
-    /// How its transfers are kept from waiting; shared, as the descriptor is.
+    /// How its transfers avoid blocking. Shared, like the descriptor.
     means: Arc<TransferModes>,
 }
 
@@ -38,16 +38,16 @@ enum Descriptor {
 /// How reads and writes wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A file: never long.
+    /// A file: reads and writes never wait long.
     File,
-    /// A socket: each transfer may be told not to.
+    /// A socket: each transfer can be made non-blocking.
     Socket,
-    /// A pipe, a terminal or a device: for as long as somebody else likes.
+    /// A pipe, a terminal or a device: a transfer may block for as long as the other side likes.
     Stream,
 }
 
 impl Open {
-    /// What a policy's root has led to, opened with these flags.
+    /// A file found under a policy's root and opened with these flags.
     pub(super) fn found(descriptor: OwnedFd, flags: OFlags) -> Result<Self, Errno> {
         let found = file_type(descriptor.as_fd())?;
         let rights = Rights::of(flags, found);
@@ -61,7 +61,7 @@ impl Open {
         ))
     }
 
-    /// What the host has handed over: it may do what its descriptor may.
+    /// A file or stream that the host has handed over. It has the rights of its descriptor.
     pub(super) fn handed_over(descriptor: OwnedFd) -> Result<Self, Errno> {
         let found = file_type(descriptor.as_fd())?;
         let rights = Rights::of(fcntl_getfl(&descriptor)?, found);
@@ -84,7 +84,7 @@ impl Open {
         }
     }
 
-    /// Where a standard stream leads, if it is granted.
+    /// The target of a standard stream, if it is granted.
     pub(super) fn standard(policy: &Policy, capability: Capability) -> Result<Self, RequestError> {
         let descriptor = match (policy.stream(capability), capability) {
             (Stream::Denied, _) => return Err(RequestError::denied(capability, "")),
@@ -111,12 +111,12 @@ impl Open {
         self.descriptor.borrow()
     }
 
-    /// Bytes that a file has.
+    /// The file's length in bytes.
     pub(super) fn length(&self) -> Result<u64, Errno> {
         Ok(u64::try_from(fstat(self.descriptor())?.st_size).unwrap_or(0))
     }
 
-    /// How its transfers are kept from waiting.
+    /// How its transfers avoid blocking.
     pub(super) fn means(&self) -> &TransferModes {
         &self.means
     }

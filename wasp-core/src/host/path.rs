@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use crate::host::guest_memory::{Access as _, GuestSpace};
 use crate::host::request_error::RequestError;
 
-/// The path at `address`, without its `.`s.
+/// The path at `address`, with `.` components removed.
 pub(super) fn from_guest(
     memory: &(impl GuestSpace + ?Sized),
     address: u64,
@@ -21,7 +21,7 @@ pub(super) fn from_guest(
     }
 }
 
-/// The path without its `.`s, so that two ways to write it are one.
+/// The path with `.` components removed, so that different spellings become equal.
 pub(crate) fn plain(path: &Path) -> PathBuf {
     path.components()
         .filter(|component| *component != Component::CurDir)

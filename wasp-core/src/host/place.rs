@@ -1,8 +1,7 @@
 //! Where a root lies: found by its path once, and by descriptors from then on.
 //!
-//! What a guest names is the kernel's to resolve from there, which leaves the root on no way (`openat2`
-//! with RESOLVE_BENEATH, Linux 5.6): not by `..`, not by symbolic links, not by /proc's magic ones, not by
-//! a rename at the same time.
+//! The kernel resolves a guest's path from there, and cannot leave the root (`openat2` with RESOLVE_BENEATH, Linux
+//! 5.6): not through `..`, symbolic links, /proc's magic links, or a rename at the same time.
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -14,17 +13,17 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-/// For a directory that only names are looked up in.
+/// Flags for a directory in which only names are looked up.
 pub(super) const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-/// Linux's own limit of symbolic links on one way (path_resolution(7)).
+/// Linux's own limit of symbolic links in one path (path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
 /// Where a root lies.
 #[derive(Debug)]
 pub(super) enum Place {
-    /// A directory, whatever it is called by now.
+    /// A directory, whatever its name is by now.
     Directory(OwnedFd),
-    /// Whatever this directory holds under this name, unless that is a symbolic link.
+    /// The entry of this directory with this name, unless it is a symbolic link.
     Named(OwnedFd, OsString),
 }
 
@@ -35,7 +34,7 @@ pub(super) struct Name {
 }
 
 impl Place {
-    /// Where a path of the host's leads, from `start` on: symbolic links on it are meant.
+    /// Resolves a host path from `start` on. Symbolic links in it are followed.
     pub(super) fn find(start: BorrowedFd<'_>, path: &Path) -> Result<Self, Errno> {
         match openat(start, or_here(path), DIRECTORY, Mode::empty()) {
             Ok(directory) => Ok(Self::Directory(directory)),
@@ -44,7 +43,7 @@ impl Place {
         }
     }
 
-    /// The directory that really holds the file, and its name there.
+    /// The directory that actually holds the file, and its name there.
     fn named(start: BorrowedFd<'_>, path: &Path) -> Result<Self, Errno> {
         let mut path = path.to_owned();
         let mut from: Option<OwnedFd> = None;
@@ -65,8 +64,8 @@ impl Place {
         Err(Errno::LOOP)
     }
 
-    /// Opens what lies at `rest` beneath it, or, where that is empty, itself. What is out of reach is
-    /// [`Errno::XDEV`].
+    /// Opens the file at `rest` beneath the root, or the root itself if `rest` is empty. A path that leaves the root
+    /// fails with [`Errno::XDEV`].
     pub(super) fn open(&self, rest: &Path, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
         match self {
             Self::Directory(directory) => beneath(directory.as_fd(), or_here(rest), flags, mode),
@@ -80,8 +79,8 @@ impl Place {
         }
     }
 
-    /// The directory that holds what lies at `rest`, and its name there; `None` for the root itself, whose
-    /// directory is not granted, and for `..`.
+    /// The directory that holds the file at `rest`, and its name there. `None` for the root itself, whose directory is
+    /// not granted, and for `..`.
     pub(super) fn parent(&self, rest: &Path) -> Result<Option<Name>, Errno> {
         let Some((parent, name)) = rest.parent().zip(rest.file_name()) else {
             return Ok(None);
@@ -108,7 +107,7 @@ fn itself(holder: &OwnedFd, name: &OsStr, flags: OFlags, mode: Mode) -> Result<O
     again(|| openat2(holder, name, flags, mode, resolve))
 }
 
-/// A path to the directory that one is in has no components left.
+/// The path, or `.` if it has no components left.
 pub(super) fn or_here(path: &Path) -> &Path {
     match path.as_os_str().is_empty() {
         true => Path::new("."),
@@ -116,7 +115,7 @@ pub(super) fn or_here(path: &Path) -> &Path {
     }
 }
 
-/// The kernel gives up where something is renamed meanwhile: that often is more than bad luck.
+/// The kernel gives up if something is renamed meanwhile. This many failures in a row are more than bad luck.
 const ATTEMPTS: usize = 16;
 
 fn again<T>(mut attempt: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {

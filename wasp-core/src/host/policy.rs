@@ -16,7 +16,7 @@ use crate::host::request_error::RequestError;
 use crate::host::roots::{Grant, Roots};
 use crate::limits::quotas::Quotas;
 
-/// What a guest may ask of its host. Denies everything until told otherwise.
+/// What a guest may ask of its host. Denies everything by default.
 ///
 /// ```
 /// use wasp_core::{Policy, Quota};
@@ -30,7 +30,7 @@ use crate::limits::quotas::Quotas;
 ///     .limit(Quota::BytesWritten, 1 << 20);
 /// ```
 ///
-/// To clone one costs next to nothing: clones share what they hold until one of them is changed.
+/// Cloning is nearly free: clones share their contents until one of them is changed.
 #[derive(Clone, Debug, Default)]
 pub struct Policy(Arc<Rules>);
 
@@ -50,20 +50,20 @@ struct Rules {
     strict: bool,
 }
 
-/// Where a standard stream leads.
+/// The target of a standard stream.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Stream {
-    /// Nowhere: it is not granted.
+    /// None: it is not granted.
     #[default]
     Denied,
-    /// To the host's own.
+    /// The host's own stream.
     Inherit,
-    /// Elsewhere.
+    /// Another descriptor.
     To(Arc<OwnedFd>),
 }
 
 impl Policy {
-    /// Nothing is allowed.
+    /// A policy that allows nothing.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -74,98 +74,96 @@ impl Policy {
         self
     }
 
-    /// Lets it read the host's standard input, from where it stands, and do nothing else with it.
+    /// Lets the guest read the host's standard input from its current position, and do nothing else with it.
     #[must_use]
     pub fn stdin(self) -> Self {
         self.with(|rules| rules.stdin = Stream::Inherit)
     }
 
-    /// Gives it a standard input of its own, which it only reads, whatever the descriptor allows.
+    /// Gives the guest its own standard input. The guest can only read it, whatever the descriptor allows.
     #[must_use]
     pub fn stdin_from(self, source: impl Into<OwnedFd>) -> Self {
         self.with(|rules| rules.stdin = Stream::To(Arc::new(source.into())))
     }
 
-    /// Lets it write to the host's standard output, where it stands, and do nothing else with it.
+    /// Lets the guest write to the host's standard output at its current position, and do nothing else with it.
     #[must_use]
     pub fn stdout(self) -> Self {
         self.with(|rules| rules.stdout = Stream::Inherit)
     }
 
-    /// Gives it a standard output of its own, which it only writes to, whatever the descriptor allows.
+    /// Gives the guest its own standard output. The guest can only write to it, whatever the descriptor allows.
     #[must_use]
     pub fn stdout_to(self, target: impl Into<OwnedFd>) -> Self {
         self.with(|rules| rules.stdout = Stream::To(Arc::new(target.into())))
     }
 
-    /// Lets it write to the host's standard error, as to [`Policy::stdout`].
+    /// Lets the guest write to the host's standard error, as with [`Policy::stdout`].
     #[must_use]
     pub fn stderr(self) -> Self {
         self.with(|rules| rules.stderr = Stream::Inherit)
     }
 
-    /// Gives it a standard error of its own.
+    /// Gives the guest its own standard error.
     #[must_use]
     pub fn stderr_to(self, target: impl Into<OwnedFd>) -> Self {
         self.with(|rules| rules.stderr = Stream::To(Arc::new(target.into())))
     }
 
-    /// Lets it read clocks: the time of day, the time since the host started, its own processor time.
+    /// Lets the guest read clocks: the time of day, the time since the host started, its own CPU time.
     #[must_use]
     pub fn clock(self) -> Self {
         self.with(|rules| rules.clock = true)
     }
 
-    /// Gives it random bytes, from the kernel's generator.
+    /// Gives the guest random bytes from the kernel's generator.
     #[must_use]
     pub fn random(self) -> Self {
         self.with(|rules| rules.random = true)
     }
 
-    /// Lets it read the program's arguments.
+    /// Lets the guest read the program's arguments.
     #[must_use]
     pub fn args(self) -> Self {
         self.with(|rules| rules.args = true)
     }
 
-    /// Lets it read these variables of the host's environment.
+    /// Lets the guest read these variables of the host's environment.
     #[must_use]
     pub fn env<N: Into<OsString>>(self, names: impl IntoIterator<Item = N>) -> Self {
         self.with(|rules| rules.variables.extend(names.into_iter().map(Into::into)))
     }
 
-    /// Lets it read the file, or what lies in the directory and below. The guest names files by paths that
-    /// begin with this one; whatever follows, `..` and symbolic links included, leads to nothing outside.
+    /// Lets the guest read the file, or everything in the directory and below. The guest names files by paths that
+    /// begin with this one. The rest of such a path, including `..` and symbolic links, cannot lead outside.
     ///
-    /// Where the path leads is found out when a guest first asks for a file under this policy or a clone of
-    /// it, and held from then on: a relative path starts at the host's current directory of that time, and
-    /// symbolic links on it are followed then and not later. A directory stays the one that it was, even
-    /// where another takes its name. Of a file, the directory that holds it does, so that a file that is
-    /// replaced is seen. What is not there yet is looked for again. The policy holds a descriptor for each
-    /// path, until it and its clones are dropped.
+    /// The path is resolved when a guest first asks for a file under this policy or a clone of it, and stays resolved.
+    /// A relative path starts at the host's current directory of that time, and symbolic links in it are followed only
+    /// then. A directory stays the same, even if another takes its name. For a file, the directory that holds it stays
+    /// the same, so a replaced file is seen. A path that does not exist yet is looked up again. The policy holds a
+    /// descriptor for each path until it and its clones are dropped.
     #[must_use]
     pub fn read(self, path: impl AsRef<Path>) -> Self {
         self.with(|rules| rules.roots.grant(path.as_ref(), Grant::READ))
     }
 
-    /// Lets it write the file, or write, make, link, rename and remove files, make and remove directories,
-    /// and set times in the directory and below. It may not read them for that. Paths are as in
-    /// [`Policy::read`].
+    /// Lets the guest write the file. In a directory and below, it may write, create, link, rename and remove files,
+    /// create and remove directories, and set times. This does not include reading. Paths work as in [`Policy::read`].
     ///
-    /// A file gets a name only where that grants no more of it than the one that it has: from a directory
-    /// that may only be written, nothing is linked or moved to one that may be read as well.
+    /// A file gets a new name only if that grants no more rights to it than its current name. From a directory that may
+    /// only be written, nothing can be linked or moved to one that may also be read.
     #[must_use]
     pub fn write(self, path: impl AsRef<Path>) -> Self {
         self.with(|rules| rules.roots.grant(path.as_ref(), Grant::WRITE))
     }
 
-    /// Lets it call a function of the host's, by this name: a `fn`, or a closure with whatever it holds.
-    /// A second one of the same name takes the first one's place. In the guest, the name is a function's
-    /// that an attribute lists: `#[virtine(host(lookup))]`.
+    /// Lets the guest call a host function under this name: a `fn`, or a closure with its captures. A second function
+    /// with the same name replaces the first. In the guest, the name is that of a function listed in an attribute:
+    /// `#[virtine(host(lookup))]`.
     ///
-    /// The function runs on the thread of the call, and its time is not the guest's. Where it panics, the
-    /// call ends with [`Error::HostFunction`](crate::Error::HostFunction). It may call virtines, but
-    /// not the one that called it ([`Error::Reentered`](crate::Error::Reentered)).
+    /// The function runs on the thread of the call, and its time does not count as the guest's. If it panics, the call
+    /// fails with [`Error::HostFunction`](crate::Error::HostFunction). It may call virtines, but not the one that
+    /// called it ([`Error::Reentered`](crate::Error::Reentered)).
     #[must_use]
     pub fn host<S>(self, name: impl Into<String>, function: impl HostFunction<S>) -> Self {
         let named = Named::new(name.into(), function);
@@ -175,28 +173,27 @@ impl Policy {
         })
     }
 
-    /// Grants each call so much of `quota`. Unless said otherwise: 1 GiB read, 1 GiB written, 64 MiB of
-    /// output, 64 handles, 1,000,000 hypercalls.
+    /// Limits `quota` for each call. Defaults: 1 GiB read, 1 GiB written, 64 MiB of output, 64 handles, 1,000,000
+    /// hypercalls.
     #[must_use]
     pub fn limit(self, quota: Quota, most: u64) -> Self {
         self.with(|rules| *rules.limits.of(quota) = most)
     }
 
-    /// Lets the arguments of host functions nest so many levels deep; 1,000 unless said otherwise. A level is whatever
-    /// holds another value: a struct or tuple, an enum's variant, a sequence or map, a `Some`. More end the call with
+    /// Limits how deep the arguments of host functions may nest. Default: 1,000 levels. A level is any value that holds
+    /// another one: a struct or tuple, an enum variant, a sequence or map, a `Some`. Deeper arguments end the call with
     /// [`Error::HostFunction`](crate::Error::HostFunction).
     ///
-    /// They are decoded on a stack that is large enough. What the function does with them, to drop them among it, runs
-    /// on its own.
+    /// Arguments are decoded on a stack that is large enough. The function itself runs on its own stack, including when
+    /// it drops them.
     #[must_use]
     pub fn depth(self, levels: u32) -> Self {
         self.with(|rules| rules.depth = Some(levels))
     }
 
-    /// Ends a call that asks for what is not granted with [`Error::Denied`](crate::Error::Denied), and one
-    /// that asks for more than its quotas with
-    /// [`Error::QuotaExceeded`](crate::Error::QuotaExceeded). Otherwise the guest is told of it as of an
-    /// error of the system, and may go on.
+    /// Ends a call that asks for something that is not granted with [`Error::Denied`](crate::Error::Denied), and one
+    /// that exceeds its quotas with [`Error::QuotaExceeded`](crate::Error::QuotaExceeded). Without this, the guest gets
+    /// a system error, and may continue.
     #[must_use]
     pub fn strict(self) -> Self {
         self.with(|rules| rules.strict = true)
@@ -223,7 +220,7 @@ impl Policy {
         &self.0.variables
     }
 
-    /// Where a standard stream leads.
+    /// The target of a standard stream.
     pub(super) fn stream(&self, capability: Capability) -> &Stream {
         match capability {
             Capability::Stdin => &self.0.stdin,
@@ -233,7 +230,7 @@ impl Policy {
         }
     }
 
-    /// Whether a capability is granted that covers only one thing.
+    /// Checks that a capability that covers only one thing is granted.
     pub(super) fn check(&self, capability: Capability) -> Result<(), RequestError> {
         let open = match capability {
             Capability::Clock => self.0.clock,
@@ -247,8 +244,8 @@ impl Policy {
         }
     }
 
-    /// What a call is told of its grants when it starts. A strict call's output is not held back: its
-    /// first attempt must end it.
+    /// The grants that a call learns when it starts. A strict call's output is not buffered, because its first attempt
+    /// must end it.
     pub(crate) fn grants(&self) -> u64 {
         let bit = |stream: &Stream, bit| match stream {
             Stream::Denied if !self.0.strict => 0,

@@ -1,4 +1,4 @@
-//! Why a request of a guest's has no result.
+//! Why a guest's request has no result.
 
 use rustix::io::Errno;
 
@@ -7,21 +7,21 @@ use crate::base::ended::Ended;
 use crate::base::refusal::Refusal;
 use crate::limits::meter::{NoWait, Over};
 
-/// What keeps a hypercall from an answer above zero.
+/// Why a hypercall has no answer above zero.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum RequestError {
-    /// The policy.
+    /// The policy refused it.
     Refused(Refusal),
     /// The guest asked for something impossible, or the kernel could not do it.
     Errno(Errno),
-    /// A function of the host's gave no result.
+    /// A host function gave no result.
     HostFunction {
-        /// Its name.
+        /// The function's name.
         function: String,
-        /// Why not.
+        /// Why it gave no result.
         reason: String,
     },
-    /// The call's time was over, or it was cancelled, while the host worked for it.
+    /// The call timed out or was cancelled while the host worked for it.
     Ended(Ended),
 }
 

@@ -1,4 +1,4 @@
-//! What may be done with what a handle stands for.
+//! The rights of an open handle.
 
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
@@ -8,32 +8,32 @@ use rustix::io::Errno;
 pub(super) struct Rights(u16);
 
 impl Rights {
-    /// None but to hold and to close it.
+    /// Only holding and closing it.
     pub(super) const NONE: Self = Self(0);
-    /// To read where it stands.
+    /// Reading at its position.
     pub(super) const READ: Self = Self(1);
-    /// To write where it stands, which may be its end whatever the guest does.
+    /// Writing at its position, which may always be its end.
     pub(super) const APPEND: Self = Self(1 << 1);
-    /// To change what is there.
+    /// Changing existing contents.
     pub(super) const WRITE: Self = Self(1 << 2);
-    /// To read and write elsewhere than where it stands, and to move that.
+    /// Reading and writing away from its position, and moving the position.
     pub(super) const SEEK: Self = Self(1 << 3);
-    /// To give it another length.
+    /// Changing its length.
     pub(super) const TRUNCATE: Self = Self(1 << 4);
-    /// To wait until its disk has it.
+    /// Waiting until its data is on disk.
     pub(super) const SYNCHRONISE: Self = Self(1 << 5);
-    /// To see what the directory holds.
+    /// Listing a directory.
     pub(super) const LIST: Self = Self(1 << 6);
-    /// What only sockets do: to peek, and not to wait.
+    /// Operations that only sockets support: peeking, and not blocking.
     pub(super) const SOCKET: Self = Self(1 << 7);
-    /// To end the connection, or to change how it sends.
+    /// Shutting down the connection, or changing how it sends.
     pub(super) const SHUT_DOWN: Self = Self(1 << 8);
-    /// To see what it is.
+    /// Reading its metadata.
     pub(super) const STAT: Self = Self(1 << 9);
-    /// To set its times.
+    /// Setting its times.
     pub(super) const STAMP: Self = Self(1 << 10);
 
-    /// What a descriptor gives that is open with these flags.
+    /// The rights that a descriptor with these flags gives.
     pub(super) fn of(flags: OFlags, kind: FileType) -> Self {
         if flags.contains(OFlags::PATH) {
             return Self::STAT;
@@ -59,17 +59,17 @@ impl Rights {
             .and(Self::SHUT_DOWN, is_socket)
     }
 
-    /// What a standard input gives, whatever the descriptor behind it would.
+    /// The rights of a standard input, whatever its descriptor would give.
     pub(super) fn of_input(kind: FileType) -> Self {
         (Self::STAT | Self::READ).and(Self::SOCKET, kind == FileType::Socket)
     }
 
-    /// What a standard output or error gives, whatever the descriptor behind it would.
+    /// The rights of a standard output or error, whatever its descriptor would give.
     pub(super) fn of_output(kind: FileType) -> Self {
         (Self::STAT | Self::APPEND).and(Self::SOCKET, kind == FileType::Socket)
     }
 
-    /// These, and `more` if `given`.
+    /// These rights, and `more` if `given`.
     pub(super) const fn and(self, more: Self, given: bool) -> Self {
         match given {
             true => Self(self.0 | more.0),
@@ -77,12 +77,12 @@ impl Rights {
         }
     }
 
-    /// Whether these are among them.
+    /// Whether `needed` is a subset of these.
     pub(super) const fn include(self, needed: Self) -> bool {
         self.0 & needed.0 == needed.0
     }
 
-    /// Whether these are enough; if not, what Linux says of a descriptor that cannot do it.
+    /// Checks that these rights are enough. If not, fails as Linux does for a descriptor that cannot do it.
     pub(super) const fn check(self, needed: Self) -> Result<(), Errno> {
         const REASONS: [(Rights, Errno); 6] = [
             (
@@ -106,7 +106,7 @@ impl Rights {
         Ok(())
     }
 
-    /// As `F_GETFL` tells them.
+    /// The rights as `F_GETFL` reports them.
     pub(super) fn flags(self) -> OFlags {
         let reads = self.include(Self::READ);
         match (reads, self.include(Self::APPEND), self.include(Self::WRITE)) {

@@ -1,8 +1,7 @@
 //! The files and directories that a policy grants, and paths beneath them.
 //!
-//! A guest's path begins, component by component, with that of a root; the longest such root with the
-//! rights that are asked for counts. Where that root lies is found out when the policy is first used
-//! (see `place`), and what follows is resolved from there.
+//! A guest's path begins, component by component, with that of a root. The longest such root with the requested rights
+//! counts. It is located when the policy is first used (see `place`), and the rest of the path is resolved from there.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -43,11 +42,11 @@ impl Grant {
     }
 }
 
-/// All that a policy grants.
+/// Everything that a policy grants.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Roots {
     roots: Vec<Root>,
-    /// Where relative paths start. Shared with the policy's clones, as are the places of their roots.
+    /// Where relative paths start. Shared with the policy's clones, like the places of their roots.
     start: Arc<OnceLock<OwnedFd>>,
 }
 
@@ -58,12 +57,12 @@ pub(super) struct Root {
     place: Arc<OnceLock<Place>>,
 }
 
-/// A guest's path: a root and what follows.
+/// A guest's path: a root and the rest.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Beneath<'a> {
     root: &'a Root,
     start: BorrowedFd<'a>,
-    /// Relative; empty for the root itself.
+    /// Relative. Empty for the root itself.
     rest: &'a Path,
 }
 
@@ -81,7 +80,7 @@ impl Roots {
         }
     }
 
-    /// The longest root with these rights that `path` lies beneath.
+    /// The longest root with these rights that contains `path`.
     pub(super) fn find<'a>(&'a self, path: &'a Path, needed: Grant) -> Option<Beneath<'a>> {
         self.settle();
         let holding = self.roots.iter().filter_map(|root| {
@@ -93,16 +92,16 @@ impl Roots {
         Some(Beneath { root, start, rest })
     }
 
-    /// Whether `path` lies beneath a root with these rights, as far as words tell.
+    /// Whether `path` lies beneath a root with these rights, judging by its spelling.
     pub(super) fn hold(&self, path: &Path, needed: Grant) -> bool {
         let mut roots = self.roots.iter();
         roots.any(|root| root.grant.includes(needed) && root.rest_of(path).is_some())
     }
 
-    /// Finds out where each root lies of which that is not known yet.
+    /// Locates each root that has not been located yet.
     pub(super) fn settle(&self) {
         for root in &self.roots {
-            // What is not there is looked for again at the next use.
+            // A root that does not exist is looked up again at the next use.
             let _ = root.place(self.start());
         }
     }
@@ -118,7 +117,7 @@ impl Roots {
         }
         match openat(CWD, ".", DIRECTORY, Mode::empty()) {
             Ok(start) => self.start.get_or_init(|| start).as_fd(),
-            // It is gone, or the host has no descriptors left. Absolute paths do without.
+            // It is gone, or the host has no descriptors left. Absolute paths do not need it.
             Err(_) => CWD,
         }
     }
@@ -126,12 +125,12 @@ impl Roots {
 
 impl Root {
     fn rest_of<'a>(&self, path: &'a Path) -> Option<&'a Path> {
-        // Every path begins with the empty one, which is the current directory here.
+        // Every path begins with the empty path, which means the current directory here.
         let alike = path.is_absolute() == self.path.is_absolute();
         alike.then(|| path.strip_prefix(&self.path).ok()).flatten()
     }
 
-    /// Where it lies.
+    /// The root's place.
     pub(super) fn place(&self, start: BorrowedFd<'_>) -> Result<&Place, Errno> {
         if let Some(place) = self.place.get() {
             return Ok(place);
@@ -147,18 +146,18 @@ impl Root {
 }
 
 impl Beneath<'_> {
-    /// Opens it. What is out of reach is [`Errno::XDEV`].
+    /// Opens it. A path that leaves the root fails with [`Errno::XDEV`].
     pub(super) fn open(self, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
         self.place()?.open(self.rest, flags, mode)
     }
 
-    /// The directory that holds it, and its name there; `None` for a root, whose directory is not granted,
-    /// and for `..`.
+    /// The directory that holds it, and its name there. `None` for a root, whose directory is not granted, and for
+    /// `..`.
     pub(super) fn parent(self) -> Result<Option<Name>, Errno> {
         self.place()?.parent(self.rest)
     }
 
-    /// Whether it is a root, and not what lies beneath one.
+    /// Whether it is a root itself.
     pub(super) fn is_root(self) -> bool {
         self.rest.as_os_str().is_empty()
     }

@@ -1,4 +1,4 @@
-//! What Linux programs may do with the streams that were handed over to them, besides reading and writing.
+//! What Linux programs may do with streams that were handed to them, besides reading and writing.
 
 use rustix::io::Errno;
 use rustix::net::{Shutdown, shutdown, sockopt};
@@ -13,13 +13,13 @@ use crate::host::streams::Waiting;
 use crate::host::streams::{self, Buffer};
 
 impl Session {
-    /// The socket behind a handle.
+    /// The socket that a handle refers to.
     fn socket(&mut self, handle: u64, needed: Rights) -> Result<Open, RequestError> {
         self.is_standard_and_closed(handle)?;
         self.opened(handle, needed | Rights::SOCKET)
     }
 
-    /// Reads from a stream; with `peek`, what the next read gives again.
+    /// Reads from a stream. With `peek`, the next read returns the same bytes again.
     pub(crate) fn receive(
         &mut self,
         memory: &mut (dyn GuestSpace + '_),
@@ -60,7 +60,7 @@ impl Session {
         Ok(count)
     }
 
-    /// Ends one direction of a stream, or both.
+    /// Shuts down one direction of a stream, or both.
     pub(crate) fn shut_down(&mut self, handle: u64, how: u32) -> Answer {
         let open = self.socket(handle, Rights::SHUT_DOWN)?;
         let how = match how {
@@ -73,7 +73,7 @@ impl Session {
         Ok(0)
     }
 
-    /// Has a connection send small writes at once, or not.
+    /// Sets whether a connection sends small writes at once.
     pub(crate) fn set_no_delay(&mut self, handle: u64, on: bool) -> Answer {
         let open = self.socket(handle, Rights::SHUT_DOWN)?;
         sockopt::set_tcp_nodelay(open.descriptor(), on)?;

@@ -1,9 +1,10 @@
-//! Bytes between guest memory and files or streams, by way of a buffer of the host's.
+//! Moves bytes between guest memory and files or streams, through a buffer of the host.
 //!
-//! Nothing here waits inside a read or a write: what is not there yet is waited for by the meter, which knows
-//! when the call is over. A poll before the transfer would not do, since others may use the same pipe or
-//! terminal and be faster. So each transfer is one that the kernel does not let wait, by the [means](crate::host::transfer_modes)
-//! that the descriptor knows. Descriptors that others may share are not made non-blocking for that.
+//! Nothing here blocks inside a read or a write. The meter waits for data that is not there yet, and knows when the
+//! call is over. A poll before the transfer is not enough, because others may use the same pipe or terminal and be
+//! faster. So each transfer is one that the kernel does not let block, in whichever of the
+//! [modes](crate::host::transfer_modes) the descriptor supports. A descriptor that others may share is not made
+//! non-blocking for that.
 
 use rustix::event::PollFlags;
 use rustix::io::Errno;
@@ -15,13 +16,13 @@ use crate::host::open::{Kind, Open};
 use crate::host::request_error::RequestError;
 use crate::limits::meter::Meter;
 
-/// No more than this is moved at a time through what may be without end, so that the guest comes back.
+/// The most bytes moved at a time through something that may be endless, so that the guest gets control back.
 const MOST: usize = 256 << 10;
-/// What a pipe takes at once wherever it takes anything: Linux's PIPE_BUF. A longer write that may not wait
-/// would need more room than `poll` tells of.
+/// The bytes that a pipe accepts at once if it accepts any: Linux's PIPE_BUF. A longer non-blocking write may need more
+/// room than `poll` reports.
 const PIPE_ROOM: usize = 4096;
 
-/// What a transfer does that cannot be made at once.
+/// What to do when a transfer cannot be made at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Waiting {
     UntilDeadline,
@@ -29,14 +30,14 @@ pub(crate) enum Waiting {
     Never,
 }
 
-/// The guest's memory where bytes come from or go to.
+/// A range of guest memory that bytes come from or go to.
 #[derive(Clone, Copy)]
 pub(super) struct Buffer {
     pub(super) address: u64,
     pub(super) length: u64,
 }
 
-/// Reads what there is, at least one byte, or none at the end.
+/// Reads the bytes that are available: at least one, or none at the end.
 pub(super) fn read(
     open: &Open,
     memory: &mut (impl GuestSpace + ?Sized),
@@ -57,7 +58,7 @@ pub(super) fn read(
     }
 }
 
-/// Writes as much as is taken, at least one byte.
+/// Writes as many bytes as are accepted, at least one.
 pub(super) fn write(
     open: &Open,
     memory: &(impl GuestSpace + ?Sized),
@@ -78,7 +79,7 @@ pub(super) fn write(
     }
 }
 
-/// As [`read`], of a socket; with `peek`, what the next read gives again.
+/// Like [`read`], for a socket. With `peek`, the next read returns the same bytes again.
 pub(super) fn receive(
     open: &Open,
     memory: &mut (impl GuestSpace + ?Sized),
@@ -96,7 +97,7 @@ pub(super) fn receive(
     })
 }
 
-/// As [`write`], of a socket.
+/// Like [`write`], for a socket.
 pub(super) fn send(
     open: &Open,
     memory: &(impl GuestSpace + ?Sized),
@@ -112,7 +113,7 @@ pub(super) fn send(
     })
 }
 
-/// Moves bytes as soon as that need not wait.
+/// Moves bytes once this does not block.
 fn once(
     open: &Open,
     events: PollFlags,

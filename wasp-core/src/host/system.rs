@@ -1,5 +1,5 @@
-//! What Linux programs ask for beyond Wasp's hypercalls: under the same policy, by paths and handles that
-//! the caller has read from the program's memory.
+//! Requests that Linux programs make beyond Wasp's hypercalls. They are under the same policy, by paths and handles
+//! that the caller has read from the program's memory.
 
 use std::path::Path;
 use std::time::Duration;
@@ -35,13 +35,13 @@ impl Session {
         self.written(new)
     }
 
-    /// Gives a file another name; with `replace`, also one that something else has.
+    /// Gives a file another name. With `replace`, the name may already be in use.
     pub(crate) fn rename(&mut self, old: &Path, new: &Path, replace: bool) -> Answer {
         naming::rename(&self.policy, old, new, replace)?;
         self.written(new)
     }
 
-    /// Removes the name that a path ends with.
+    /// Removes the last name in a path.
     pub(crate) fn remove(&mut self, path: &Path) -> Answer {
         naming::unlink(&self.policy, path)?;
         self.written(path)
@@ -59,13 +59,13 @@ impl Session {
         self.written(path)
     }
 
-    /// Sets the times of what a path leads to.
+    /// Sets the times of a path's target.
     pub(crate) fn stamp(&mut self, path: &Path, follow: bool, times: &Timestamps) -> Answer {
         naming::stamp(&self.policy, path, follow, times)?;
         self.written(path)
     }
 
-    /// Sets the times of what a handle stands for.
+    /// Sets the times of a handle's file.
     pub(crate) fn stamp_handle(&mut self, handle: u64, times: &Timestamps) -> Answer {
         let open = self.opened(handle, Rights::STAMP)?;
         futimens(open.descriptor(), times)?;
@@ -77,19 +77,19 @@ impl Session {
         Ok(0)
     }
 
-    /// What a path leads to.
+    /// The metadata of a path's target.
     pub(crate) fn stat(&mut self, path: &Path, follow: bool) -> Result<Stat, RequestError> {
         let found = files::stat(&self.policy, path, follow)?;
         Ok(self.identities.disguise(found))
     }
 
-    /// The mode of what a path leads to, where that may be written.
+    /// The mode of a path's target, if it may be written.
     pub(crate) fn writable_mode(&mut self, path: &Path, follow: bool) -> Result<u32, RequestError> {
         let found = files::locate(&self.policy, path, follow, Grant::WRITE, Capability::Write)?;
         Ok(fstat(found)?.st_mode)
     }
 
-    /// What a handle stands for. A standard stream that is not granted is not open.
+    /// The metadata of a handle's file. A standard stream that is not granted counts as not open.
     pub(crate) fn stat_handle(&mut self, handle: u64) -> Result<Stat, RequestError> {
         let found = self.handles.look_up(handle, Rights::STAT, &self.policy);
         match found {
@@ -98,17 +98,17 @@ impl Session {
         }
     }
 
-    /// What the symbolic link at a path holds.
+    /// The target of the symbolic link at a path.
     pub(crate) fn read_link(&mut self, path: &Path) -> Result<Vec<u8>, RequestError> {
         files::read_link(&self.policy, path)
     }
 
-    /// Whether what lies at a path may be read, as far as the policy tells.
+    /// Whether the policy grants reading at a path.
     pub(crate) fn may_read(&self, path: &Path) -> bool {
         self.policy.roots().hold(path, Grant::READ)
     }
 
-    /// Whether what lies at a path may be written, as far as the policy tells.
+    /// Whether the policy grants writing at a path.
     pub(crate) fn may_write(&self, path: &Path) -> bool {
         self.policy.roots().hold(path, Grant::WRITE)
     }
@@ -118,17 +118,17 @@ impl Session {
         self.handles.get(handle).is_ok()
     }
 
-    /// Gives a handle back.
+    /// Closes a handle.
     pub(crate) fn close(&mut self, handle: u64) -> Answer {
         self.handles.close(handle, &mut self.meter).map(|()| 0)
     }
 
-    /// A second number, no lower than `lowest`, for what a handle stands for.
+    /// Duplicates a handle to a number no lower than `lowest`.
     pub(crate) fn duplicate(&mut self, handle: u64, lowest: u64) -> Answer {
         self.handles.duplicate(handle, lowest, &mut self.meter)
     }
 
-    /// This second number for what a handle stands for.
+    /// Duplicates a handle to the number `to`.
     pub(crate) fn duplicate_to(&mut self, handle: u64, to: u64) -> Answer {
         self.handles.duplicate_to(handle, to, &mut self.meter)
     }
@@ -139,7 +139,7 @@ impl Session {
         Ok(open.rights.flags().bits().into())
     }
 
-    /// Reads from a handle. A closed standard input is one that is at its end, as std has it as well.
+    /// Reads from a handle. A closed standard input is treated as at its end, as std does too.
     pub(crate) fn read_handle(
         &mut self,
         memory: &mut dyn GuestSpace,
@@ -151,7 +151,7 @@ impl Session {
         self.read(memory, handle, buffer, length)
     }
 
-    /// Writes to a handle. A standard stream that is not granted is not open.
+    /// Writes to a handle. A standard stream that is not granted counts as not open.
     pub(crate) fn write_handle(
         &mut self,
         memory: &mut dyn GuestSpace,
@@ -163,8 +163,8 @@ impl Session {
         self.write(memory, handle, address, length)
     }
 
-    /// Programs take a stream that is not open for one that nobody wants, and go on. Under a strict policy
-    /// the refusal counts.
+    /// Programs treat a stream that is not open as unwanted output, and continue. Under a strict policy the refusal
+    /// counts.
     pub(super) fn is_standard_and_closed(&mut self, handle: u64) -> Result<(), RequestError> {
         match self.handles.look_up(handle, Rights::NONE, &self.policy) {
             Err(RequestError::Refused(refusal)) if !self.policy.ends(&refusal) => {
@@ -174,7 +174,7 @@ impl Session {
         }
     }
 
-    /// Reads a file at an offset, which need not be where it stands.
+    /// Reads a file at an offset, independent of its position.
     pub(crate) fn read_at(
         &mut self,
         memory: &mut dyn GuestSpace,
@@ -209,7 +209,7 @@ impl Session {
         Ok(count)
     }
 
-    /// Gives a file another length. What is added takes no room, and counts as written all the same.
+    /// Changes a file's length. Added bytes take no space, but count as written.
     pub(crate) fn set_length(&mut self, handle: u64, length: u64) -> Answer {
         let open = self.opened(handle, Rights::TRUNCATE)?;
         let now = open.length()?;
@@ -219,8 +219,7 @@ impl Session {
         Ok(0)
     }
 
-    /// Gives a file another length than `now`. It becomes shorter in steps: what goes takes the file system its
-    /// time.
+    /// Changes a file's length from `now`. Shrinks it in steps, because removing data takes the file system time.
     pub(super) fn resize(&self, open: &Open, now: u64, length: u64) -> Result<(), RequestError> {
         const STEP: u64 = 16 << 20;
         let mut at = now;
@@ -234,7 +233,7 @@ impl Session {
         }
     }
 
-    /// Has a file's contents reach its disk.
+    /// Writes a file's contents to its disk.
     pub(crate) fn synchronise(&mut self, handle: u64) -> Answer {
         let open = self.opened(handle, Rights::SYNCHRONISE)?;
         self.meter.check()?;
@@ -242,7 +241,7 @@ impl Session {
         Ok(0)
     }
 
-    /// Moves where a file is read and written.
+    /// Moves a file's position.
     pub(crate) fn seek(&mut self, handle: u64, offset: u64, whence: u64) -> Answer {
         self.lseek(handle, offset, whence)
     }
@@ -271,14 +270,15 @@ impl Session {
         clock::read(which, self.time)
     }
 
-    /// Waits, no longer than the call may take.
+    /// Sleeps, no longer than the call may take.
     pub(crate) fn sleep(&mut self, time: Duration) -> Answer {
         self.pass(Capability::Clock)?;
         self.meter.pause(time)?;
         Ok(0)
     }
 
-    /// Waits for what never comes. The call is over with that, so there is no use in letting its time pass.
+    /// Waits for an event that never comes. The call ends with this at once, since nothing is gained by using up its
+    /// time.
     pub(crate) fn sleep_for_ever(&self) -> Answer {
         self.meter.check()?;
         Err(Ended::TimedOut.into())

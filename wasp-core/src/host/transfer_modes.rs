@@ -1,4 +1,4 @@
-//! How a transfer is kept from waiting, for what is neither a file nor a socket: pipes, terminals, devices.
+//! How a transfer avoids blocking, for descriptors that are neither files nor sockets: pipes, terminals, devices.
 
 use std::ffi::CString;
 use std::io::{IoSlice, IoSliceMut};
@@ -8,23 +8,22 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl, open};
 use rustix::io::{Errno, ReadWriteFlags, preadv2, pwritev2, read, write};
 
-/// The offset by which `preadv2` and `pwritev2` go on where the descriptor stands.
+/// The offset with which `preadv2` and `pwritev2` use the descriptor's position.
 const HERE: u64 = u64::MAX;
 
-/// The ways that one descriptor knows, found out at its first transfer in each direction.
+/// The modes that one descriptor supports, found out at its first transfer in each direction.
 #[derive(Debug, Default)]
 pub(super) struct TransferModes {
-    /// The descriptor itself does not wait, and nobody else has it.
+    /// The descriptor itself does not block, and nobody else has it.
     private: bool,
-    /// Descriptions of our own of the same pipe or terminal, which do not wait (O_NONBLOCK): for where the kernel
-    /// does not know how to keep a single transfer from waiting (RWF_NOWAIT: pipes have it since Linux 6.5,
-    /// terminals not).
+    /// Our own descriptions of the same pipe or terminal, which do not block (O_NONBLOCK). They are for kernels that
+    /// cannot make a single transfer non-blocking (RWF_NOWAIT: pipes have it since Linux 6.5, terminals do not).
     reading: OnceLock<OwnedFd>,
     writing: OnceLock<OwnedFd>,
 }
 
 impl TransferModes {
-    /// Of a descriptor that was opened for the guest alone, with O_NONBLOCK.
+    /// The modes of a descriptor that was opened for the guest alone, with O_NONBLOCK.
     pub(super) fn private() -> Self {
         Self {
             private: true,
@@ -32,7 +31,7 @@ impl TransferModes {
         }
     }
 
-    /// Reads without waiting.
+    /// Reads without blocking.
     pub(super) fn read(
         &self,
         descriptor: BorrowedFd<'_>,
@@ -54,7 +53,7 @@ impl TransferModes {
         }
     }
 
-    /// Writes without waiting.
+    /// Writes without blocking.
     pub(super) fn write(&self, descriptor: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
         if self.private {
             return write(descriptor, bytes);
@@ -73,9 +72,9 @@ impl TransferModes {
     }
 }
 
-/// Has the descriptor not wait while `transfer` is made: the last means, for a terminal that belongs to another user
-/// and cannot be opened once more, or the master of a pseudo-terminal. Whoever else uses the same description may
-/// be told EAGAIN at that moment. One at a time, so that no other thread of ours takes the flag back too early.
+/// Makes the descriptor non-blocking during `transfer`. This is the last resort, for a terminal that belongs to another
+/// user and cannot be reopened, or the master of a pseudo-terminal. Other users of the same description may get EAGAIN
+/// at that moment. Only one transfer runs at a time, so that no other thread of ours clears the flag too early.
 fn for_the_time_of<T>(
     descriptor: BorrowedFd<'_>,
     transfer: impl FnOnce() -> Result<T, Errno>,
@@ -89,9 +88,9 @@ fn for_the_time_of<T>(
     result
 }
 
-/// Opens the same pipe or terminal once more, without O_NONBLOCK's being anybody else's.
+/// Reopens the same pipe or terminal with O_NONBLOCK, which then affects no one else.
 fn reopened(descriptor: BorrowedFd<'_>, access: OFlags) -> Result<OwnedFd, Errno> {
-    // What the descriptor itself may not, its second description may not either.
+    // The second description gets no access that the descriptor itself lacks.
     let given = fcntl_getfl(descriptor)? & OFlags::ACCMODE;
     if given != OFlags::RDWR && given != access {
         return Err(Errno::BADF);
@@ -102,7 +101,7 @@ fn reopened(descriptor: BorrowedFd<'_>, access: OFlags) -> Result<OwnedFd, Errno
     let own = open(&path, flags, Mode::empty()).map_err(|_| Errno::OPNOTSUPP)?;
     match is_same(descriptor, own.as_fd())? {
         true => Ok(own),
-        // Whoever opens the master of pseudo-terminals gets another one.
+        // Opening the master of pseudo-terminals gives another one.
         false => Err(Errno::OPNOTSUPP),
     }
 }
@@ -158,7 +157,7 @@ mod tests {
         let other = reopened(master.as_fd(), OFlags::WRONLY).err();
         assert_eq!(other, Some(Errno::OPNOTSUPP));
         let means = TransferModes::default();
-        // The kernel makes room again on a thread of its own, so the next write may succeed.
+        // The kernel makes room again on its own thread, so the next write may succeed.
         let refusal = loop {
             if let Err(errno) = means.write(master.as_fd(), &[b'x'; 1000]) {
                 break errno;

@@ -1,4 +1,4 @@
-//! How others end what runs: one virtine's runs, or all calls that were made under a token.
+//! Cancellation from outside: of one virtine's runs, or of all calls made under a token.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,8 +9,8 @@ use crate::limits::watchdog::slot::{Slot, Tenancy};
 
 /// Ends the run of one [`Virtine`](crate::Virtine) from any thread.
 ///
-/// It belongs to that virtine alone. One that was borrowed from a [`Cache`](crate::Cache) and has gone back there
-/// cannot be cancelled any more, nor can whoever borrows the same machine next.
+/// It belongs to that virtine alone. Once a virtine that was borrowed from a [`Cache`](crate::Cache) has been returned,
+/// its canceller has no effect, neither on it nor on the next user of the same machine.
 #[derive(Clone)]
 pub struct Canceller {
     watchdog: &'static Watchdog,
@@ -19,7 +19,7 @@ pub struct Canceller {
 }
 
 impl Canceller {
-    /// Of whoever uses the slot's machine now.
+    /// A canceller for the current user of the slot's machine.
     pub(crate) fn new(watchdog: &'static Watchdog, slot: Arc<Slot>) -> Self {
         Self {
             tenancy: slot.tenancy(),
@@ -28,8 +28,8 @@ impl Canceller {
         }
     }
 
-    /// Ends the run that is under way with [`Exit::Cancelled`](crate::Exit::Cancelled); where none is, or it stops by
-    /// itself at that moment, the next one, as soon as it starts. Does nothing once the virtine is gone.
+    /// Ends the current run with [`Exit::Cancelled`](crate::Exit::Cancelled). If there is none, or it stops by itself
+    /// at that moment, this ends the next run as soon as it starts. Does nothing once the virtine is gone.
     pub fn cancel(&self) {
         self.watchdog.cancel(&self.slot, self.tenancy);
     }
@@ -41,7 +41,7 @@ impl fmt::Debug for Canceller {
     }
 }
 
-/// Ends calls of virtines from any thread: all that were made under it, and all that will be.
+/// Ends calls of virtines from any thread: all that were or will be made under it.
 ///
 /// ```ignore
 /// let token = CancelToken::new();
@@ -50,16 +50,16 @@ impl fmt::Debug for Canceller {
 /// let result = parse::cancelled_by(&token).try_call(text); // Err(Error::Cancelled)
 /// ```
 ///
-/// A call that computes, or starts its guest for the first time, is ended at once, one that waits in the host within
-/// some 10 ms, one inside a host function when that returns. A call that waits for a machine, or for another call that
-/// starts the guest, ends when that is there. Clones are the same token.
+/// A call that computes or starts its guest for the first time ends at once. A call that waits in the host ends within
+/// some 10 ms, and one inside a host function ends when that returns. A call that waits for a machine, or for another
+/// call that starts the guest, ends when the wait is over. Clones are the same token.
 #[derive(Clone, Debug, Default)]
 pub struct CancelToken(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
     cancelled: AtomicBool,
-    /// The calls that are under way, each by a number of its own.
+    /// The calls in progress, each with its own number.
     running: Mutex<Running>,
 }
 
@@ -70,7 +70,7 @@ struct Running {
 }
 
 impl CancelToken {
-    /// A token that nobody has cancelled.
+    /// A token that has not been cancelled.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -90,12 +90,12 @@ impl CancelToken {
         self.0.cancelled.load(Ordering::SeqCst)
     }
 
-    /// Has the token end this call, for as long as what is returned lives.
+    /// Lets the token end this call, for as long as the returned value lives.
     pub(crate) fn watch(&self, call: Canceller) -> Watched<'_> {
         let mut running = self.0.running();
         let number = running.next;
         running.next += 1;
-        // Whoever cancels after this finds it in the list.
+        // A cancellation after this point finds it in the list.
         if self.is_cancelled() {
             call.cancel();
         }
@@ -113,7 +113,7 @@ impl Shared {
     }
 }
 
-/// A call that a token ends.
+/// A call that a token can end.
 pub(crate) struct Watched<'a> {
     shared: &'a Shared,
     number: u64,

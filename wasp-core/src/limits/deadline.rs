@@ -1,7 +1,7 @@
-//! When a call must be over: one moment of the monotonic clock, fixed before its guest's first instruction.
+//! When a call must end: one moment of the monotonic clock, fixed before its guest's first instruction.
 //!
-//! Every run of the guest and every piece of the host's work for it is held against the same moment, so
-//! nothing that happens in between (a signal, a hypercall, a page fault) gives the call more time.
+//! Every run of the guest and all of the host's work for it are checked against the same moment. So nothing that
+//! happens in between (a signal, a hypercall, a page fault) gives the call more time.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use rustix::time::{ClockId, clock_gettime};
 /// A moment that never comes.
 pub(crate) const NEVER: u64 = u64::MAX;
 
-/// Nanoseconds of the monotonic clock, which nobody can set. Where the kernel's clock source is the TSC or
-/// another that processes can read by themselves, this takes no system call.
+/// The monotonic clock, in nanoseconds. It cannot be set. If the kernel's clock source is the TSC or another one that
+/// processes can read directly, this takes no system call.
 #[inline]
 pub(crate) fn now() -> u64 {
     let time = clock_gettime(ClockId::Monotonic);
@@ -19,7 +19,7 @@ pub(crate) fn now() -> u64 {
     time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }
 
-/// When a call must be over, and how much time that was in all.
+/// When a call must end, and its time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Deadline {
     end: u64,
@@ -27,7 +27,7 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    /// So much time from now. What lies beyond the clock's range never comes.
+    /// A deadline this far from now. A moment beyond the clock's range never comes.
     #[inline]
     pub(crate) fn after(limit: Duration) -> Self {
         let limit = u64::try_from(limit.as_nanos()).unwrap_or(NEVER);
@@ -43,13 +43,13 @@ impl Deadline {
         self.end
     }
 
-    /// How much time there was in all, in nanoseconds: what a next call like this one will have.
+    /// The time limit in nanoseconds, which the next call like this one will also have.
     #[inline]
     pub(crate) const fn limit(&self) -> u64 {
         self.limit
     }
 
-    /// The same as a duration.
+    /// The time limit as a duration.
     pub(crate) const fn total(&self) -> Duration {
         match self.limit {
             NEVER => Duration::MAX,
@@ -71,7 +71,7 @@ impl Deadline {
         self.end <= now()
     }
 
-    /// Puts it off by time that is not the guest's.
+    /// Extends it by time that is not the guest's.
     pub(crate) fn put_off(&mut self, time: Duration) {
         let time = u64::try_from(time.as_nanos()).unwrap_or(NEVER);
         self.end = self.end.saturating_add(time);

@@ -1,9 +1,9 @@
-//! The meter of one call: its time, its memory, and what it may have of each quota.
+//! The meter of one call: its time, its memory, and what remains of each quota.
 //!
-//! There is one for each call of a function, each run of a program and each serving of a raw guest, and it
-//! exists before the guest's first instruction. Every exit that the host answers and every long piece of the
-//! host's work for the guest goes through it, so that there is no way around a deadline or a quota: work is
-//! done in [pieces](crate::limits::pieces::Pieces), and the meter is asked before each.
+//! There is one for each call of a function, each run of a program and each serving of a raw guest. It exists before
+//! the guest's first instruction. Every exit that the host answers and every long piece of the host's work for the
+//! guest goes through it, so a deadline or a quota cannot be bypassed. Work is done in
+//! [pieces](crate::limits::pieces::Pieces), and the meter is checked before each.
 
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -18,18 +18,18 @@ use crate::limits::deadline::{Deadline, now};
 use crate::limits::quotas::Quotas;
 use crate::limits::watchdog::slot::Slot;
 
-/// How often somebody who waits looks whether the wait has been cancelled.
+/// How often a waiting call checks for cancellation.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// What one call has left.
+/// What remains of one call's limits.
 #[derive(Clone)]
 pub(crate) struct Meter {
     deadline: Deadline,
-    /// Where requests to cancel the call arrive; nowhere for a call without a machine.
+    /// Where requests to cancel the call arrive. `None` for a call without a machine.
     slot: Option<Arc<Slot>>,
     limits: Quotas,
     left: Quotas,
-    /// Bytes of the host's memory that a value made of the guest's bytes may take.
+    /// Bytes of host memory that a value decoded from the guest's bytes may take.
     memory: u64,
 }
 
@@ -41,21 +41,21 @@ pub(crate) enum Over {
     /// It has used up a quota.
     Exceeded {
         quota: Quota,
-        /// How much there was.
+        /// The quota's limit.
         limit: u64,
     },
 }
 
-/// Why a wait came to nothing.
+/// Why a wait failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoWait {
     /// The call's time is over.
     Ended(Ended),
-    /// The kernel cannot wait for this.
+    /// The kernel cannot wait on this descriptor.
     Errno(Errno),
 }
 
-/// Whether a call may go on that must be over by `deadline` and can be cancelled by way of `slot`.
+/// Whether a call with this deadline, which can be cancelled through `slot`, may continue.
 #[inline]
 fn check(slot: Option<&Slot>, deadline: &Deadline, now: u64) -> Result<(), Ended> {
     if let Some(slot) = slot
@@ -70,7 +70,7 @@ fn check(slot: Option<&Slot>, deadline: &Deadline, now: u64) -> Result<(), Ended
     }
 }
 
-/// What the host may spend on one value: memory, and the time that the call has.
+/// What the host may spend on one value: memory, and the call's time.
 pub(crate) struct Allowance<'m> {
     deadline: &'m Deadline,
     slot: Option<&'m Arc<Slot>>,
@@ -78,14 +78,14 @@ pub(crate) struct Allowance<'m> {
 }
 
 impl<'m> Allowance<'m> {
-    /// The same, of a call in the machine with this slot, by which it can be cancelled.
+    /// Lets the call be cancelled through the slot of its machine.
     #[inline]
     pub(crate) const fn in_machine(mut self, slot: &'m Arc<Slot>) -> Self {
         self.slot = Some(slot);
         self
     }
 
-    /// Takes so many bytes of memory; where there are not so many, tells how many there are.
+    /// Takes this many bytes of memory. If fewer are left, fails with how many.
     #[inline]
     pub(crate) const fn take(&mut self, bytes: u64) -> Result<(), u64> {
         match self.memory.checked_sub(bytes) {
@@ -95,7 +95,7 @@ impl<'m> Allowance<'m> {
         Ok(())
     }
 
-    /// Whether the call may go on.
+    /// Whether the call may continue.
     pub(crate) fn check(&self) -> Result<(), Ended> {
         check(self.slot.map(|slot| &**slot), self.deadline, now())
     }
@@ -108,8 +108,8 @@ impl From<Ended> for Over {
 }
 
 impl Meter {
-    /// The meter of a call that must be over by `deadline`. `memory` is how many bytes the host may spend on
-    /// values that it makes of the guest's bytes.
+    /// The meter of a call that must end by `deadline`. `memory` is the number of bytes that the host may spend on
+    /// values decoded from the guest's bytes.
     #[inline]
     pub(crate) const fn new(deadline: Deadline, limits: Quotas, memory: u64) -> Self {
         Self {
@@ -121,20 +121,20 @@ impl Meter {
         }
     }
 
-    /// The same, of a call in the machine with this slot, by which it can be cancelled.
+    /// Lets the call be cancelled through the slot of its machine.
     #[inline]
     pub(crate) fn in_machine(mut self, slot: &Arc<Slot>) -> Self {
         self.slot = Some(Arc::clone(slot));
         self
     }
 
-    /// When the call must be over.
+    /// When the call must end.
     #[inline]
     pub(crate) const fn deadline(&self) -> &Deadline {
         &self.deadline
     }
 
-    /// Whether the call may go on. A request to cancel it is taken by this: it ends the call once.
+    /// Whether the call may continue. This consumes a request to cancel it, which ends the call once.
     #[inline]
     pub(crate) fn check(&self) -> Result<(), Ended> {
         self.check_at(now())
@@ -145,7 +145,7 @@ impl Meter {
         check(self.slot.as_deref(), &self.deadline, now)
     }
 
-    /// Takes note of one more hypercall, or system call.
+    /// Counts a hypercall or system call.
     pub(crate) fn count_hypercall(&mut self) -> Result<(), Over> {
         self.check()?;
         self.allow(Quota::Hypercalls, 1)?;
@@ -153,7 +153,7 @@ impl Meter {
         Ok(())
     }
 
-    /// Does the host's own work, whose time is not the guest's.
+    /// Does host work whose time does not count as the guest's.
     pub(crate) fn uncounted<T>(&mut self, work: impl FnOnce() -> T) -> T {
         let start = now();
         let result = work();
@@ -162,7 +162,7 @@ impl Meter {
         result
     }
 
-    /// How much of `wanted` the call may still have.
+    /// How much of `wanted` the call may still use.
     pub(crate) fn allow(&mut self, quota: Quota, wanted: u64) -> Result<u64, Over> {
         let left = *self.left.of(quota);
         match left == 0 && wanted > 0 {
@@ -171,7 +171,7 @@ impl Meter {
         }
     }
 
-    /// Takes all of it off a quota, or none.
+    /// Takes all of it from a quota, or nothing.
     pub(crate) fn whole(&mut self, quota: Quota, wanted: u64) -> Result<(), Over> {
         match self.allow(quota, wanted)? {
             allowed if allowed == wanted => self.take(quota, wanted),
@@ -187,19 +187,19 @@ impl Meter {
         }
     }
 
-    /// Takes `used` off what is left; [`Meter::allow`] has said that there is so much.
+    /// Takes `used` from a quota. [`Meter::allow`] has confirmed that this much is left.
     pub(crate) const fn take(&mut self, quota: Quota, used: u64) {
         let left = self.left.of(quota);
         *left = left.saturating_sub(used);
     }
 
-    /// Gives back what was taken.
+    /// Returns an unused amount to a quota.
     pub(crate) const fn give_back(&mut self, quota: Quota, unused: u64) {
         let left = self.left.of(quota);
         *left = left.saturating_add(unused);
     }
 
-    /// What the host may spend on one value that it makes of the guest's bytes.
+    /// What the host may spend on one value decoded from the guest's bytes.
     #[inline]
     pub(crate) const fn allowance(&self) -> Allowance<'_> {
         Allowance {
@@ -209,7 +209,7 @@ impl Meter {
         }
     }
 
-    /// Waits until `descriptor` can be read from, or written to.
+    /// Waits until `descriptor` is readable or writable.
     pub(crate) fn wait(&self, descriptor: BorrowedFd<'_>, events: PollFlags) -> Result<(), NoWait> {
         loop {
             let timeout = self.look().map_err(NoWait::Ended)?;
@@ -222,19 +222,19 @@ impl Meter {
         }
     }
 
-    /// Lets time pass.
+    /// Sleeps.
     pub(crate) fn pause(&self, time: Duration) -> Result<(), Ended> {
         let end = Deadline::after(time);
         while !end.is_past() {
             let pause = self.look()?;
             let left = Timespec::try_from(end.left()).unwrap_or(pause);
-            // Of no descriptors at all, this only waits.
+            // Without descriptors, this only waits.
             let _ = poll(&mut [], Some(&pause.min(left)));
         }
         Ok(())
     }
 
-    /// How long somebody may wait before the next look at the meter.
+    /// How long to wait before the next check of the meter.
     fn look(&self) -> Result<Timespec, Ended> {
         self.check()?;
         let pause = self.deadline.left().min(LOOK);

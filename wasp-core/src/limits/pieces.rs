@@ -4,26 +4,25 @@ use crate::base::ended::Ended;
 use crate::limits::deadline::now;
 use crate::limits::meter::Meter;
 
-/// The first piece is a page, and none is smaller: whoever is slow (a disk that has to be waited for) is found
-/// out by little.
+/// The first piece is a page, and none is smaller, so that slow work (a disk, for instance) shows after little of it.
 const LEAST: usize = 4 << 10;
 /// No piece is larger.
 const MOST: usize = 1 << 20;
 /// A piece that takes longer than this, in nanoseconds, was too large.
 const LONG: u64 = 1_000_000;
-/// One that takes less leaves room for one of twice the size.
+/// If a piece takes less than this, the next may be twice as large.
 const SHORT: u64 = LONG / 4;
 
-/// Pieces of a mebibyte or of a millisecond's work, whichever is less, each preceded by a look at the meter.
+/// Pieces of a mebibyte or of a millisecond's work, whichever is less. The meter is checked before each.
 pub(crate) struct Pieces<'m> {
     meter: &'m Meter,
     size: usize,
-    /// When the last piece began, by [`now`]; 0 before the first.
+    /// When the last piece began, by [`now`]. 0 before the first.
     began: u64,
 }
 
 impl Meter {
-    /// The pieces in which work is to be done that may take long.
+    /// Splits work that may take long into pieces.
     pub(crate) const fn pieces(&self) -> Pieces<'_> {
         Pieces::new(self)
     }
@@ -50,7 +49,7 @@ impl<'m> Pieces<'m> {
     }
 }
 
-/// How large the next piece is to be where one of `size` bytes took so many nanoseconds.
+/// The size of the next piece if one of `size` bytes took this many nanoseconds.
 fn sized(size: usize, took: u64) -> usize {
     match took {
         LONG.. => (size / 2).max(LEAST),

@@ -1,8 +1,8 @@
-//! How much one call may have of what is counted.
+//! The quotas of one call.
 
 use crate::base::quota::Quota;
 
-/// How much a call may have of each [`Quota`].
+/// How much of each [`Quota`] a call may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Quotas {
     pub(crate) bytes_read: u64,
@@ -25,7 +25,7 @@ impl Default for Quotas {
 }
 
 impl Quotas {
-    /// As much as anybody likes.
+    /// No limits.
     pub(crate) const fn endless() -> Self {
         Self {
             bytes_read: u64::MAX,

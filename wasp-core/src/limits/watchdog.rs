@@ -1,16 +1,14 @@
 //! Deadlines for running vCPUs, without a system call for each run.
 //!
-//! One thread per process watches all machines. A run stores its deadline in the machine's
-//! [`Slot`], and takes it out again; both are a few atomic operations. The thread sleeps until the
-//! earliest deadline that it knows of. A run wakes it only where its own deadline is earlier still,
-//! which in a loop of like calls never happens: as long as a slot was used since the last look,
-//! the thread expects it to be armed again with the same limit.
+//! One thread per process watches all machines. A run stores its deadline in the machine's [`Slot`], and removes it
+//! afterwards; both are a few atomic operations. The thread sleeps until the earliest deadline that it knows of. A run
+//! wakes it only if its own deadline is earlier still. In a loop of similar calls this never happens: if a slot was
+//! used since the last check, the thread expects it to be armed again with the same limit.
 //!
-//! To end a run, the thread first sets `immediate_exit`, which keeps a vCPU that is not yet in
-//! `KVM_RUN` from entering it, and then sends a signal, which gets one out that is (KVM API
-//! document, 5, `immediate_exit`).
+//! To end a run, the thread first sets `immediate_exit`, which keeps a vCPU that is not yet in `KVM_RUN` from entering
+//! it. Then it sends a signal, which interrupts a vCPU that is (KVM API document, 5, `immediate_exit`).
 //!
-//! All times are of the monotonic clock, which nobody can set.
+//! All times are of the monotonic clock, which cannot be set.
 
 use std::ptr;
 use std::sync::atomic::AtomicU8;
@@ -40,14 +38,14 @@ pub(crate) struct Watchdog {
 
 struct Shared {
     slots: Vec<Arc<Slot>>,
-    /// Somebody wants the thread to look now.
+    /// The thread is asked to check now.
     poked: bool,
     /// The thread has been started.
     watched: bool,
 }
 
 impl Watchdog {
-    /// The process's one watchdog; its thread starts with the first use.
+    /// The process's only watchdog. Its thread starts with the first use.
     pub(crate) fn get() -> Result<&'static Self, Error> {
         static WATCHDOG: OnceLock<Watchdog> = OnceLock::new();
         let watchdog = match WATCHDOG.get() {
@@ -74,7 +72,7 @@ impl Watchdog {
         }
     }
 
-    /// Starts the thread, unless it runs. A failure is not kept: the next machine tries again.
+    /// Starts the thread, unless it is running. A failure is not cached: the next machine tries again.
     fn start(&'static self) -> Result<(), Error> {
         let mut shared = self.lock();
         if !shared.watched {
@@ -87,14 +85,14 @@ impl Watchdog {
         Ok(())
     }
 
-    /// Enters a machine. `immediate_exit` must stay valid until [`Watchdog::leave`].
+    /// Adds a machine. `immediate_exit` must stay valid until [`Watchdog::leave`].
     pub(crate) fn enter(&self, immediate_exit: *mut u8) -> Arc<Slot> {
         let slot = Arc::new(Slot::new(immediate_exit));
         self.lock().slots.push(Arc::clone(&slot));
         slot
     }
 
-    /// Takes a machine out that is about to be torn down.
+    /// Removes a machine that is about to be torn down.
     pub(crate) fn leave(&self, slot: &Arc<Slot>) {
         self.lock().slots.retain(|other| !Arc::ptr_eq(other, slot));
         slot.immediate_exit.store(ptr::null_mut(), SeqCst);
@@ -103,7 +101,7 @@ impl Watchdog {
     /// Lets the current thread run the slot's vCPU until `deadline`.
     #[inline]
     pub(crate) fn arm(&self, slot: &Slot, deadline: &Deadline) {
-        // Published by the arming.
+        // Published by arming.
         slot.thread
             .store(signal::ready_thread(self.signal), Relaxed);
         slot.arm(deadline.end(), deadline.limit());
@@ -116,16 +114,16 @@ impl Watchdog {
         }
     }
 
-    /// Ends what [`Watchdog::arm`] began; tells whether the run was ended from outside.
+    /// Ends what [`Watchdog::arm`] began. Returns whether the run was ended from outside.
     #[inline]
     pub(crate) fn disarm(&self, slot: &Slot) -> Option<Ended> {
         slot.disarm()
     }
 
-    /// Ends a tenant's run in the slot's machine, or its next one where none is under way. Nothing happens once
-    /// the tenancy is over.
+    /// Ends a tenant's run in the slot's machine, or its next run if none is active. Does nothing once the tenancy is
+    /// over.
     pub(crate) fn cancel(&self, slot: &Slot, tenancy: Tenancy) {
-        // Under the lock, so that the machine cannot be taken out meanwhile.
+        // Under the lock, so that the machine cannot be removed meanwhile.
         let _shared = self.lock();
         slot.cancel(tenancy, || self.kick(slot));
     }
@@ -141,7 +139,7 @@ impl Watchdog {
         }
     }
 
-    /// Until the next look, or until somebody pokes. To wake early only makes the next look early.
+    /// Sleeps until the next check, or until poked. Waking early only makes the next check early.
     fn sleep<'a>(&'a self, shared: MutexGuard<'a, Shared>) -> MutexGuard<'a, Shared> {
         match self.agenda.next_look() {
             NEVER => self
@@ -161,8 +159,8 @@ impl Watchdog {
         if immediate_exit.is_null() {
             return;
         }
-        // SAFETY: the machine takes itself out, under the lock that the caller holds, before it
-        // unmaps its kvm_run; KVM reads the byte as one unit.
+        // SAFETY: the machine removes itself, under the lock that the caller holds, before it unmaps its kvm_run; KVM
+        // reads the byte as one unit.
         unsafe { AtomicU8::from_ptr(immediate_exit) }.store(1, SeqCst);
         let process = rustix::process::getpid().as_raw_nonzero().get();
         let thread = slot.thread.load(Relaxed);

@@ -1,16 +1,16 @@
-//! The pages of a program that hold something before it runs.
+//! The pages of a program that have contents before it runs.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use virtine_rt::abi::PAGE_SIZE;
 
-/// The pages that hold something from the start: runs in ascending order.
+/// The pages that have contents from the start: runs in ascending order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct InitialPages(pub(crate) Arc<[Range<u64>]>);
 
 impl InitialPages {
-    /// These, in ascending order.
+    /// Collects these pages, which are in ascending order.
     pub(crate) fn of(pages: &[u64]) -> Self {
         let mut runs: Vec<Range<u64>> = Vec::new();
         for &page in pages {
@@ -22,7 +22,7 @@ impl InitialPages {
         Self(runs.into())
     }
 
-    /// Those from `start` to `end`.
+    /// The pages from `start` to `end`.
     pub(crate) fn pages_between(&self, start: u64, end: u64) -> impl Iterator<Item = u64> {
         self.0.iter().flat_map(move |run| {
             let inside = run.start.max(start)..run.end.min(end);

@@ -1,4 +1,4 @@
-//! Where a program lies in its machine's memory.
+//! The memory layout of a program.
 //!
 //! ```text
 //! 0x0000_1000  supervisor, gate, entry of system calls
@@ -23,24 +23,23 @@ use crate::machine::plan::{Interface, MachinePlan, UserPlan};
 use crate::memory::address_space::{AddressSpace, Protection};
 use crate::memory::elf::Executable;
 
-/// No program has more memory than this.
+/// The largest memory of a program.
 const MOST: u64 = 4 << 30;
 
-/// What is needed besides segments and stack: guard pages and some heap.
+/// Memory needed besides segments and stack: guard pages and some heap.
 const SMALLEST_REST: u64 = 4 * PAGE_SIZE;
 
-/// Where everything lies.
+/// The memory layout of a program.
 pub(crate) struct Layout {
     pub(crate) space: AddressSpace,
     pub(crate) heap: u64,
     pub(crate) stack_top: u64,
-    /// Behind all of it, where the page tables lie.
+    /// The address after everything else, where the page tables lie.
     pub(crate) end: u64,
 }
 
 impl Layout {
-    /// Lays out a program that may have so much memory in all, with what its segments take, `stack` of it
-    /// stack.
+    /// Lays out a program that may have this much memory in total, including its segments, with `stack` bytes of stack.
     pub(crate) fn within(
         executable: &Executable<'_>,
         memory: u64,
@@ -59,7 +58,7 @@ impl Layout {
         }
     }
 
-    /// Lays out a program with so much memory besides its segments, `stack` of it stack.
+    /// Lays out a program with this much memory besides its segments, with `stack` bytes of stack.
     pub(crate) fn new(executable: &Executable<'_>, memory: u64, stack: u64) -> Result<Self, Error> {
         let aligned = memory.is_multiple_of(PAGE_SIZE) && stack.is_multiple_of(PAGE_SIZE);
         if !aligned || stack == 0 || memory > MOST {
@@ -99,13 +98,13 @@ impl Layout {
 }
 
 impl Layout {
-    /// The machine of a program that is laid out so.
+    /// The machine of a program with this layout.
     pub(crate) fn plan(&self) -> MachinePlan {
         plan(&self.space, self.end)
     }
 }
 
-/// A machine in which this is mapped, and of which nothing else lies below `end`.
+/// A machine in which this is mapped, and nothing else below `end`.
 pub(crate) fn plan(space: &AddressSpace, end: u64) -> MachinePlan {
     MachinePlan::User(UserPlan {
         regions: space.regions().collect(),
@@ -115,7 +114,7 @@ pub(crate) fn plan(space: &AddressSpace, end: u64) -> MachinePlan {
     })
 }
 
-/// What AT_HWCAP tells: EDX of CPUID's leaf 1.
+/// The value of AT_HWCAP: EDX of CPUID's leaf 1.
 pub(crate) fn features() -> u64 {
     __cpuid(1).edx.into()
 }

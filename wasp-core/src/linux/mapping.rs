@@ -1,4 +1,4 @@
-//! A program's mappings in the page tables of its machine, and the memory behind them.
+//! Applies a program's mappings to the page tables and memory of its machine.
 
 use virtine_rt::abi::PAGE_SIZE;
 
@@ -11,18 +11,18 @@ use crate::machine::mapped_memory::MappedMemory;
 use crate::memory::address_space::{AddressSpace, Protection};
 use crate::memory::guest_memory::GuestMemory;
 
-/// A program's memory while the program stands still.
+/// The memory of a stopped program.
 pub(crate) struct Pages<'a, 'm> {
     pub(crate) mapped: &'a mut MappedMemory<'m>,
     pub(crate) meter: &'a Meter,
 }
 
-/// The processor's translations are dropped for so much at a time: the kernel looks at each of its pages.
+/// CPU translations are dropped in pieces of this size, since the kernel visits each of their pages.
 const DROPPED: u64 = 64 << 20;
 
 impl Pages<'_, '_> {
-    /// Has the page tables allow `protection`. `known` tells whether the processor may know of an entry
-    /// that was there before; it keeps none of what was not (Intel SDM vol. 3, 5.10.2.3).
+    /// Sets the protection of pages in the page tables. `known` says whether the CPU may have cached an earlier entry.
+    /// It caches none for pages that were not present (Intel SDM vol. 3, 5.10.2.3).
     pub(crate) fn set(
         &mut self,
         start: u64,
@@ -47,8 +47,8 @@ impl Pages<'_, '_> {
         Ok(())
     }
 
-    /// Zeroes what may be something else: what the program or the host has written, and what lay there
-    /// from the start. All other memory is zero, and not even there.
+    /// Zeroes pages that may not be zero: those that the program or the host has written, and those with initial
+    /// contents. All other memory is zero, and not even allocated.
     pub(crate) fn clear(
         &mut self,
         start: u64,
@@ -76,7 +76,7 @@ impl Pages<'_, '_> {
         Ok(())
     }
 
-    /// Copies pages from `from` to `to`, which do not overlap, as far as they may hold something.
+    /// Copies pages from `from` to `to`, which do not overlap. Pages that cannot hold anything are skipped.
     pub(crate) fn copy(&mut self, from: u64, to: u64, length: u64) -> Result<(), SystemCallError> {
         let mut page = [0; PAGE_SIZE as usize];
         let mut pieces = self.meter.pieces();
@@ -95,14 +95,14 @@ impl Pages<'_, '_> {
     }
 }
 
-/// Brings the page tables of a machine from what `now` says to what `initial` does. False, with nothing done,
-/// where that is so much that another machine is to be had for less.
+/// Changes the page tables of a machine from the mappings in `now` to those in `initial`. Returns false, and does
+/// nothing, if that is so much work that another machine is cheaper.
 pub(crate) fn restore(
     mapped: &mut MappedMemory<'_>,
     now: &AddressSpace,
     initial: &AddressSpace,
 ) -> Result<bool, Error> {
-    /// Each of these takes two system calls.
+    /// Each run takes two system calls.
     const MOST_RUNS: usize = 256;
     const MOST_BYTES: u64 = 256 << 20;
     let different = initial.difference(now);
@@ -117,7 +117,7 @@ pub(crate) fn restore(
     Ok(true)
 }
 
-/// The part of the memory that is the program's own to hand over.
+/// The memory that the program itself may hand over.
 pub(crate) struct LinuxGuestMemory<'a> {
     pub(crate) memory: &'a mut GuestMemory,
     pub(crate) space: &'a AddressSpace,

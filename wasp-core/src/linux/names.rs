@@ -7,7 +7,7 @@ pub(crate) fn of(number: u64) -> Option<&'static str> {
     NAMES.get(at.ok()?).map(|(_, name)| *name)
 }
 
-/// By rising number.
+/// In ascending order.
 #[rustfmt::skip]
 const NAMES: &[(u16, &str)] = &[
     (0, "read"), (1, "write"), (2, "open"), (3, "close"), (4, "stat"), (5, "fstat"), (6, "lstat"),

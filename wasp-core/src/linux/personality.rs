@@ -1,4 +1,4 @@
-//! Linux's face to a program: its system calls are answered, and its hypercalls if it makes any.
+//! The Linux personality: answers a program's system calls, and its hypercalls if it makes any.
 
 use std::ops::ControlFlow;
 
@@ -12,11 +12,11 @@ use crate::machine::Machine;
 use crate::machine::stop::{Stop, SystemCall};
 use crate::service::{Completion, Personality, reply_to};
 
-/// A program that is served.
+/// A program that is being served.
 pub(crate) struct Linux<'a> {
     pub(crate) process: &'a mut Process,
     pub(crate) session: &'a mut Session,
-    /// Whether it may make hypercalls besides.
+    /// Whether it may also make hypercalls.
     pub(crate) makes_hypercalls: bool,
 }
 
@@ -67,7 +67,7 @@ impl Linux<'_> {
             }
             SystemCallReply::StoreThreadPointer(address) => {
                 let pointer = machine.thread_pointer()?.to_le_bytes();
-                // Whether the program may write there was asked before.
+                // It was checked before that the program may write there.
                 let _ = self
                     .process
                     .own(machine.memory_mut())

@@ -1,4 +1,4 @@
-//! One Linux program as its host sees it: its mappings, and all that it has set up by system calls.
+//! One Linux program from the host's side: its mappings, and everything it has set up by system calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -14,28 +14,28 @@ use crate::memory::guest_memory::GuestMemory;
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
     pub(crate) space: AddressSpace,
-    /// What its hash maps and stack guard begin with: the same in every call from one snapshot.
+    /// The seed of its hash maps and stack guard. It is the same in every call from one snapshot.
     pub(crate) seed: [u8; 16],
-    /// What is mapped in a machine that nothing has run in yet.
+    /// The mappings of a machine in which nothing has run yet.
     pub(crate) initial: Arc<AddressSpace>,
-    /// What holds something there.
+    /// The pages that have contents there.
     pub(crate) given: InitialPages,
     pub(crate) heap: Break,
     pub(crate) signals: SignalState,
-    /// Bytes of stack and of all memory, for those who ask.
+    /// Bytes of stack and of all memory, for system calls that query them.
     pub(crate) stack: u64,
     pub(crate) memory: u64,
-    /// The program's path, for whoever asks where it lies.
+    /// The program's path, for system calls that query it.
     pub(crate) path: PathBuf,
-    /// Where open directories lie, for paths that begin there.
+    /// Paths of open directories, for relative paths.
     pub(crate) directories: BTreeMap<u64, PathBuf>,
     /// The numbers of system calls that were refused.
     pub(crate) refused: BTreeSet<u64>,
-    /// Bytes of the last request for memory that could not be met.
+    /// The size in bytes of the last memory request that failed.
     pub(crate) exhausted: Option<u64>,
 }
 
-/// Where the heap that `brk` moves the end of starts, and ends.
+/// Start and end of the heap that `brk` moves the end of.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Break {
     pub(crate) start: u64,
@@ -49,7 +49,7 @@ impl Process {
         LinuxGuestMemory { memory, space }
     }
 
-    /// A program of which this is mapped, and holds what is `given`, with its heap behind its image.
+    /// A program with these mappings and initial contents `given`, and its heap after its image.
     pub(crate) fn new(
         space: AddressSpace,
         given: InitialPages,

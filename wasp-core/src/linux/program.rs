@@ -40,10 +40,10 @@ const MEMORY: u64 = 64 << 20;
 const STACK: u64 = 1 << 20;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A static Linux executable, to be run in a virtual machine of its own.
+/// A static Linux executable that runs in its own virtual machine.
 ///
-/// It sees no host but what its [`Policy`] grants; its system calls are answered by a small, closed
-/// personality. There are no other processes, no threads, no sockets, no signals' handlers.
+/// It sees nothing of the host except what its [`Policy`] grants. A small, closed personality answers its system calls.
+/// There are no other processes, no threads, no sockets and no signal handlers.
 ///
 /// ```no_run
 /// use wasp_core::Policy;
@@ -72,13 +72,13 @@ pub struct Program {
     cancel: Option<CancelToken>,
 }
 
-/// What is known of a program that has come to its end.
+/// The outcome of a program that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finished {
-    /// How.
+    /// How it ended.
     pub status: Status,
-    /// The system calls that it was refused, each once: why it may have failed.
+    /// The system calls that it was refused, each once. They may be why it failed.
     pub refused: Vec<&'static str>,
 }
 
@@ -90,24 +90,24 @@ impl Finished {
     }
 }
 
-/// What a program has written besides.
+/// The outcome and output of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Output {
-    /// How it came to its end.
+    /// How it ended.
     pub finished: Finished,
-    /// All that went to standard output.
+    /// Everything written to standard output.
     pub stdout: Vec<u8>,
-    /// All that went to standard error.
+    /// Everything written to standard error.
     pub stderr: Vec<u8>,
 }
 
 impl Program {
-    /// The program in a file, which is read at once.
+    /// Opens the program in a file, which is read at once.
     ///
     /// # Errors
     ///
-    /// [`Error::ReadImage`] where it cannot be read.
+    /// [`Error::ReadImage`] if it cannot be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let file = fs::read(path).map_err(|source| Error::ReadImage {
@@ -117,7 +117,7 @@ impl Program {
         Ok(Self::new(path, file))
     }
 
-    /// The program that an ELF file holds; `path` is what it is told to be called.
+    /// Creates a program from the contents of an ELF file. `path` is the name that the program sees.
     #[must_use]
     pub fn new(path: impl AsRef<Path>, file: Vec<u8>) -> Self {
         let path = path.as_ref().to_owned();
@@ -148,7 +148,7 @@ impl Program {
         arguments.into_iter().fold(self, Self::arg)
     }
 
-    /// Adds a variable to its environment, which is empty at first.
+    /// Adds an environment variable. The environment is empty at first.
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         let mut variable = name.as_ref().to_owned();
@@ -158,65 +158,65 @@ impl Program {
         self
     }
 
-    /// What it may ask of the host: nothing, unless told otherwise.
+    /// Sets what it may ask of the host. Default: nothing.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// Gives it these bytes as its standard input.
+    /// Uses these bytes as its standard input.
     #[must_use]
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.input = Some(bytes.into());
         self
     }
 
-    /// Grants it so many bytes of memory: the program itself (what its segments take in memory), heap,
-    /// mappings and stack together. 64 MiB unless said otherwise.
+    /// Limits its memory to this many bytes: the program itself (its segments in memory), heap, mappings and stack
+    /// together. Default: 64 MiB.
     #[must_use]
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = bytes;
         self
     }
 
-    /// Makes so many bytes of that stack: 1 MiB unless said otherwise.
+    /// Uses this many bytes of that for the stack. Default: 1 MiB.
     #[must_use]
     pub fn stack(mut self, bytes: u64) -> Self {
         self.stack = bytes;
         self
     }
 
-    /// Ends it after this time: 10 s unless said otherwise.
+    /// Limits its run time. Default: 10 s.
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = limit;
         self
     }
 
-    /// Has this token end it.
+    /// Lets this token cancel it.
     #[must_use]
     pub fn cancelled_by(mut self, token: &CancelToken) -> Self {
         self.cancel = Some(token.clone());
         self
     }
 
-    /// Runs it, its standard streams as the policy has them.
+    /// Runs it. The policy determines its standard streams.
     ///
     /// # Errors
     ///
-    /// [`Error::Program`] where the file is no static executable, [`Error::Fault`] where it does what no
-    /// program may, [`Error::TimedOut`], [`Error::Cancelled`], and where the host fails.
+    /// [`Error::Program`] if the file is not a static executable, [`Error::Fault`] if it does what no program may,
+    /// [`Error::TimedOut`], [`Error::Cancelled`], and errors of the host.
     pub fn status(&self) -> Result<Finished, Error> {
         self.run(self.policy.clone())
     }
 
-    /// Runs it, and keeps what it writes to standard output and standard error: as far as its quota of
-    /// output goes, and no more than its grant of memory, since the host keeps it in memory.
+    /// Runs it, and captures its standard output and standard error. This is limited by its output quota, and by its
+    /// memory grant, since the host keeps the output in memory.
     ///
     /// # Errors
     ///
-    /// As [`Program::status`].
+    /// As for [`Program::status`].
     pub fn output(&self) -> Result<Output, Error> {
         let [stdout, stderr] = [scratch("stdout")?, scratch("stderr")?];
         let policy = self
@@ -291,7 +291,7 @@ impl Program {
                     Stop::Hypercall(Hypercall { number, .. }) => {
                         Error::Fault(Fault::Hypercall { number })
                     }
-                    // A guest in user mode stops for none of these.
+                    // A guest in user mode cannot stop for these.
                     Stop::SystemCall(_) | Stop::Port(_) | Stop::Halted | Stop::Interrupted => {
                         Error::TimedOut { limit }
                     }

@@ -1,16 +1,16 @@
-//! What a program has set up for signals.
+//! A program's signal state.
 
-/// Signals are numbered from 1 to this.
+/// The highest signal number. Numbers start at 1.
 pub(super) const LAST: u64 = 64;
 /// Bytes of the kernel's `struct sigaction` on x86-64, `sigset_t` and `stack_t`.
 pub(super) const ACTION: usize = 32;
 pub(super) const SET: usize = 8;
 pub(super) const STACK: usize = 24;
 
-/// `sigaltstack`'s flag for "there is none".
+/// `sigaltstack`'s flag for no alternate stack.
 pub(super) const DISABLED: u64 = libc::SS_DISABLE as u64;
 
-/// What a program has asked for.
+/// A program's signal state.
 #[derive(Clone, Debug)]
 pub(crate) struct SignalState {
     pub(super) actions: Vec<[u8; ACTION]>,

@@ -1,5 +1,5 @@
-//! The stack that a program starts with: its arguments, environment and auxiliary vector (System V ABI,
-//! 3.4.1, figure 3.9; getauxval(3)).
+//! A program's initial stack: its arguments, environment and auxiliary vector (System V ABI, 3.4.1, figure 3.9;
+//! getauxval(3)).
 
 use std::ffi::CString;
 
@@ -9,7 +9,7 @@ use crate::memory::elf::Executable;
 const TICKS: u64 = virtine_rt::abi::requests::TICKS;
 const PROGRAM_HEADER_SIZE: u64 = 56;
 
-/// What goes on the stack.
+/// The contents of the stack.
 pub(crate) struct Start<'a> {
     pub(crate) arguments: &'a [CString],
     pub(crate) environment: &'a [CString],
@@ -17,12 +17,12 @@ pub(crate) struct Start<'a> {
     pub(crate) random: [u8; 16],
     /// CPUID's EDX of leaf 1, as AT_HWCAP.
     pub(crate) features: u64,
-    /// One entry more.
+    /// One additional entry.
     pub(crate) own: [u64; 2],
 }
 
 impl Start<'_> {
-    /// The bytes that end at `top`, a multiple of 16, as the stack's do.
+    /// The bytes of the stack, which end at `top`, a multiple of 16.
     pub(crate) fn lay_out(&self, top: u64) -> Vec<u8> {
         let strings = self.strings();
         let mut at = top - strings.iter().map(|bytes| bytes.len() as u64).sum::<u64>();

@@ -1,4 +1,4 @@
-//! Answers to system calls: a closed list, each like Linux's.
+//! Answers to system calls. The list is closed, and each answer is like Linux's.
 
 pub(crate) mod attributes;
 pub(crate) mod dispatch;

@@ -9,9 +9,9 @@ use crate::host::request_error::RequestError;
 /// Why a system call has no result.
 #[derive(Debug)]
 pub(crate) enum SystemCallError {
-    /// The program is told so, or its call ends.
+    /// An error for the program, or the end of its call.
     Request(RequestError),
-    /// There is no such system call here.
+    /// This system call does not exist here.
     Refused(Errno),
     /// The host itself failed.
     Host(Error),

@@ -1,6 +1,6 @@
-//! Where and with what a guest starts to run.
+//! Where a guest starts to run, and with which registers.
 
-/// A guest's first registers. All others are zero, or what the machine's mode wants.
+/// A guest's first registers. All others are zero, or what the machine's mode needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
     /// Address of the first instruction.
@@ -12,8 +12,8 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Of a function. `stack_top` is a multiple of 16; the stack pointer is as behind a `call` whose return address
-    /// nobody uses (System V ABI, 3.2.2).
+    /// Entry of a function. `stack_top` is a multiple of 16. The stack pointer is set as after a `call` whose return
+    /// address is never used (System V ABI, 3.2.2).
     pub(crate) const fn function(rip: u64, stack_top: u64, arguments: [u64; 3]) -> Self {
         Self {
             rip,
@@ -22,7 +22,7 @@ impl Entry {
         }
     }
 
-    /// Of a program, which finds what it needs on its stack.
+    /// Entry of a program, which finds its arguments on its stack.
     pub(crate) const fn program(rip: u64, rsp: u64) -> Self {
         Self {
             rip,

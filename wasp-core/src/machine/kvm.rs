@@ -1,4 +1,4 @@
-//! Machines by KVM, on x86-64.
+//! The KVM backend, on x86-64.
 
 mod exits;
 pub(crate) mod host;

@@ -1,4 +1,4 @@
-//! Memory whose pages can be mapped otherwise, while the guest stands still.
+//! Memory whose page protections can change. The guest is stopped.
 
 use crate::Error;
 use crate::machine::kvm;
@@ -7,7 +7,7 @@ use crate::memory::guest_memory::GuestMemory;
 
 /// A user-mode guest's memory, and how it is mapped.
 pub(crate) enum MappedMemory<'a> {
-    /// By page tables.
+    /// Mapped by page tables.
     Kvm(kvm::mapped_memory::MappedMemory<'a>),
 }
 
@@ -26,15 +26,15 @@ impl MappedMemory<'_> {
         }
     }
 
-    /// Has the guest find the pages from `start` to `end` with these rights. What the processor knows of them may be
-    /// older: see [`MappedMemory::drop_translations`].
+    /// Sets the guest's rights to the pages from `start` to `end`. The CPU may still hold older translations: see
+    /// [`MappedMemory::drop_translations`].
     pub(crate) fn protect(&mut self, start: u64, end: u64, protection: Protection) {
         match self {
             Self::Kvm(mapped) => mapped.protect(start, end, protection),
         }
     }
 
-    /// Has the processor forget what it knows of the pages from `start` to `end`.
+    /// Drops the CPU's translations of the pages from `start` to `end`.
     pub(crate) fn drop_translations(&mut self, start: u64, end: u64) -> Result<(), Error> {
         match self {
             Self::Kvm(mapped) => mapped.drop_translations(start, end),

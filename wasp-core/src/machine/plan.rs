@@ -1,11 +1,11 @@
-//! What a machine is to be, as whoever wants one says it. Backends make page tables or mappings of it.
+//! The plan of a machine, as its user states it. Backends turn it into page tables or mappings.
 
 use crate::memory::address_space::Region;
 
 /// How a machine is laid out, and the mode that its guest starts in.
 #[derive(Clone, Debug)]
 pub(crate) enum MachinePlan {
-    /// 16-bit real mode, with so many bytes of memory from address 0 on.
+    /// 16-bit real mode, with memory from address 0 on.
     Real16 {
         /// Bytes.
         memory: u64,
@@ -15,7 +15,7 @@ pub(crate) enum MachinePlan {
         /// Bytes.
         memory: u64,
     },
-    /// 64-bit mode in ring 0. All memory is mapped onto itself.
+    /// 64-bit mode in ring 0. All memory is identity-mapped.
     Long64 {
         /// Bytes.
         memory: u64,
@@ -27,24 +27,24 @@ pub(crate) enum MachinePlan {
 /// A guest that is confined to user mode.
 #[derive(Clone, Debug)]
 pub(crate) struct UserPlan {
-    /// What the guest may touch, by rising address: memory is mapped onto itself.
+    /// The memory that the guest may touch, in ascending order. It is identity-mapped.
     pub(crate) regions: Vec<Region>,
-    /// Where the monitor's own pages lie, out of the guest's reach.
+    /// Address of the monitor's own pages, out of the guest's reach.
     pub(crate) monitor: u64,
-    /// Behind everything else.
+    /// The address after everything else.
     pub(crate) end: u64,
-    /// How the guest asks for something.
+    /// How the guest makes requests.
     pub(crate) interface: Interface,
 }
 
-/// How a guest in user mode may ask its host for something.
+/// How a guest in user mode may make requests to its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Interface {
-    /// By hypercalls of the runtime's ABI.
+    /// Through hypercalls of the runtime's ABI.
     Hypercalls,
-    /// By those, and by Linux's system calls.
+    /// Through hypercalls and Linux system calls.
     SystemCalls,
-    /// By any I/O port: whoever runs the guest decides what each one means.
+    /// Through any I/O port. The code that runs the guest decides what each port means.
     Ports,
 }
 
@@ -52,11 +52,11 @@ pub(crate) enum Interface {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Paging {
     On,
-    /// All memory then lies below 4 GiB.
+    /// All memory lies below 4 GiB.
     Off,
 }
 
-/// What two machines must have in common for one to take the other's place.
+/// What two machines must share for one to replace the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct MachineKind {
     pub(crate) size: u64,

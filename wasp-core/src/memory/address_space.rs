@@ -1,13 +1,13 @@
-//! What a Linux program has mapped: runs of pages and what may be done with each.
+//! A Linux program's mappings: runs of pages with their protection.
 //!
-//! Bookkeeping alone; [`mapping`](crate::linux::mapping) brings it into a machine's page tables.
+//! This is only bookkeeping. [`mapping`](crate::linux::mapping) applies it to a machine's page tables.
 
 use std::collections::BTreeMap;
 
 use rustix::io::Errno;
 use virtine_rt::abi::PAGE_SIZE;
 
-/// More mappings than this a program cannot have; a quarter of what Linux allows by default
+/// A program cannot have more mappings than this, a quarter of Linux's default limit
 /// (Documentation/admin-guide/sysctl/vm.rst, max_map_count).
 const MAX_REGIONS: usize = 16_384;
 
@@ -31,8 +31,8 @@ impl Protection {
         execute: false,
     };
 
-    /// As `mmap` and `mprotect` are told it. What is both writable and executable is [`Errno::ACCESS`],
-    /// as under a security module that forbids it.
+    /// Parses the argument of `mmap` and `mprotect`. Both writable and executable is [`Errno::ACCESS`], as under a
+    /// security module that forbids it.
     pub(crate) const fn parse(bits: u64) -> Result<Self, Errno> {
         let protection = Self {
             read: bits & libc::PROT_READ as u64 != 0,
@@ -49,7 +49,7 @@ impl Protection {
         }
     }
 
-    /// What comes of it: whatever can be written or executed can be read.
+    /// The effective protection: whatever can be written or executed can be read.
     const fn effective(self) -> Self {
         Self {
             read: self.is_accessible(),
@@ -57,13 +57,13 @@ impl Protection {
         }
     }
 
-    /// Whether the page can be reached at all. On x86-64 whatever can be written or executed can be read.
+    /// Whether the page can be accessed at all. On x86-64, whatever can be written or executed can be read.
     pub(crate) const fn is_accessible(self) -> bool {
         self.read || self.write || self.execute
     }
 }
 
-/// A run of pages that are mapped alike.
+/// A run of pages with the same protection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Region {
     pub(crate) start: u64,
@@ -76,16 +76,15 @@ pub(crate) struct Region {
 pub(crate) struct AddressSpace {
     start: u64,
     end: u64,
-    /// Bytes that are mapped, and how many may be: what lies free between the segments of a program is no part of
-    /// its grant.
+    /// Bytes that are mapped, and how many may be. Gaps between a program's segments do not count.
     mapped: u64,
     most: u64,
-    /// By their starts; none overlap, and neighbours differ.
+    /// Keyed by start. None overlap, and neighbors differ.
     regions: BTreeMap<u64, (u64, Protection)>,
 }
 
 impl AddressSpace {
-    /// Nothing is mapped between `start` and `end`, multiples of the page size, where `most` bytes may be.
+    /// An empty space between `start` and `end`, multiples of the page size, in which `most` bytes may be mapped.
     pub(crate) const fn new(start: u64, end: u64, most: u64) -> Self {
         Self {
             start,
@@ -96,7 +95,7 @@ impl AddressSpace {
         }
     }
 
-    /// All mappings, by rising address.
+    /// All mappings, in ascending order.
     pub(crate) fn regions(&self) -> impl Iterator<Item = Region> {
         self.regions
             .iter()
@@ -122,8 +121,8 @@ impl AddressSpace {
             .collect()
     }
 
-    /// The first address behind the last byte of `length` bytes at `start`, in whole pages; an error
-    /// where the program can have nothing there.
+    /// The first address after `length` bytes at `start`, rounded up to a page. Fails if the program can have nothing
+    /// there.
     pub(crate) fn end_of(&self, start: u64, length: u64) -> Result<u64, Errno> {
         let end = start
             .checked_add(length)
@@ -135,7 +134,7 @@ impl AddressSpace {
         }
     }
 
-    /// Maps the pages, whatever was there.
+    /// Maps the pages, replacing what was there.
     pub(crate) fn map(
         &mut self,
         start: u64,
@@ -166,7 +165,7 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// Unmaps the pages, as far as they are mapped.
+    /// Unmaps those of the pages that are mapped.
     pub(crate) fn unmap(&mut self, start: u64, end: u64) {
         for part in self.regions_in(start, end) {
             let holder = self.regions.range(..=part.start).next_back();
@@ -184,7 +183,7 @@ impl AddressSpace {
         }
     }
 
-    /// Whether the pages can be unmapped: that makes two mappings of one where they lie inside it.
+    /// Whether the pages can be unmapped. Pages inside a mapping split it in two.
     pub(crate) fn can_unmap(&self, start: u64, end: u64) -> bool {
         let around = self.regions.range(..start).next_back();
         self.regions.len() < MAX_REGIONS || around.is_none_or(|(_, (last, _))| *last <= end)
@@ -200,7 +199,7 @@ impl AddressSpace {
         self.regions_in(start, end).is_empty()
     }
 
-    /// The highest free run of `length` bytes that begins at `lowest` or above.
+    /// The highest free run of `length` bytes that starts at `lowest` or above.
     pub(crate) fn find_free(&self, lowest: u64, length: u64) -> Option<u64> {
         let mut end = self.end;
         for (&start, &(region_end, _)) in self.regions.iter().rev() {
@@ -212,13 +211,13 @@ impl AddressSpace {
         end.checked_sub(length).filter(|start| *start >= lowest)
     }
 
-    /// The first mapped address from `address` on; the end of the space where there is none.
+    /// The first mapped address from `address` on, or the end of the space if there is none.
     pub(crate) fn next_mapped(&self, address: u64) -> u64 {
         let next = self.regions.range(address..).next();
         next.map_or(self.end, |(&start, _)| start)
     }
 
-    /// How far the program may read, or write, from `address` on; `None` where not even there.
+    /// How far the program may read (or write, with `write`) from `address` on. `None` if not even there.
     pub(crate) fn reach(&self, address: u64, write: bool) -> Option<u64> {
         let allows =
             |protection: Protection| protection.is_accessible() && (protection.write || !write);
@@ -234,7 +233,7 @@ impl AddressSpace {
         reached.filter(|reached| *reached > address)
     }
 
-    /// Where the two differ: each run of pages, and how it is mapped here.
+    /// The runs of pages in which the two differ, with their protection in `self`.
     pub(crate) fn difference(&self, other: &Self) -> Vec<(u64, u64, Protection)> {
         let mut edges: Vec<u64> = [self, other]
             .iter()
@@ -353,7 +352,7 @@ mod tests {
     }
 
     proptest! {
-        /// Every page on its own is the simplest way to keep the same books.
+        /// Tracking every page on its own is the simplest model.
         #[test]
         fn every_page_is_as_it_was_mapped_last(
             steps in prop::collection::vec((0..PAGES, 1..PAGES, 0..4_u8), 0..40)

@@ -1,7 +1,7 @@
 //! Static executables: ELF files for x86-64 that need no interpreter (System V ABI, chapters 4 and 5;
 //! ELF-64 Object File Format).
 //!
-//! The file may be anybody's: every number in it is checked before it counts.
+//! The file is not trusted: every number in it is checked before use.
 
 use object::LittleEndian;
 use object::elf;
@@ -12,30 +12,30 @@ use crate::base::elf_error::ElfError;
 use crate::base::excerpt::{LONGEST, excerpt};
 use crate::memory::address_space::Protection;
 
-/// Where a position-independent executable is put: where linkers put the others.
+/// Where a position-independent executable is loaded: where linkers place others.
 const BIAS: u64 = 0x40_0000;
-/// A program must end below this, since page tables are laid out for all that lies below.
+/// A program must end below this, because page tables are laid out for all addresses below it.
 const LIMIT: u64 = 4 << 30;
-/// More segments than any linker makes.
+/// More segments than any linker produces.
 const MAX_SEGMENTS: usize = 64;
 
 type Header = elf::FileHeader64<LittleEndian>;
 
-/// A program as it goes into memory.
+/// A program as it is loaded into memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Executable<'a> {
-    /// By rising address, in whole pages, none overlapping.
+    /// In ascending order, in whole pages, not overlapping.
     pub(crate) segments: Vec<Segment<'a>>,
     pub(crate) entry: u64,
-    /// Where its program headers lie in memory, for AT_PHDR; 0 where nowhere.
+    /// Address of the program headers in memory, for AT_PHDR. 0 if they are not loaded.
     pub(crate) headers: u64,
     pub(crate) header_count: u64,
 }
 
-/// What the header at the start of a program tells.
+/// The fields of an ELF file's header that are needed.
 pub(crate) struct Headers {
     pub(crate) entry: u64,
-    /// Where in the file the program headers are, and how many.
+    /// Offset of the program headers in the file, and their number.
     pub(crate) offset: u64,
     pub(crate) count: u64,
 }
@@ -53,20 +53,20 @@ impl Headers {
     }
 }
 
-/// What one segment puts into memory.
+/// What one segment loads into memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Segment<'a> {
     /// The pages that it takes.
     pub(crate) start: u64,
     pub(crate) end: u64,
     pub(crate) protection: Protection,
-    /// Where its bytes go; all else in its pages is zero.
+    /// Address of its bytes. The rest of its pages is zero.
     pub(crate) address: u64,
     pub(crate) bytes: &'a [u8],
 }
 
 impl<'a> Executable<'a> {
-    /// What lies in memory at the start: the segments' bytes, and `stack` below `stack_top`.
+    /// Initial memory contents: the segments' bytes, and `stack` below `stack_top`.
     pub(crate) fn contents(
         &self,
         stack: &'a [u8],
@@ -129,7 +129,7 @@ impl<'a> Executable<'a> {
         })
     }
 
-    /// The first address behind it.
+    /// The first address after the program.
     pub(crate) fn end(&self) -> u64 {
         self.segments
             .last()
@@ -208,7 +208,7 @@ fn apart(segments: &[Segment<'_>]) -> Result<(), ElfError> {
     Ok(())
 }
 
-/// Where the byte at `offset` of the file lies in memory.
+/// The memory address of the byte at `offset` in the file.
 fn address_of(file: &[u8], segments: &[Segment<'_>], offset: u64) -> u64 {
     let found = segments.iter().find_map(|segment| {
         let first = segment

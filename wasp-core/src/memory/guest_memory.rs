@@ -1,7 +1,7 @@
-//! A guest's memory as the host sees it: bounds-checked copies, never a lasting reference.
+//! A guest's memory from the host's side: bounds-checked copies, never a lasting reference.
 //!
-//! The vCPU writes to this memory only inside `KVM_RUN`, which takes the whole machine by `&mut`;
-//! what is borrowed from here is gone by then.
+//! The vCPU writes to this memory only inside `KVM_RUN`, which takes the whole machine by `&mut`. Anything borrowed
+//! from here is gone by then.
 
 use std::ffi::c_void;
 use std::fs::File;
@@ -23,14 +23,14 @@ use crate::base::fork;
 use crate::memory::runs::Runs;
 
 const ACCESS: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE);
-/// Memory that is never touched is not even set aside.
+/// Memory that is never touched is not even reserved.
 const FLAGS: MapFlags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
 
-/// What guest memory starts from: a file, and where it holds something. All else is zero.
+/// The initial contents of guest memory: a file, and the runs in it that hold something. All else is zero.
 pub(crate) struct Contents<'a> {
     pub(crate) file: BorrowedFd<'a>,
     pub(crate) size: u64,
-    /// In ascending order, apart from each other, in whole pages.
+    /// In ascending order, not adjacent, in whole pages.
     pub(crate) runs: Vec<Range<u64>>,
 }
 
@@ -38,10 +38,9 @@ fn mapping_failed(errno: Errno) -> Error {
     Error::system("mmap of guest memory")(errno.into())
 }
 
-/// A run of guest-physical memory from address 0 on.
+/// Guest-physical memory from address 0 on.
 ///
-/// Children of `fork` do not inherit it: to share its pages copy-on-write would take them from under a
-/// running guest.
+/// Children of `fork` do not inherit it. If they shared its pages copy-on-write, a running guest would lose them.
 pub(crate) struct GuestMemory {
     base: NonNull<u8>,
     size: u64,
@@ -67,7 +66,7 @@ impl GuestMemory {
     }
 
     fn reserve(size: u64) -> Result<Self, Error> {
-        // SAFETY: a new mapping at an address of the kernel's choice touches no existing memory.
+        // SAFETY: a new mapping at an address that the kernel chooses touches no existing memory.
         let base = unsafe { mmap_anonymous(ptr::null_mut(), size as usize, ACCESS, FLAGS) };
         let base = base.map_err(mapping_failed)?;
         NonNull::new(base.cast())
@@ -79,16 +78,16 @@ impl GuestMemory {
             .ok_or_else(|| mapping_failed(Errno::NOMEM))
     }
 
-    /// Lays what holds something over memory that is zero. A file that was mapped whole would take memory
-    /// wherever a guest only reads: of a hole in it, the kernel makes a page for good.
+    /// Maps the runs that hold something over zero memory. Mapping the whole file would cost memory even where a guest
+    /// only reads: for a hole in the file, the kernel allocates a page permanently.
     fn overlay(&mut self, contents: &Contents<'_>) -> Result<(), Error> {
         let flags = FLAGS.union(MapFlags::FIXED);
         for run in &contents.runs {
             let length = run.end.saturating_sub(run.start);
             let place = self.pointer(run.start, length);
             let place = place.ok_or_else(|| mapping_failed(Errno::INVAL))?;
-            // SAFETY: `pointer` has checked that the range is this value's own, of which nothing is borrowed:
-            // `self` is `&mut`.
+            // SAFETY: `pointer` has checked that the range belongs to this value, and nothing of it is borrowed: `self`
+            // is `&mut`.
             let mapped = unsafe {
                 let length = length as usize;
                 mmap(
@@ -105,17 +104,17 @@ impl GuestMemory {
         self.advise_all()
     }
 
-    /// Children of `fork` do not get it. And no page is a huge one, which a single byte would make 2 MiB of.
+    /// Keeps the memory from children of `fork`, and from huge pages, which would turn a single byte into 2 MiB.
     fn advise_all(&self) -> Result<(), Error> {
         self.advise(0, self.size, Advice::LinuxDontFork)
             .map_err(|errno| Error::system("MADV_DONTFORK of guest memory")(errno.into()))?;
-        // Kernels without huge pages do not know it.
+        // Kernels without huge pages do not support it.
         let _ = self.advise(0, self.size, Advice::LinuxNoHugepage);
         Ok(())
     }
 
-    /// Replaces all contents by these, which are as long. Every translation that KVM has of the old ones is
-    /// gone with them, and so are the dirty bits.
+    /// Replaces all contents by these, which are of the same length. This drops every translation of the old contents
+    /// that KVM holds, and clears all dirty bits.
     ///
     /// After an error the memory must not be used again.
     pub(crate) fn remap(&mut self, contents: &Contents<'_>) -> Result<(), Error> {
@@ -128,8 +127,8 @@ impl GuestMemory {
         self.overlay(contents)
     }
 
-    /// Gives the memory up where a part of it could not be mapped again: that may be unmapped by now, and
-    /// anybody's.
+    /// Gives up the memory if part of it could not be mapped again. That part may be unmapped by now, and in use by
+    /// others.
     fn kept(&mut self, mapped: Result<*mut c_void, Errno>) -> Result<(), Error> {
         mapped.map(drop).map_err(|errno| {
             self.size = 0;
@@ -137,7 +136,7 @@ impl GuestMemory {
         })
     }
 
-    /// Drops every page that was written, by whomever: all contents are the file's again. As with
+    /// Drops every page that guest or host have written: all contents are the file's again. As with
     /// [`GuestMemory::remap`], no translation and no dirty bit is left.
     pub(crate) fn discard(&mut self) -> Result<(), Error> {
         self.written.runs.clear();
@@ -145,8 +144,9 @@ impl GuestMemory {
             .map_err(|errno| Error::system("MADV_DONTNEED of guest memory")(errno.into()))
     }
 
-    /// Drops these pages, by whomever they were written: their contents are the file's again. As with
-    /// [`GuestMemory::discard`], no translation of them is left, but the guest's page tables still call them dirty.
+    /// Drops these pages, whether guest or host have written them: their contents are the file's again. As with
+    /// [`GuestMemory::discard`], no translation of them is left, but their dirty bits in the guest's page tables stay
+    /// set.
     pub(crate) fn discard_runs(&mut self, runs: &Runs) -> Result<(), Error> {
         for run in runs.iter() {
             let length = run.end - run.start;
@@ -160,9 +160,9 @@ impl GuestMemory {
         Ok(())
     }
 
-    /// Has KVM drop what it knows of how the pages from `start` to `end` are mapped, so that the guest's
-    /// page tables count anew: KVM hears of every change of the mapping behind its guest's memory, and
-    /// drops its own tables' entries, and the processor's, for that. Contents stay.
+    /// Makes KVM drop its translations of the pages from `start` to `end`, so that the guest's page tables are read
+    /// again. KVM is notified of every change to the mapping of guest memory, and then drops its own page-table entries
+    /// and the CPU's. Contents stay.
     ///
     /// After an error the memory must not be used again.
     pub(crate) fn drop_translations(&mut self, start: u64, end: u64) -> Result<(), Error> {
@@ -174,22 +174,22 @@ impl GuestMemory {
             MprotectFlags::READ,
             MprotectFlags::READ | MprotectFlags::WRITE,
         ] {
-            // SAFETY: `pointer` has checked that the range is this value's own, of which nothing is
-            // borrowed; in the end it is as accessible as before.
+            // SAFETY: `pointer` has checked that the range belongs to this value, and nothing of it is borrowed; at the
+            // end it is as accessible as before.
             unsafe { mprotect(first.cast(), length as usize, access) }
                 .map_err(|errno| Error::system("mprotect of guest memory")(errno.into()))?;
         }
         Ok(())
     }
 
-    /// The pages from `start` to `end` that the host has written and nobody has taken note of.
+    /// The pages from `start` to `end` that the host has written and that were not taken yet.
     pub(crate) fn written_between(&self, start: u64, end: u64) -> Vec<u64> {
         let pages = self.written.runs.each_page();
         pages.filter(|page| (start..end).contains(page)).collect()
     }
 
-    /// Gives these pages, in ascending order, memory of their own ahead of their first write. A hint:
-    /// kernels before 5.14 do not know it, and nothing depends on it.
+    /// Allocates these pages, in ascending order, before their first write. This is a hint: kernels before 5.14 do not
+    /// support it, and nothing depends on it.
     pub(crate) fn populate(&mut self, pages: &[u64]) {
         let runs = pages.chunk_by(|page, next| page + PAGE_SIZE == *next);
         for run in runs {
@@ -200,20 +200,20 @@ impl GuestMemory {
         }
     }
 
-    /// `address` and `length` lie in this memory.
+    /// `address` and `length` must lie in this memory.
     fn advise(&self, address: u64, length: u64, advice: Advice) -> Result<(), Errno> {
         // SAFETY: the caller's range lies in this value's own mapping.
         let start = unsafe { self.base.as_ptr().add(address as usize) };
-        // SAFETY: as above; none of the advices used here changes where the mapping is, and those that
-        // change contents are given under `&mut self`.
+        // SAFETY: as above; none of the advice used here moves the mapping, and advice that changes contents is given
+        // under `&mut self`.
         unsafe { madvise(start.cast(), length as usize, advice) }
     }
 
-    /// The pages that are no longer the file's, as the kernel tells it: every page that anybody has
-    /// written since the memory was mapped, and some that were only read.
+    /// The pages that are no longer the file's, according to the kernel: every page that was written since the memory
+    /// was mapped, and some that were only read.
     ///
-    /// From /proc/self/pagemap (Documentation/admin-guide/mm/pagemap.rst): 8 bytes a page, of which bit
-    /// 63 is set where it is present, bit 62 where it is swapped out, bit 61 where it is a file's.
+    /// Read from /proc/self/pagemap (Documentation/admin-guide/mm/pagemap.rst): 8 bytes per page. Bit 63 is set if the
+    /// page is present, bit 62 if it is swapped out, bit 61 if it belongs to a file.
     pub(crate) fn private_pages(&self) -> Result<Vec<u64>, Error> {
         const PRESENT_OR_SWAPPED: u64 = 3 << 62;
         const FILE: u64 = 1 << 61;
@@ -236,13 +236,13 @@ impl GuestMemory {
         Ok(entries)
     }
 
-    /// The pages that the host has written by [`GuestMemory::write`] since this was last asked.
+    /// The pages that the host has written with [`GuestMemory::write`] since the last call.
     #[inline]
     pub(crate) fn take_written(&mut self, runs: &mut Runs) {
         runs.append(&mut self.written.runs);
     }
 
-    /// Where the mapping starts in the host, for KVM.
+    /// The mapping's address in the host, for KVM.
     pub(crate) fn host_address(&self) -> u64 {
         self.base.as_ptr() as u64
     }
@@ -252,16 +252,16 @@ impl GuestMemory {
         self.size
     }
 
-    /// Copies the bytes at `address` into `to`; `None`, with nothing copied, if they do not all lie in this memory.
+    /// Copies the bytes at `address` into `to`. `None`, with nothing copied, if they do not all lie in this memory.
     #[inline]
     pub(crate) fn read(&self, address: u64, to: &mut [u8]) -> Option<()> {
         let from = self.pointer(address, to.len() as u64)?;
-        // SAFETY: `pointer` has checked the range; `to` is no guest's memory, of which nobody has a reference.
+        // SAFETY: `pointer` has checked the range. `to` is not guest memory, to which no references exist.
         unsafe { ptr::copy_nonoverlapping(from, to.as_mut_ptr(), to.len()) };
         Some(())
     }
 
-    /// As [`GuestMemory::read`], into memory that holds nothing yet; returns it once all of it does.
+    /// Like [`GuestMemory::read`], into uninitialized memory. Returns it initialized.
     #[inline]
     pub(crate) fn read_into<'t>(
         &self,
@@ -275,9 +275,9 @@ impl GuestMemory {
         Some(unsafe { std::slice::from_raw_parts_mut(to.as_mut_ptr().cast(), to.len()) })
     }
 
-    /// The bytes at `address`, in place; `None` if they do not all lie in this memory.
+    /// The bytes at `address`, in place. `None` if they do not all lie in this memory.
     ///
-    /// For backends whose guests stand still while the host looks, and for no one else: tests/architecture sees to it.
+    /// Only for backends, whose guests are stopped while the host reads. tests/architecture enforces this.
     #[inline]
     pub(crate) fn in_place(&self, address: u64, length: u64) -> Option<&[u8]> {
         let start = self.pointer(address, length)?;
@@ -286,22 +286,22 @@ impl GuestMemory {
         Some(unsafe { std::slice::from_raw_parts(start, length as usize) })
     }
 
-    /// Copies `bytes` to `address`, as a part of the guest's state, which a reset takes back; `None`,
-    /// with nothing written, where they do not fit.
+    /// Copies `bytes` to `address` as part of the guest's state, which a reset reverts. `None`, with nothing written,
+    /// if they do not fit.
     pub(crate) fn write(&mut self, address: u64, bytes: &[u8]) -> Option<()> {
         self.put(address, bytes)?;
         self.written.note(address, bytes.len() as u64);
         Some(())
     }
 
-    /// Takes note that the host has [put](GuestMemory::put) the `length` bytes at `address` there as a part of the guest's
+    /// Records that the `length` bytes which the host has [put](GuestMemory::put) at `address` are part of the guest's
     /// state.
     pub(crate) fn note_written(&mut self, address: u64, length: u64) {
         self.written.note(address, length);
     }
 
-    /// Copies `bytes` to `address` for good: what a reset puts back, or what no guest can see. `None`,
-    /// with nothing written, where they do not fit.
+    /// Copies `bytes` to `address` without recording it: what a reset restores, or what no guest can see. `None`, with
+    /// nothing written, if they do not fit.
     #[inline]
     pub(crate) fn put(&mut self, address: u64, bytes: &[u8]) -> Option<()> {
         let target = self.pointer(address, bytes.len() as u64)?;
@@ -311,7 +311,7 @@ impl GuestMemory {
         Some(())
     }
 
-    /// Zeroes `length` bytes at `address`; `None`, with nothing written, where they do not fit.
+    /// Zeroes `length` bytes at `address`. `None`, with nothing written, if they do not fit.
     #[inline]
     pub(crate) fn zero(&mut self, address: u64, length: u64) -> Option<()> {
         let target = self.pointer(address, length)?;
@@ -320,8 +320,8 @@ impl GuestMemory {
         Some(())
     }
 
-    /// Has the page at `address` hold these bytes again, and writes no more than what differs; tells whether that was
-    /// anything. What is only read stays in the caches as it is, and need not go back to memory.
+    /// Restores these bytes in the page at `address`. Writes only what differs, and returns whether anything did.
+    /// Memory that is only read stays unchanged in the caches, and need not be written back.
     #[inline]
     pub(crate) fn revert(&mut self, address: u64, contents: &[u8; PAGE_SIZE as usize]) -> bool {
         const LINES: usize = 128;
@@ -347,8 +347,8 @@ impl GuestMemory {
     #[inline]
     pub(crate) fn read_word(&self, address: u64) -> u64 {
         match self.pointer(address, 8) {
-            // SAFETY: `pointer` has checked the range, and the mapping is page-aligned, so a
-            // multiple of 8 is aligned. Volatile, since it is the processor that writes page tables.
+            // SAFETY: `pointer` has checked the range, and the mapping is page-aligned, so a multiple of 8 is aligned.
+            // Volatile, because the CPU writes page tables.
             Some(word) if address.is_multiple_of(8) => unsafe {
                 word.cast::<u64>().read_volatile()
             },
@@ -359,8 +359,7 @@ impl GuestMemory {
     #[inline]
     fn pointer(&self, address: u64, length: u64) -> Option<*mut u8> {
         let end = address.checked_add(length)?;
-        // SAFETY: `address` <= `end` <= `size`, so the result stays inside or just behind the
-        // mapping.
+        // SAFETY: `address` <= `end` <= `size`, so the result stays inside the mapping or just past its end.
         (end <= self.size).then(|| unsafe { self.base.as_ptr().add(address as usize) })
     }
 }
@@ -371,18 +370,18 @@ impl Drop for GuestMemory {
             // The child has not inherited it; something else may lie there.
             return;
         }
-        // SAFETY: `map` made this mapping, and the machine drops its VM, which knows the address,
-        // before its memory. Failure would leave the mapping, which harms nobody.
+        // SAFETY: `map` made this mapping, and the machine drops its VM, which knows the address, before its memory. If
+        // it fails, the mapping stays, which is harmless.
         let _ = unsafe { munmap(self.base.as_ptr().cast(), self.size as usize) };
     }
 }
 
-/// The pages that the host has written; the guest's own writes show in its page tables.
+/// The pages that the host has written. The guest's own writes show in its page tables.
 #[derive(Default)]
 struct HostWrites {
     /// In the order of the writes, some pages more than once.
     runs: Runs,
-    /// How many `runs` may hold before they are sorted out again.
+    /// How many runs `runs` may hold before they are sorted and merged.
     bound: usize,
 }
 

@@ -1,8 +1,7 @@
-//! The file behind guest memory: what all machines of one image start from and share.
+//! The file from which guest memory is mapped: what all machines of one image start from and share.
 //!
-//! An anonymous file (memfd). Machines map it copy-on-write, so a page costs memory once however
-//! many of them read it. It is sealed before the first machine maps it for good, so that the kernel
-//! itself vouches for its never changing again.
+//! An anonymous file (memfd). Machines map it copy-on-write, so a page costs memory once, however many machines read
+//! it. It is sealed before the first machine maps it for calls, so the kernel guarantees that it never changes again.
 
 use std::ops::Range;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -18,17 +17,17 @@ use crate::base::quietly::quietly;
 use crate::memory::guest_memory::{Contents, GuestMemory, page_of};
 use crate::memory::runs::Runs;
 
-/// Memory contents in the making.
+/// Memory contents under construction.
 pub(crate) struct ImageFile {
     file: OwnedFd,
     size: u64,
-    /// The runs of pages that were ever written. The others are holes, which read as zero and must not
-    /// be touched, since touching one gives it memory.
+    /// The runs of pages that were written. All others are holes, which read as zero. They must not be touched, since
+    /// touching a hole allocates memory.
     written: Runs,
 }
 
 impl ImageFile {
-    /// `size` bytes of zero, a multiple of the page size.
+    /// A file of `size` zero bytes, a multiple of the page size.
     pub(crate) fn create(size: u64) -> Result<Self, Error> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let file = memfd_create("virtine", flags).map_err(failed("memfd_create"))?;
@@ -41,7 +40,7 @@ impl ImageFile {
         })
     }
 
-    /// Puts `bytes` at `address`, all inside the file.
+    /// Writes `bytes` at `address`, all inside the file.
     pub(crate) fn write(&mut self, address: u64, bytes: &[u8]) -> Result<(), Error> {
         let mut done = 0;
         while done < bytes.len() {
@@ -57,7 +56,7 @@ impl ImageFile {
         Ok(())
     }
 
-    /// For mapping it while it is being made: as it is now.
+    /// Its current contents, for mapping it while it is under construction.
     pub(crate) fn contents(&self) -> Contents<'_> {
         Contents {
             file: self.file.as_fd(),
@@ -71,7 +70,7 @@ impl ImageFile {
         self.written.clone().into_boxed()
     }
 
-    /// Puts a page at `address` that may be all zero: then it takes no room where there was nothing.
+    /// Writes a page at `address`. A page that is all zero takes no memory where there was nothing.
     pub(crate) fn write_page(&mut self, address: u64, page: &[u8]) -> Result<(), Error> {
         let is_hole = || !self.written.iter().any(|run| run.contains(&address));
         match page.iter().all(|byte| *byte == 0) && is_hole() {
@@ -84,7 +83,7 @@ impl ImageFile {
     pub(crate) fn freeze(self) -> Result<FrozenMemory, Error> {
         let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL;
         fcntl_add_seals(&self.file, seals).map_err(failed("F_ADD_SEALS"))?;
-        // SAFETY: a new mapping at an address of the kernel's choice touches no existing memory.
+        // SAFETY: a new mapping at an address that the kernel chooses touches no existing memory.
         let view = unsafe {
             mmap(
                 ptr::null_mut(),
@@ -112,17 +111,17 @@ pub(crate) struct FrozenMemory {
     file: OwnedFd,
     view: NonNull<u8>,
     size: u64,
-    /// The runs of pages that are not holes, in ascending order, apart from each other.
+    /// The runs of pages that are not holes, in ascending order, not adjacent.
     written: Box<[Range<u64>]>,
 }
 
-// SAFETY: the view is read-only memory that nobody writes, owned by this value.
+// SAFETY: the view is read-only memory that nothing writes, owned by this value.
 unsafe impl Send for FrozenMemory {}
 // SAFETY: as above; all methods only read.
 unsafe impl Sync for FrozenMemory {}
 
 impl FrozenMemory {
-    /// For mapping it copy-on-write.
+    /// Its contents, for mapping it copy-on-write.
     pub(crate) fn contents(&self) -> Contents<'_> {
         Contents {
             file: self.file.as_fd(),
@@ -131,7 +130,7 @@ impl FrozenMemory {
         }
     }
 
-    /// Copies these pages from the file back.
+    /// Restores these pages from the file.
     #[inline]
     pub(crate) fn restore(&self, memory: &mut GuestMemory, runs: &Runs) {
         for run in runs.iter() {
@@ -156,7 +155,7 @@ impl FrozenMemory {
         }
     }
 
-    /// As [`FrozenMemory::restore`], but leaves pages alone that are as in the file, and tells of each that is not.
+    /// Like [`FrozenMemory::restore`], but leaves unchanged pages alone, and reports each page that did change.
     pub(crate) fn restore_changed(
         &self,
         memory: &mut GuestMemory,
@@ -178,7 +177,7 @@ impl FrozenMemory {
         runs.flat_map(|run| run.step_by(PAGE_SIZE as usize))
     }
 
-    /// The page at `address`, a multiple of the page size; `None` where it is all zero.
+    /// The page at `address`, a multiple of the page size. `None` if it is all zero.
     #[inline]
     pub(crate) fn page(&self, address: u64) -> Option<&[u8]> {
         let at = self.written.partition_point(|run| run.end <= address);
@@ -190,9 +189,9 @@ impl FrozenMemory {
     #[inline]
     fn bytes(&self, start: u64, end: u64) -> &[u8] {
         debug_assert!(start <= end && end <= self.size, "{start:#x}..{end:#x}");
-        // SAFETY: they lie in the view, since `written` has them.
+        // SAFETY: they lie in the view, since `written` contains them.
         let first = unsafe { self.view.as_ptr().add(start as usize) };
-        // SAFETY: as above; the seal keeps everybody from changing the bytes.
+        // SAFETY: as above; the seal prevents all changes of the bytes.
         unsafe { std::slice::from_raw_parts(first, (end - start) as usize) }
     }
 }
@@ -204,9 +203,8 @@ impl Drop for FrozenMemory {
     }
 }
 
-/// The same runs, and what little lies between two of them: each makes a mapping of its own, and a process may
-/// have only so many (vm.max_map_count). Where the runs are is the guest's choice, so where there are still too
-/// many, more lies between two of them.
+/// Joins runs across small gaps: each run is a mapping, and a process may have only so many (vm.max_map_count). The
+/// guest determines where the runs are, so if there are still too many, larger gaps are joined.
 fn joined(runs: &[Range<u64>]) -> Vec<Range<u64>> {
     const LITTLE: u64 = 16 * PAGE_SIZE;
     const MOST: usize = 64;

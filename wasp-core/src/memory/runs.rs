@@ -1,16 +1,16 @@
-//! Pages of memory, as runs of those that lie side by side.
+//! Pages of memory, as runs of adjacent pages.
 
 use std::mem;
 use std::ops::Range;
 
 use virtine_rt::abi::PAGE_SIZE;
 
-/// Addresses of pages, as ranges whose ends are multiples of the page size.
+/// Page addresses, as ranges whose ends are multiples of the page size.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Runs(Vec<Range<u64>>);
 
 impl Runs {
-    /// Adds a run, which mostly comes right behind the last one.
+    /// Adds a run. Most runs directly follow the last one.
     #[inline]
     pub(crate) fn push(&mut self, run: Range<u64>) {
         match self.0.last_mut() {
@@ -21,7 +21,7 @@ impl Runs {
         }
     }
 
-    /// Puts the runs in ascending order, each page once, and no run next to another.
+    /// Sorts the runs in ascending order and merges them, so that each page appears once and no runs are adjacent.
     #[inline]
     pub(crate) fn settle(&mut self) {
         if !self.0.is_sorted_by(|run, next| run.end < next.start) {
@@ -41,7 +41,7 @@ impl Runs {
         });
     }
 
-    /// Adds these, and leaves none there.
+    /// Moves all runs of `other` into this.
     #[inline]
     pub(crate) fn append(&mut self, other: &mut Self) {
         self.0.append(&mut other.0);
@@ -51,12 +51,12 @@ impl Runs {
         self.0.clear();
     }
 
-    /// How many runs there are.
+    /// The number of runs.
     pub(crate) const fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// How many pages the runs hold; where they are not settled, some count more than once.
+    /// The number of pages in the runs. Unless they are settled, some pages count more than once.
     #[inline]
     pub(crate) fn pages(&self) -> u64 {
         self.0
@@ -75,7 +75,7 @@ impl Runs {
         self.iter().flat_map(|run| run.step_by(PAGE_SIZE as usize))
     }
 
-    /// Settled, for keeping.
+    /// Settles the runs and returns them for storage.
     pub(crate) fn into_boxed(mut self) -> Box<[Range<u64>]> {
         self.settle();
         mem::take(&mut self.0).into_boxed_slice()

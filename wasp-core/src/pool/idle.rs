@@ -1,7 +1,7 @@
-//! Memory that is given back behind everybody's back.
+//! Releases memory in the background.
 //!
-//! A pool that keeps much memory is looked at every now and then, by one thread for the whole process, which ends with
-//! the last of them. Time is counted in its looks, so that no call reads a clock.
+//! One thread for the whole process checks each pool that keeps much memory at regular intervals. It ends when no such
+//! pool is left. Time is counted in its ticks, so that no call reads a clock.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -11,16 +11,16 @@ use std::time::Duration;
 use crate::base::caught::caught;
 use crate::base::fork;
 
-/// Somebody who keeps memory.
+/// A holder of memory.
 pub(crate) trait ReleaseIdle: Send + Sync {
-    /// Gives back what nobody has used since the look number `since`; whether anything is left to be looked at again.
+    /// Releases memory that was not used since tick `since`. Returns whether anything is left to check.
     fn release_idle(&self, since: u32) -> bool;
 }
 
-/// The time from one look to the next.
+/// The time between two ticks.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// What no call has used for so many looks is given back: for 10 to 12 seconds.
+/// Memory is released when no call has used it for this many ticks, that is for 10 to 12 seconds.
 const LOOKS: u32 = 5;
 
 static NOW: AtomicU32 = AtomicU32::new(LOOKS);
@@ -35,13 +35,13 @@ struct Watched {
     running: bool,
 }
 
-/// The number of the last look.
+/// The number of the last tick.
 #[inline]
 pub(crate) fn now() -> u32 {
     NOW.load(Ordering::Relaxed)
 }
 
-/// Has a keeper looked at, until it has nothing left. False where there is no thread for that.
+/// Watches a keeper until it has nothing left. Returns false if there is no thread for that.
 #[cold]
 pub(crate) fn watch(keeper: Weak<dyn ReleaseIdle>) -> bool {
     let mut watched = lock();
@@ -64,7 +64,7 @@ fn look_at_all() {
             let keeper = keeper.upgrade();
             keeper.is_some_and(|keeper| look_at(&keeper, now - LOOKS))
         });
-        // Under no lock: it takes as long as the kernel does.
+        // No lock is held: this takes as long as the kernel does.
         let left: Vec<Weak<dyn ReleaseIdle>> = left.collect();
         let mut watched = lock();
         watched.keepers.extend(left);
@@ -76,7 +76,7 @@ fn look_at_all() {
 }
 
 fn look_at(keeper: &Arc<dyn ReleaseIdle>, since: u32) -> bool {
-    // A panic here is nobody's to hear of.
+    // Nobody can handle a panic here.
     caught(|| keeper.release_idle(since)).unwrap_or(false)
 }
 

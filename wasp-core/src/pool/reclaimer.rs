@@ -1,7 +1,7 @@
-//! Threads that clean up behind everybody: one queue for the whole process.
+//! Threads that clean up in the background: one queue for the whole process.
 //!
-//! The first starts with the first piece of work, and they stay. Where none can be started, the caller
-//! works himself.
+//! The first thread starts with the first piece of work, and they stay. If none can be started, the caller does the
+//! work.
 
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
@@ -12,9 +12,9 @@ use crate::base::caught::caught;
 use crate::base::fork;
 use crate::machine::Machine;
 
-/// Somebody with work to be done behind the callers' backs.
+/// A provider of background work.
 pub(crate) trait Reclaim: Send + Sync {
-    /// Does one piece of it, if there is one left.
+    /// Does one piece of work, if there is one left.
     fn reclaim_one(&self);
 }
 
@@ -31,15 +31,15 @@ static FILLED: Condvar = Condvar::new();
 struct Queue {
     work: VecDeque<Arc<dyn Reclaim>>,
     threads: usize,
-    /// Threads that sleep. Waking takes a system call even where nobody does.
+    /// Sleeping threads. Waking takes a system call even if nobody sleeps.
     idle: usize,
 }
 
-/// A machine that nobody will use again: to tear it down takes a millisecond, and more for each page of its
-/// memory, so that is done behind its user's back. Where too many wait for that already, its user does it.
+/// A machine that will not be used again. Tearing it down takes a millisecond, and more for each page of its memory, so
+/// it is done in the background. If too many wait already, the caller does it.
 pub(crate) struct Disposable(Option<Machine>);
 
-/// So many may wait, each with its memory.
+/// How many may wait, each with its memory.
 const MAX_WAITING: usize = 4;
 
 impl From<Machine> for Disposable {
@@ -52,7 +52,7 @@ impl Drop for Disposable {
     fn drop(&mut self) {
         let machine = self.0.take();
         if fork::is_child() {
-            // Whatever lock its teardown takes may be held for ever.
+            // Any lock that its teardown takes may be held forever.
             std::mem::forget(machine);
         } else if lock().work.len() < MAX_WAITING {
             call(Arc::new(Discarded(Mutex::new(machine))));
@@ -85,7 +85,7 @@ impl Reclaim for Discarded {
     }
 }
 
-/// Has one piece of work done soon, by another thread.
+/// Makes another thread do one piece of work soon.
 pub(crate) fn call(work: Arc<dyn Reclaim>) {
     let mut queue = lock();
     queue.work.push_back(work);
@@ -109,7 +109,7 @@ fn work_for_ever() {
     loop {
         if let Some(work) = queue.work.pop_front() {
             drop(queue);
-            // A panic here is nobody's to hear of, and must not take the thread along.
+            // Nobody can handle a panic here, and it must not end the thread.
             let _ = caught(|| work.reclaim_one());
             drop(work);
             queue = lock();

@@ -1,5 +1,5 @@
-//! How things that are dear to make pass from hand to hand: clean ones to whoever needs one, used ones to
-//! whoever cleans them, and never more of them than a limit.
+//! How things that are expensive to make change hands: clean ones go to callers, used ones go to those that clean them,
+//! and there are never more of them than a limit.
 //!
 //! ```text
 //!               take                    put_used
@@ -9,8 +9,7 @@
 //!     +------------------ put_clean ---------------- being cleaned -- forget
 //! ```
 //!
-//! Knows nothing of machines, so that a model checker can go through all that two or three threads can
-//! do here.
+//! Knows nothing of machines, so that a model checker can explore everything that two or three threads can do here.
 
 use std::borrow::Borrow;
 use std::collections::VecDeque;
@@ -21,49 +20,49 @@ use std::time::{Duration, Instant};
 use crate::Error;
 use crate::base::sync::{Condvar, Mutex, MutexGuard};
 
-/// So many may be on their way back for something new to be made all the same: with these, nobody waits who hands
-/// things over to be cleaned and comes back for the next at once. More would be made for each time that he is faster.
+/// A new thing is made only while fewer than this many are on their way back. With these, a caller that hands things
+/// over to be cleaned and comes back at once for the next does not wait. A larger bound would make more each time it is
+/// faster.
 const SPARE: usize = 2;
 
-/// The things in stock, each made from a template that it still knows, and what is known of them all.
+/// The things in the pool, each with the template that it was made from, and the state of the whole pool.
 pub(crate) struct SlotPool<T, P> {
     limit: usize,
     state: Mutex<State<T, P>>,
-    /// All is over, and nothing is being cleaned any more.
+    /// The pool is closed and nothing is being cleaned any more.
     settled: Condvar,
 }
 
 struct State<T, P> {
-    /// What new things are made from. Things made from another are not taken back.
+    /// What new things are made from. Things made from another template are not taken back.
     template: P,
-    /// The latest used last, so that its memory is still in the processor's caches.
+    /// Most recently used last, so that its memory is still in the CPU's caches.
     clean: Vec<T>,
     used: VecDeque<T>,
-    /// All there are: clean, used, in use, in the making and being cleaned.
+    /// Number of all things: clean, used, in use, being made and being cleaned.
     live: usize,
-    /// Of these, the ones that are being cleaned.
+    /// How many of these are being cleaned.
     cleaning: usize,
-    /// Those who wait for something clean, each by what it is woken by; the first comes first. To wake
-    /// takes a system call even where nobody waits.
+    /// Callers that wait for something clean, in order, each with its own condition variable. Waking takes a system
+    /// call even if nobody waits.
     queue: VecDeque<Arc<Condvar>>,
     hits: u64,
     misses: u64,
     closed: bool,
 }
 
-/// What [`SlotPool::take`] gives.
+/// The result of [`SlotPool::take`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Acquired<T, P> {
     /// A clean thing.
     Clean(T),
-    /// The right, and the duty, to make one from this; or else to [forget](SlotPool::forget) it.
+    /// The right and the duty to make one from this template, or else to [forget](SlotPool::forget) it.
     Make(P),
-    /// Something used, to be cleaned by whoever wants it, or else forgotten: those who clean are not fast
-    /// enough.
+    /// A used thing, for the caller to clean or else forget: the cleaning threads are not fast enough.
     Used(T),
 }
 
-/// Calls that found something clean, calls that did not, and what is clean now.
+/// Calls that found something clean, calls that did not, and how many are clean now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Statistics {
     pub(crate) hits: u64,
@@ -72,7 +71,7 @@ pub(crate) struct Statistics {
 }
 
 impl<T, P: Clone> State<T, P> {
-    /// The latest of the preferred ones, else the latest of all.
+    /// The most recently used of the preferred things, or else of all.
     fn pop(&mut self, preferred: impl Fn(&T) -> bool) -> Option<T> {
         match self.clean.iter().rposition(preferred) {
             Some(at) => Some(self.clean.remove(at)),
@@ -112,9 +111,8 @@ impl<T: Borrow<P>, P: Clone + PartialEq> SlotPool<T, P> {
         }
     }
 
-    /// Something clean, or the right to make it, or something to be cleaned, waiting at most `patience` for
-    /// any. Who waits longest comes first. Of several clean ones, it is one that is `preferred`, if there
-    /// is one.
+    /// Returns a clean thing, or the right to make one, or one to clean. Waits at most `patience`. Waiting callers are
+    /// served in order. Among several clean things, one that is `preferred` is chosen if there is one.
     #[inline]
     pub(crate) fn take(
         &self,
@@ -141,7 +139,7 @@ impl<T: Borrow<P>, P: Clone + PartialEq> SlotPool<T, P> {
         patience: Duration,
     ) -> Result<Acquired<T, P>, Error> {
         let is_own = |other: &Arc<Condvar>| Arc::ptr_eq(other, turn);
-        // Not before: where the machine's clock is slow, reading it is a system call.
+        // Not earlier: if the machine's clock is slow, reading it is a system call.
         let start = Instant::now();
         let taken = loop {
             if state.queue.front().is_some_and(is_own)
@@ -181,8 +179,8 @@ impl<T: Borrow<P>, P: Clone + PartialEq> SlotPool<T, P> {
         }
     }
 
-    /// Takes something clean in. Gives it back where it was made from an outdated template, or all is over;
-    /// it is then no longer counted.
+    /// Takes a clean thing in. Returns it if it was made from an outdated template or the pool is closed; it is then no
+    /// longer counted.
     #[inline]
     pub(crate) fn put_clean(&self, thing: T) -> Option<T> {
         let mut state = self.lock();
@@ -200,7 +198,7 @@ impl<T: Borrow<P>, P: Clone + PartialEq> SlotPool<T, P> {
         refused
     }
 
-    /// Takes something used in. Gives it back where all is over; it is then no longer counted.
+    /// Takes a used thing in. Returns it if the pool is closed; it is then no longer counted.
     pub(crate) fn put_used(&self, thing: T) -> Option<T> {
         let mut state = self.lock();
         if state.closed {
@@ -212,7 +210,7 @@ impl<T: Borrow<P>, P: Clone + PartialEq> SlotPool<T, P> {
         None
     }
 
-    /// The next thing to be cleaned, for whoever then calls [`SlotPool::cleaned`].
+    /// The next thing to clean. The caller must then call [`SlotPool::cleaned`].
     pub(crate) fn next_used(&self) -> Option<T> {
         let mut state = self.lock();
         let thing = state.used.pop_front()?;
@@ -220,14 +218,14 @@ impl<T: Borrow<P>, P: Clone + PartialEq> SlotPool<T, P> {
         Some(thing)
     }
 
-    /// What [`SlotPool::next_used`] gave is back in stock, or forgotten.
+    /// What [`SlotPool::next_used`] returned is back in the pool, or forgotten.
     pub(crate) fn cleaned(&self) {
         let mut state = self.lock();
         state.cleaning -= 1;
         self.wake(&state);
     }
 
-    /// The one clean thing of these that was used longest ago, for whoever then calls [`SlotPool::take_back`].
+    /// The least recently used of these clean things. The caller must then call [`SlotPool::take_back`].
     pub(crate) fn lend(&self, which: impl Fn(&T) -> bool) -> Option<T> {
         let mut state = self.lock();
         let at = state.clean.iter().position(which)?;
@@ -235,8 +233,8 @@ impl<T: Borrow<P>, P: Clone + PartialEq> SlotPool<T, P> {
         Some(state.clean.remove(at))
     }
 
-    /// What [`SlotPool::lend`] gave: it counts as used longest ago. Gives it back where it was made from an outdated
-    /// template, or all is over; it is then no longer counted.
+    /// Takes back what [`SlotPool::lend`] returned, as the least recently used. Returns it if it was made from an
+    /// outdated template or the pool is closed; it is then no longer counted.
     pub(crate) fn take_back(&self, thing: T) -> Option<T> {
         let mut state = self.lock();
         state.cleaning -= 1;
@@ -254,7 +252,7 @@ impl<T: Borrow<P>, P: Clone + PartialEq> SlotPool<T, P> {
         refused
     }
 
-    /// What [`SlotPool::lend`] gave has ceased to be.
+    /// What [`SlotPool::lend`] returned no longer exists.
     pub(crate) fn lose(&self) {
         let mut state = self.lock();
         state.cleaning -= 1;
@@ -267,7 +265,7 @@ impl<T: Borrow<P>, P: Clone + PartialEq> SlotPool<T, P> {
         self.lock().clean.iter().any(which)
     }
 
-    /// Something has ceased to be, or was not made after all.
+    /// A thing no longer exists, or was not made after all.
     pub(crate) fn forget(&self) {
         let mut state = self.lock();
         state.live -= 1;
@@ -279,7 +277,7 @@ impl<T: Borrow<P>, P: Clone + PartialEq> SlotPool<T, P> {
         self.lock().template.clone()
     }
 
-    /// Has new things made from `template`, and gives away all clean ones. `old` must be in force.
+    /// Makes later things from `template`, and returns all clean ones. `old` must be in force.
     pub(crate) fn replace_template(&self, old: &P, template: P) -> Option<Vec<T>> {
         let mut state = self.lock();
         if state.template != *old {
@@ -292,7 +290,7 @@ impl<T: Borrow<P>, P: Clone + PartialEq> SlotPool<T, P> {
         Some(outdated)
     }
 
-    /// Gives clean things away until at most `count` are left.
+    /// Removes clean things until at most `count` are left, and returns them.
     pub(crate) fn trim(&self, count: usize) -> Vec<T> {
         let mut state = self.lock();
         let keep = state.clean.len().min(count);
@@ -302,8 +300,8 @@ impl<T: Borrow<P>, P: Clone + PartialEq> SlotPool<T, P> {
         surplus
     }
 
-    /// Gives everything away that is here, first what is clean, then what is used, and waits until
-    /// nothing is being cleaned. What comes back later is not taken.
+    /// Removes and returns everything that is here, first clean things, then used ones, and waits until nothing is
+    /// being cleaned. Things that come back later are not taken.
     pub(crate) fn close(&self) -> (Vec<T>, VecDeque<T>) {
         let mut state = self.lock();
         state.closed = true;
@@ -328,8 +326,8 @@ impl<T: Borrow<P>, P: Clone + PartialEq> SlotPool<T, P> {
         }
     }
 
-    /// Wakes whoever a change may concern: of those who want something only the first, since the others
-    /// would find that it is not their turn.
+    /// Wakes those whom a change may concern. Of the callers that wait for a thing, it wakes only the first, since the
+    /// others would find that it is not their turn.
     #[inline]
     fn wake(&self, state: &State<T, P>) {
         if let Some(first) = state.queue.front() {

@@ -1,8 +1,8 @@
-//! Clean machines that have lost their image: a VM, its vCPU and its memory are worth keeping for the next
-//! image of the same size.
+//! Clean machines that have lost their image. A VM, its vCPU and its memory are worth keeping for the next image of the
+//! same size.
 //!
-//! Each size of memory has one, and guests with and without system calls have separate ones. It lives as long as a pool
-//! of that size exists.
+//! Each memory size has its own set, and guests with and without system calls have separate ones. A set lives as long
+//! as a pool of that size exists.
 
 use std::collections::HashMap;
 use std::mem;
@@ -19,7 +19,7 @@ const ROOM: usize = 16;
 pub(crate) struct SpareMachines(Mutex<Vec<Machine>>);
 
 impl SpareMachines {
-    /// The spares for machines that are made like this.
+    /// The spares for machines of this kind.
     pub(crate) fn of(kind: MachineKind) -> Arc<Self> {
         type All = HashMap<MachineKind, Weak<SpareMachines>>;
         static ALL: Mutex<Option<All>> = Mutex::new(None);
@@ -39,12 +39,12 @@ impl SpareMachines {
         self.lock().pop()
     }
 
-    /// All machines that are there.
+    /// All spare machines.
     pub(crate) fn take_all(&self) -> Vec<Machine> {
         mem::take(&mut *self.lock())
     }
 
-    /// Keeps clean machines; gives back those for which there is no room.
+    /// Keeps clean machines. Returns those for which there is no room.
     pub(crate) fn put(&self, mut machines: Vec<Machine>) -> Vec<Machine> {
         let mut spares = self.lock();
         let surplus = machines.split_off(machines.len().min(ROOM - spares.len()));

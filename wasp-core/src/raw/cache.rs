@@ -1,4 +1,4 @@
-//! Virtines that are ready before they are wanted.
+//! Keeps virtines ready before they are needed.
 
 use std::env;
 use std::ops::{Deref, DerefMut};
@@ -22,7 +22,7 @@ use crate::pool::{BUDGET, Pool};
 use crate::raw::mode::{Mode, RawLayout};
 use crate::raw::virtine::{Virtine, read_image};
 
-/// Set to anything, every cache tells its hits, misses and size on standard error when it is dropped.
+/// If set to any value, every cache prints its hits, misses and size to standard error when it is dropped.
 const DUMP_STATISTICS: &str = "WASP_DUMP_CACHE_STATS";
 
 /// A pool of virtines that all start from one image, in one state.
@@ -40,22 +40,22 @@ const DUMP_STATISTICS: &str = "WASP_DUMP_CACHE_STATS";
 /// # }
 /// ```
 ///
-/// A used virtine whose guest was in ring 3 is cleaned at once, by the thread that puts it back, and keeps its memory
-/// for the next ([`CacheBuilder::keep`]). All else is done by threads in the background: guests in ring 0, and those
-/// that misbehaved, which are torn down and replaced. The caller of [`Cache::get`] waits for that only where no clean
-/// one is left and no more may be made; who waits longest comes first.
+/// A used virtine whose guest was in ring 3 is cleaned at once, by the thread that returns it, and keeps its memory for
+/// the next use ([`CacheBuilder::keep`]). Background threads handle all others: guests in ring 0, and misbehaving
+/// guests, whose machines are torn down and replaced. The caller of [`Cache::get`] waits for them only if no clean
+/// virtine is left and no more may be created. Waiting callers are served in order.
 pub struct Cache {
     pool: Arc<Pool>,
     layout: Arc<RawLayout>,
     deadline: Duration,
     image_end: u64,
     patience: Duration,
-    /// What virtines start from until a running guest's state takes its place; then nothing.
+    /// The snapshot that virtines start from, until a running guest's state replaces it; then `None`.
     image: Mutex<Option<Arc<Snapshot>>>,
     guests_may_ask: bool,
 }
 
-/// Makes a [`Cache`].
+/// Builds a [`Cache`].
 #[derive(Clone, Debug)]
 pub struct CacheBuilder {
     memory: u64,
@@ -70,14 +70,14 @@ pub struct CacheBuilder {
 }
 
 impl CacheBuilder {
-    /// The mode that the guests start in; [`Mode::User64`] unless said otherwise.
+    /// The mode in which guests start. Default: [`Mode::User64`].
     #[must_use]
     pub const fn mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
         self
     }
 
-    /// How long each run may take; 10 s unless said otherwise.
+    /// How long each run may take. Default: 10 s.
     #[must_use]
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -91,11 +91,11 @@ impl CacheBuilder {
         self
     }
 
-    /// As [`CacheBuilder::binary`], from a file.
+    /// Like [`CacheBuilder::binary`], from a file.
     ///
     /// # Errors
     ///
-    /// [`Error::ReadImage`] where the file cannot be read.
+    /// [`Error::ReadImage`] if the file cannot be read.
     pub fn load_binary(
         self,
         path: impl AsRef<Path>,
@@ -104,46 +104,45 @@ impl CacheBuilder {
         Ok(self.binary(read_image(path.as_ref())?, address))
     }
 
-    /// How many virtines there may be at a time, in use or not; 64 unless said otherwise.
+    /// How many virtines may exist at a time, in use or not. Default: 64.
     #[must_use]
     pub const fn limit(mut self, virtines: usize) -> Self {
         self.limit = virtines;
         self
     }
 
-    /// How long [`Cache::get`] waits where the limit is reached; 10 s unless said otherwise. Zero makes
-    /// it an error at once.
+    /// How long [`Cache::get`] waits when the limit is reached. Default: 10 s. With zero, it fails at once.
     #[must_use]
     pub const fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
 
-    /// How many bytes of memory the virtines may keep together, of what their guests have written; 512 MiB unless said
-    /// otherwise. A virtine that keeps its memory is clean as soon as that is written over; one that does not gets
-    /// each page anew from the kernel, which takes a hundred times as long. Beyond this, those give theirs back first
-    /// that were used longest ago. So does a virtine that nobody has used for 10 seconds. Memory of up to 128 pages a
-    /// virtine (512 KiB) is always kept, and is not counted.
+    /// The most bytes of memory written by guests that all virtines together may keep. Default: 512 MiB.
+    ///
+    /// A virtine that keeps its memory is clean as soon as that is overwritten. One that does not gets each page anew
+    /// from the kernel, which takes a hundred times as long. Beyond the limit, the least recently used virtines release
+    /// their memory first. A virtine that was not used for 10 seconds also releases it. Up to 128 pages per virtine
+    /// (512 KiB) are always kept, and are not counted.
     #[must_use]
     pub const fn keep(mut self, bytes: u64) -> Self {
         self.kept = bytes;
         self
     }
 
-    /// Lets a guest ask once for its snapshot, by Wasp's hypercall: see [`Cache::serve`]. Unless said
-    /// here, guests that ask are told EPERM.
+    /// Lets a guest ask once for its snapshot, by Wasp's hypercall: see [`Cache::serve`]. Otherwise guests that ask get
+    /// EPERM.
     #[must_use]
     pub const fn allow_snapshot(mut self) -> Self {
         self.guests_may_ask = true;
         self
     }
 
-    /// Lays the image out. Virtines are made when they are wanted.
+    /// Lays out the image. Virtines are created on demand.
     ///
     /// # Errors
     ///
-    /// [`Error::MemorySize`], [`Error::OutOfBounds`] where the image does not fit, and what the host's
-    /// KVM has against it.
+    /// [`Error::MemorySize`], [`Error::OutOfBounds`] if the image does not fit, and errors of the host's KVM.
     pub fn build(self) -> Result<Cache, Error> {
         fork::check()?;
         let layout = RawLayout::new(self.mode, self.memory)?;
@@ -162,8 +161,7 @@ impl CacheBuilder {
     }
 }
 
-/// The state of a guest of this image before its first instruction, and the machine that this was learnt
-/// from.
+/// The state of this image's guests before their first instruction, and the machine from which it was read.
 fn lay_out(
     layout: &RawLayout,
     image: &[u8],
@@ -180,7 +178,7 @@ fn lay_out(
 }
 
 impl Cache {
-    /// Starts to make one whose virtines have this many bytes of memory.
+    /// Starts building a cache whose virtines have this many bytes of memory.
     #[must_use]
     pub fn builder(memory: u64) -> CacheBuilder {
         CacheBuilder {
@@ -196,24 +194,23 @@ impl Cache {
         }
     }
 
-    /// Makes virtines until `count` are clean and ready.
+    /// Creates virtines until `count` are clean and ready.
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`] where that is more than the limit leaves room for, and what the host's KVM has
-    /// against it.
+    /// [`Error::Busy`] if that is more than the limit allows, and errors of the host's KVM.
     pub fn ensure(&self, count: usize) -> Result<(), Error> {
         fork::check()?;
         self.pool.ensure(count)
     }
 
-    /// A virtine in the image's initial state: a clean one where there is one, else a new one, else
-    /// the next that is cleaned.
+    /// Returns a virtine in the image's initial state: a clean one if there is one, else a new one, else the next one
+    /// that is cleaned.
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`] where the limit is reached and none is cleaned in time, and what the host's KVM
-    /// has against a new one.
+    /// [`Error::Busy`] if the limit is reached and none is cleaned in time, and errors of the host's KVM when it
+    /// creates a new one.
     pub fn get(&self) -> Result<Lease, Error> {
         fork::check()?;
         let loan = self.pool.get(self.patience)?;
@@ -222,24 +219,24 @@ impl Cache {
         Ok(Lease(Some(virtine)))
     }
 
-    /// Lets every later virtine of this cache start in the state that this one is in: registers and
-    /// memory behind the hypercall that it has stopped at. What Wasp's snapshot hypercall (number 0xFF)
-    /// asks for; here the host decides, once, whether and when.
+    /// Lets every later virtine of this cache start in this one's state: its registers and memory after the hypercall
+    /// at which it stopped. Wasp's snapshot hypercall (number 0xFF) does the same. Here the host decides, once, whether
+    /// and when.
     ///
-    /// Takes what the virtine was handed along with it: take the snapshot before any argument goes in.
-    /// False, with nothing done, where `WASP_NO_SNAPSHOT` is set.
+    /// The snapshot contains everything that the virtine was given: take it before any argument goes in. Returns false,
+    /// and does nothing, if `WASP_NO_SNAPSHOT` is set.
     ///
     /// # Errors
     ///
-    /// [`Error::SnapshotRefused`] for a second snapshot, for a virtine of another cache, and for one
-    /// that has not stopped at a hypercall; and what the kernel has against it.
+    /// [`Error::SnapshotRefused`] for a second snapshot, for a virtine of another cache, and for one that has not
+    /// stopped at a hypercall; and errors of the kernel.
     pub fn snapshot(&self, virtine: &mut Lease) -> Result<bool, Error> {
-        // The host has decided on it, so it takes as long as it takes.
+        // The host decided on it, so it has no time limit.
         let meter = Meter::new(Deadline::after(Duration::MAX), Quotas::endless(), 0);
         Ok(self.snapshot_within(virtine, &meter)?.unwrap_or(false))
     }
 
-    /// As [`Cache::snapshot`], on the time of the guest that has asked for it.
+    /// Like [`Cache::snapshot`], but on the time of the guest that asked for it.
     pub(crate) fn snapshot_within(
         &self,
         virtine: &mut Lease,
@@ -256,7 +253,7 @@ impl Cache {
         if !Arc::ptr_eq(loan.pool(), &self.pool) {
             return refused("the virtine is another cache's");
         }
-        // Held until the snapshot is in force: it is taken once. Whoever takes it may take long.
+        // Held until the snapshot is in force, because it is taken only once. This may take long.
         let mut image = loop {
             match self.image.try_lock() {
                 Ok(image) => break image,
@@ -281,7 +278,7 @@ impl Cache {
         Ok(Ok(true))
     }
 
-    /// Whether [`Cache::snapshot`] has taken one.
+    /// Whether [`Cache::snapshot`] has taken a snapshot.
     pub(crate) fn is_retaken(&self) -> bool {
         match self.image.try_lock() {
             Ok(image) => image.is_none(),
@@ -290,36 +287,36 @@ impl Cache {
         }
     }
 
-    /// Whether the host has approved of guests that ask for their snapshot.
+    /// Whether the host allows guests to ask for their snapshot.
     pub(crate) const fn guests_may_ask(&self) -> bool {
         self.guests_may_ask
     }
 
-    /// Gives a virtine back, as dropping it does.
+    /// Returns a virtine to the cache, as dropping it does.
     pub fn put(&self, virtine: Lease) {
         drop(virtine);
     }
 
-    /// Tears clean virtines down until at most `count` are left.
+    /// Tears down clean virtines until at most `count` are left.
     pub fn trim(&self, count: usize) {
         if fork::check().is_ok() {
             self.pool.trim(count);
         }
     }
 
-    /// Calls of [`Cache::get`] that found a clean virtine.
+    /// The number of calls of [`Cache::get`] that found a clean virtine.
     #[must_use]
     pub fn hits(&self) -> u64 {
         self.pool.statistics().hits
     }
 
-    /// Calls of [`Cache::get`] that had to make one or wait for one.
+    /// The number of calls of [`Cache::get`] that had to create a virtine or wait for one.
     #[must_use]
     pub fn misses(&self) -> u64 {
         self.pool.statistics().misses
     }
 
-    /// Virtines that are clean and ready.
+    /// The number of virtines that are clean and ready.
     #[must_use]
     pub fn size(&self) -> usize {
         self.pool.statistics().size
@@ -329,7 +326,7 @@ impl Cache {
 impl Drop for Cache {
     fn drop(&mut self) {
         if fork::is_child() {
-            // A lock may be held for ever.
+            // A lock may be held forever.
             return;
         }
         if env::var_os(DUMP_STATISTICS).is_some() {
@@ -340,7 +337,7 @@ impl Drop for Cache {
     }
 }
 
-/// A virtine on loan from a [`Cache`]; dropped, it goes back to be cleaned. It may outlive the cache.
+/// A virtine on loan from a [`Cache`]. When dropped, it is returned and cleaned. It may outlive the cache.
 pub struct Lease(Option<Virtine>);
 
 const ON_LOAN: &str = "only drop takes the virtine";
@@ -367,7 +364,7 @@ impl Drop for Lease {
     }
 }
 
-/// Threads share a cache; what they borrow moves between them.
+/// Threads share a cache, and its leases move between them.
 const _: () = {
     const fn is_send<T: Send>() {}
     const fn is_sync<T: Sync>() {}

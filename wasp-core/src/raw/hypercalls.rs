@@ -1,7 +1,7 @@
 //! Wasp's hypercalls, for raw guests: one port, a number and three arguments in registers.
 //!
-//! `out 0xFF, ..` with RDI the number and RSI, RDX and RCX the arguments; the answer is in RAX. In 16 and
-//! 32 bits, the same registers' lower parts.
+//! `out 0xFF, ..` with the number in RDI and the arguments in RSI, RDX and RCX. The answer is in RAX. In 16-bit and
+//! 32-bit modes, the lower parts of the same registers are used.
 
 use std::ops::ControlFlow;
 
@@ -16,12 +16,12 @@ use crate::raw::serve::{ByHandler, ByPolicy, serve};
 use crate::raw::virtine::Virtine;
 
 impl Virtine {
-    /// Runs the guest and has `handler` answer its hypercalls, until it exits for another reason.
+    /// Runs the guest and lets `handler` answer its hypercalls, until the guest exits for another reason.
     ///
-    /// The handler finds the arguments' meaning in the guest's memory, by [`Virtine::read`], which checks
-    /// every address. `Continue` has the guest go on with this answer in RAX; `Break` returns the
-    /// hypercall's [`Exit`] to the caller. Time spent in the handler is the host's; all else counts against one
-    /// deadline, which is that of all runs together. Signals that are for somebody else do not end the serving.
+    /// The handler reads what the arguments point to with [`Virtine::read`], which checks every address. `Continue`
+    /// resumes the guest with this answer in RAX. `Break` returns the hypercall's [`Exit`] to the caller. Time spent in
+    /// the handler is the host's. All other time counts against a single deadline for all runs together. Signals that
+    /// are not for this run do not end the serving.
     ///
     /// ```no_run
     /// use std::ops::ControlFlow;
@@ -44,7 +44,7 @@ impl Virtine {
     ///
     /// # Errors
     ///
-    /// What [`Virtine::run`] fails with, and the handler's own errors.
+    /// Errors of [`Virtine::run`], and the handler's own.
     pub fn serve(
         &mut self,
         handler: impl FnMut(&mut Self, Hypercall) -> Result<ControlFlow<(), u64>, Error>,
@@ -53,13 +53,13 @@ impl Virtine {
         serve(&mut &mut *self, service, &mut |_, _, _| Ok(None))
     }
 
-    /// Runs the guest and answers Wasp's thirteen hypercalls under `policy`, until it exits for another
-    /// reason: `exit` is [`Exit::Exited`], with the code in RSI. Answers, structures, flags and error
-    /// numbers are Linux's on x86-64; a hypercall of any other number is answered `ENOSYS`. The heap that
-    /// `sbrk` moves the end of starts behind the image, at a page, and may take the rest of the memory.
+    /// Runs the guest and answers Wasp's thirteen hypercalls under `policy`, until the guest exits for another reason.
+    /// On `exit` this returns [`Exit::Exited`], with the code in RSI. Answers, structures, flags and error numbers are
+    /// those of Linux on x86-64. Hypercalls with other numbers get `ENOSYS`. The heap, whose end `sbrk` moves, starts
+    /// at the first page after the image, and may take the rest of the memory.
     ///
-    /// The deadline is that of all of it together. Signals that are for somebody else do not end the serving.
-    /// What the guest has open is closed at the end.
+    /// A single deadline covers all runs together. Signals that are not for this run do not end the serving. All files
+    /// that the guest has open are closed at the end.
     ///
     /// ```no_run
     /// use wasp_core::{Exit, Policy, Virtine};
@@ -75,8 +75,7 @@ impl Virtine {
     ///
     /// # Errors
     ///
-    /// What [`Virtine::run`] fails with; [`Error::Denied`] and [`Error::QuotaExceeded`] where the policy
-    /// has the call end.
+    /// Errors of [`Virtine::run`]; [`Error::Denied`] and [`Error::QuotaExceeded`] if the policy ends the call.
     pub fn serve_with(&mut self, policy: &Policy) -> Result<Exit, Error> {
         let service = ByPolicy::new(self, policy);
         serve(&mut &mut *self, service, &mut |_, _, _| Ok(None))
@@ -84,19 +83,18 @@ impl Virtine {
 }
 
 impl Cache {
-    /// As [`Virtine::serve`], and answers the snapshot hypercall by itself.
+    /// Like [`Virtine::serve`], but also answers the snapshot hypercall.
     ///
-    /// Its two arguments are the addresses between which the guest's memory lies that it wants in its
-    /// snapshot; they are checked, but all memory goes in. The first guest that asks gets one, if
-    /// [`CacheBuilder::allow_snapshot`](crate::CacheBuilder::allow_snapshot) was said, and every later
-    /// virtine starts behind its hypercall; a guest that asks again is told 0 and nothing else happens.
-    /// Otherwise the guest gets a negative number: -EPERM if the host has not approved, -EINVAL for addresses
-    /// that are not in the guest's memory or in the wrong order. Taking the snapshot counts against the
-    /// deadline.
+    /// Its two arguments are the addresses between which the guest wants its memory in the snapshot. They are checked,
+    /// but the snapshot holds all memory. The first guest that asks gets a snapshot, if
+    /// [`CacheBuilder::allow_snapshot`](crate::CacheBuilder::allow_snapshot) was called. Every later virtine then
+    /// starts after that hypercall. A guest that asks again gets 0, and nothing else happens. Otherwise the guest gets
+    /// a negative number: -EPERM if the host does not allow it, -EINVAL if the addresses are not in the guest's memory
+    /// or in the wrong order. Taking the snapshot counts against the deadline.
     ///
     /// # Errors
     ///
-    /// As [`Virtine::serve`], and what the kernel has against a snapshot.
+    /// As for [`Virtine::serve`], and errors of the kernel while it takes a snapshot.
     pub fn serve(
         &self,
         virtine: &mut Lease,
@@ -108,12 +106,12 @@ impl Cache {
         })
     }
 
-    /// As [`Virtine::serve_with`], and answers the snapshot hypercall as [`Cache::serve`] does. It counts
+    /// Like [`Virtine::serve_with`], but also answers the snapshot hypercall as [`Cache::serve`] does. That counts
     /// against the quota of hypercalls like any other.
     ///
     /// # Errors
     ///
-    /// As [`Virtine::serve_with`], and what the kernel has against a snapshot.
+    /// As for [`Virtine::serve_with`], and errors of the kernel while it takes a snapshot.
     pub fn serve_with(&self, virtine: &mut Lease, policy: &Policy) -> Result<Exit, Error> {
         let service = ByPolicy::new(virtine, policy);
         serve(virtine, service, &mut |lease, call, meter| {
@@ -138,7 +136,7 @@ impl Cache {
         if start > end || end > virtine.memory_size() {
             return Ok(Some(Ok(errno(libc::EINVAL))));
         }
-        // Before the snapshot, so that guests that start from it find the answer, too.
+        // Set before the snapshot, so that guests that start from it find the answer too.
         virtine.go_on_with(0);
         if self.is_retaken() {
             return Ok(Some(Ok(0)));
@@ -153,7 +151,7 @@ impl Cache {
     }
 }
 
-/// An error as Linux and Wasp tell it: its negative number.
+/// An error in the encoding of Linux and Wasp: its negative number.
 fn errno(number: i32) -> u64 {
     i64::from(-number).cast_unsigned()
 }

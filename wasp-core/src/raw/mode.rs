@@ -1,4 +1,4 @@
-//! The modes that a raw guest can start in, and what each needs of its memory.
+//! The modes in which a raw guest can start, and what each needs in its memory.
 
 use virtine_rt::abi::PAGE_SIZE;
 
@@ -9,24 +9,23 @@ use crate::machine::kvm::vm::IDENTITY_MAP_PAGE;
 use crate::machine::plan::{Interface, MachinePlan, UserPlan};
 use crate::memory::address_space::{Protection, Region};
 
-/// The processor mode that a guest starts in; set from outside, no boot code runs.
+/// The CPU mode in which a guest starts. It is set from outside; no boot code runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mode {
-    /// 16-bit real mode with CS base 0, as Wasp's own images expect it.
+    /// 16-bit real mode with CS base 0, as Wasp's own images expect.
     Real16,
     /// 32-bit protected mode, ring 0, flat segments, no paging.
     Protected32,
     /// 64-bit long mode, ring 0. Memory is identity-mapped, readable, writable and executable.
     Long64,
-    /// 64-bit long mode, ring 3. Memory is mapped as in `Long64`; page tables, descriptors and control
-    /// registers are out of the guest's reach, and exceptions are told as what they are.
+    /// 64-bit long mode, ring 3. Memory is mapped as in `Long64`. Page tables, descriptors and control registers are
+    /// out of the guest's reach, and exceptions are reported in detail.
     #[default]
     User64,
 }
 
 /// Where Wasp's guests start and where their stack starts.
 const WASP_START: u64 = 0x8000;
-/// Bit 1, which is always set.
 /// A raw guest's memory is all its own.
 const ALL: Protection = Protection {
     read: true,
@@ -34,7 +33,7 @@ const ALL: Protection = Protection {
     execute: true,
 };
 
-/// What lies where in a raw guest's machine: the guest's memory from 0 on, then what is hidden from it.
+/// The layout of a raw guest's machine: the guest's memory from 0 on, then the memory that is hidden from it.
 ///
 /// ```text
 /// 0 .. memory          the guest's
@@ -68,7 +67,7 @@ impl RawLayout {
         self.memory
     }
 
-    /// The address as a number, once it is sure that the guest has `length` bytes of memory there.
+    /// The address as a number, after checking that the guest has `length` bytes of memory there.
     pub(crate) fn check(&self, address: GuestAddress, length: u64) -> Result<u64, Error> {
         let (address, memory) = (address.0, self.memory);
         match address.checked_add(length) {
@@ -90,7 +89,7 @@ impl RawLayout {
         Entry::program(WASP_START, rsp)
     }
 
-    /// The machine of such a guest.
+    /// The plan of such a guest's machine.
     pub(crate) fn plan(&self) -> MachinePlan {
         let memory = self.memory;
         match self.mode {

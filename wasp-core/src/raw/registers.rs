@@ -26,7 +26,7 @@ pub struct Registers {
     pub rflags: u64,
 }
 
-/// Both ways between structs that have the same fields.
+/// Conversions in both directions between structs with the same fields.
 macro_rules! same_fields {
     ($own:ty, $kvm:ty, $($field:ident)*; $($rest:tt)*) => {
         impl From<&$kvm> for $own {
@@ -48,7 +48,7 @@ same_fields!(
     rax rbx rcx rdx rsi rdi rsp rbp r8 r9 r10 r11 r12 r13 r14 r15 rip rflags;
 );
 
-/// A segment register with the descriptor that the processor keeps of it (Intel SDM vol. 3, 3.4.3).
+/// A segment register with the descriptor that the CPU caches for it (Intel SDM vol. 3, 3.4.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Segment {
     /// The visible part.
@@ -173,7 +173,7 @@ impl From<&kvm_sregs> for SpecialRegisters {
 }
 
 impl SpecialRegisters {
-    /// These registers, and of KVM's struct all that is none (APIC base, pending interrupts).
+    /// These registers, with the remaining fields of KVM's struct (APIC base, pending interrupts) taken from `rest`.
     pub(crate) fn over(&self, rest: &kvm_sregs) -> kvm_sregs {
         kvm_sregs {
             cs: (&self.cs).into(),
@@ -208,7 +208,7 @@ pub struct FloatRegisters {
     pub fcw: u16,
     /// x87 status word.
     pub fsw: u16,
-    /// x87 tags, one bit a register: set where it is in use.
+    /// x87 tags, one bit per register: set if it is in use.
     pub ftwx: u8,
     /// Opcode of the last x87 instruction.
     pub last_opcode: u16,

@@ -1,4 +1,4 @@
-//! Raw guests that are served: run, answered, and run on, by one meter for all of it.
+//! Serves raw guests: runs, answers and resumes them, with one meter for all of it.
 
 use std::ops::{ControlFlow, DerefMut};
 use std::time::Duration;
@@ -20,12 +20,12 @@ use crate::limits::quotas::Quotas;
 use crate::raw::virtine::Virtine;
 use crate::service::{self, Personality};
 
-/// Who answers a guest's hypercalls.
+/// Answers a guest's hypercalls.
 pub(crate) trait Service {
-    /// What the guest has left.
+    /// The meter of the guest's limits.
     fn meter(&mut self) -> &mut Meter;
 
-    /// Answers a hypercall that the guest has come out with by `exit`, or tells the exit that ends the serving.
+    /// Answers a hypercall at which the guest left by `exit`, or returns the exit that ends the serving.
     fn answer(
         &mut self,
         virtine: &mut Virtine,
@@ -34,17 +34,17 @@ pub(crate) trait Service {
     ) -> Result<ControlFlow<Exit>, Error>;
 }
 
-/// Asked before the service: for the answer, or for why there is none any more.
+/// Called before the service. Returns the answer, or why there is none any more.
 type First<'a, V> =
     dyn FnMut(&mut V, Hypercall, &Meter) -> Result<Option<Result<u64, Ended>>, Error> + 'a;
 
-/// The host's face to a raw guest.
+/// How the host serves a raw guest.
 struct Raw<'a, V, S> {
     service: S,
     first: &'a mut First<'a, V>,
 }
 
-/// Runs the guest and has its hypercalls answered, by `first` or else by `service`, until it exits for another reason.
+/// Runs the guest and lets `first` or else `service` answer its hypercalls, until the guest exits for another reason.
 pub(crate) fn serve<'a, V: DerefMut<Target = Virtine>>(
     virtine: &mut V,
     service: impl Service,
@@ -85,7 +85,7 @@ impl<V: DerefMut<Target = Virtine>, S: Service> Personality for Raw<'_, V, S> {
     }
 }
 
-/// Whether the guest has stopped for a hypercall.
+/// Whether the guest stopped at a hypercall.
 const fn asks(exit: &Exit) -> bool {
     matches!(
         exit,
@@ -97,14 +97,14 @@ const fn asks(exit: &Exit) -> bool {
     )
 }
 
-/// What the caller is told of a guest that was ended inside a hypercall; and what the guest finds there, should
-/// the caller let it go on.
+/// The exit of a guest that was ended inside a hypercall. Also sets the answer that the guest gets if the caller
+/// resumes it.
 fn interrupted(virtine: &mut Virtine, ended: Ended) -> Exit {
     virtine.go_on_with(negative(Errno::INTR));
     virtine.ended(ended)
 }
 
-/// A handler of the caller's.
+/// Answers hypercalls with a handler of the caller.
 pub(crate) struct ByHandler<H> {
     meter: Meter,
     handler: H,
@@ -114,7 +114,7 @@ impl<H> ByHandler<H>
 where
     H: FnMut(&mut Virtine, Hypercall) -> Result<ControlFlow<(), u64>, Error>,
 {
-    /// Begins to serve a guest. How often it asks is for the handler to count.
+    /// Begins to serve a guest. The number of its hypercalls is not limited here; that is up to the handler.
     pub(crate) fn new(virtine: &mut Virtine, handler: H) -> Self {
         Self {
             meter: virtine.meter(Quotas::endless()),
@@ -148,7 +148,7 @@ where
     }
 }
 
-/// Wasp's hypercalls under a policy.
+/// Answers Wasp's hypercalls under a policy.
 pub(crate) struct ByPolicy(Session);
 
 impl ByPolicy {

@@ -1,4 +1,4 @@
-//! The raw API: a virtual machine for a guest of the caller's own making.
+//! The raw API: a virtual machine for the caller's own guest.
 
 use std::fs;
 use std::path::Path;
@@ -22,8 +22,8 @@ use crate::pool::PooledMachine;
 use crate::raw::mode::{Mode, RawLayout};
 use crate::raw::registers::{FloatRegisters, Registers, SpecialRegisters};
 
-/// The port that a raw guest writes to, to end: `out 0xFA, ..` of any width. All others are
-/// hypercalls. Wasp's own number.
+/// The port that a raw guest writes to in order to exit: `out 0xFA, ..` of any width. All other ports are hypercalls.
+/// The number is Wasp's.
 pub const EXIT_PORT: u16 = 0xfa;
 
 /// A virtual machine with one vCPU and its memory.
@@ -47,54 +47,53 @@ pub const EXIT_PORT: u16 = 0xfa;
 /// # }
 /// ```
 ///
-/// The guest is not trusted: whatever it does, [`Virtine::run`] comes back, at the latest with
-/// [`Exit::TimedOut`]. Registers and memory are always those behind the instruction that the guest
-/// stopped at.
+/// The guest is not trusted. Whatever it does, [`Virtine::run`] returns, at the latest with [`Exit::TimedOut`].
+/// Registers and memory are always those after the instruction at which the guest stopped.
 pub struct Virtine {
     body: Body,
     layout: Arc<RawLayout>,
     deadline: Duration,
-    /// The first address behind the images that were loaded.
+    /// The first address after the loaded images.
     image_end: u64,
-    /// Until when the run may take that a signal has interrupted.
+    /// The deadline of a run that a signal interrupted.
     interrupted: Option<Deadline>,
     state: State,
-    /// Its machine is not to be used again: the guest was ended from outside, or broke the rules, or may have been in
-    /// ring 0.
+    /// The machine must not be used again: the guest was ended from outside, broke the rules, or may have been in ring
+    /// 0.
     suspect: bool,
 }
 
-/// Where a guest is.
+/// Where a guest has stopped.
 #[derive(Debug)]
 enum State {
-    /// Before its first instruction. In a machine that another guest has used, all registers but the general ones are
-    /// still that one's.
+    /// Before its first instruction. In a machine that another guest has used, all registers except the general ones
+    /// still hold that guest's values.
     Unstarted,
-    /// At an access to a port, which KVM finishes when the vCPU is entered again.
+    /// At a port access, which KVM completes when the vCPU is entered again.
     AtPort(Port),
-    /// At a hypercall that KVM has finished.
+    /// At a hypercall that KVM has completed.
     AtHypercall,
     /// Anywhere else.
     Stopped,
-    /// Where it cannot go on.
+    /// At a point from which it cannot continue.
     Faulted(Fault),
 }
 
-/// An access to a port that is not finished.
+/// A port access that is not complete.
 #[derive(Clone, Copy, Debug)]
 struct Port {
     direction: Direction,
-    /// It is no hypercall but the guest's end.
+    /// It is not a hypercall but the guest's exit.
     ends: bool,
 }
 
-/// Whose the machine is.
+/// Who owns the machine.
 enum Body {
     Owned(Machine),
     Lent(PooledMachine),
 }
 
-/// Makes a [`Virtine`].
+/// Builds a [`Virtine`].
 #[derive(Clone, Debug)]
 pub struct Builder {
     memory: u64,
@@ -103,34 +102,33 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Bytes of memory, from guest address 0 on: a multiple of 4,096, at most 4 GiB. 1 MiB unless said
-    /// otherwise. Memory that is never touched costs nothing.
+    /// Bytes of memory, from guest address 0 on: a multiple of 4,096, at most 4 GiB. Default: 1 MiB. Memory that is
+    /// never touched costs nothing.
     #[must_use]
     pub const fn memory(mut self, bytes: u64) -> Self {
         self.memory = bytes;
         self
     }
 
-    /// The mode that the guest starts in; [`Mode::User64`] unless said otherwise.
+    /// The mode in which the guest starts. Default: [`Mode::User64`].
     #[must_use]
     pub const fn mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
         self
     }
 
-    /// How long each [`Virtine::run`] may take; 10 s unless said otherwise.
+    /// How long each [`Virtine::run`] may take. Default: 10 s.
     #[must_use]
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// Makes the virtual machine, with its memory all zero.
+    /// Creates the virtual machine, with its memory all zero.
     ///
     /// # Errors
     ///
-    /// [`Error::MemorySize`] where the memory is of no possible size, and what the host's KVM has
-    /// against it.
+    /// [`Error::MemorySize`] if the memory size is not possible, and errors of the host's KVM.
     pub fn build(self) -> Result<Virtine, Error> {
         fork::check()?;
         let layout = RawLayout::new(self.mode, self.memory)?;
@@ -146,7 +144,7 @@ impl Builder {
 }
 
 impl Virtine {
-    /// Starts to make one.
+    /// Starts building a virtine.
     #[must_use]
     pub const fn builder() -> Builder {
         Builder {
@@ -156,7 +154,7 @@ impl Virtine {
         }
     }
 
-    /// A virtine in a clean machine of a pool's, whose image ends at `image_end`.
+    /// A virtine in a clean machine of a pool. Its image ends at `image_end`.
     pub(crate) fn lent(
         loan: PooledMachine,
         layout: Arc<RawLayout>,
@@ -178,10 +176,10 @@ impl Virtine {
         }
     }
 
-    /// Gives a machine that is a pool's back to it.
+    /// Returns a pooled machine to its pool.
     pub(crate) fn end(mut self) {
-        // What is written out stays as it is where the next guest starts elsewhere; what is read in
-        // would be written to that one's registers.
+        // A pending `out` is dropped if the next guest starts elsewhere. A pending `in` would write to that guest's
+        // registers.
         let finished = match self.state {
             State::AtPort(Port {
                 direction: Direction::In,
@@ -217,11 +215,11 @@ impl Virtine {
         self.machine_mut().vm_mut().vcpu_mut()
     }
 
-    /// Reads a flat image from a file into guest memory, and lets the guest start at its first byte.
+    /// Reads a flat image from a file into guest memory, and sets the guest to start at its first byte.
     ///
     /// # Errors
     ///
-    /// [`Error::ReadImage`] where the file cannot be read, else as [`Virtine::load_raw`].
+    /// [`Error::ReadImage`] if the file cannot be read, otherwise as for [`Virtine::load_raw`].
     pub fn load_binary(
         &mut self,
         path: impl AsRef<Path>,
@@ -230,11 +228,11 @@ impl Virtine {
         self.load_raw(&read_image(path.as_ref())?, address)
     }
 
-    /// Copies a flat image into guest memory, and lets the guest start at its first byte.
+    /// Copies a flat image into guest memory, and sets the guest to start at its first byte.
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfBounds`], with nothing copied, where it does not fit.
+    /// [`Error::OutOfBounds`], with nothing copied, if it does not fit.
     pub fn load_raw(
         &mut self,
         bytes: &[u8],
@@ -252,12 +250,12 @@ impl Virtine {
 
     /// Runs the guest until it exits.
     ///
-    /// After [`Exit::Faulted`] the guest cannot go on, and every further run gives the same answer. Behind an
-    /// [`Exit::Interrupted`] the deadline is still that of the run that was interrupted.
+    /// After [`Exit::Faulted`] the guest cannot continue, and every further run gives the same answer. After
+    /// [`Exit::Interrupted`] the deadline is still that of the interrupted run.
     ///
     /// # Errors
     ///
-    /// What the kernel has against it; nothing that a guest could bring about.
+    /// Errors of the kernel. No guest can cause them.
     pub fn run(&mut self) -> Result<Exit, Error> {
         let deadline = self.interrupted.take();
         let deadline = deadline.unwrap_or_else(|| Deadline::after(self.deadline));
@@ -268,7 +266,7 @@ impl Virtine {
         Ok(exit)
     }
 
-    /// As [`Virtine::run`], but goes on after signals that were for somebody else.
+    /// Like [`Virtine::run`], but continues after signals that were not for this run.
     pub(crate) fn run_on_until(&mut self, deadline: &Deadline) -> Result<Exit, Error> {
         loop {
             match self.run_until(deadline)? {
@@ -288,7 +286,7 @@ impl Virtine {
         Ok(self.exit(stop))
     }
 
-    /// Enters the guest. What KVM has to finish, it finishes by that.
+    /// Enters the guest. This also completes any I/O that KVM has pending.
     fn enter(&mut self, deadline: &Deadline) -> Result<Stop, Error> {
         match (&mut self.body, &self.state) {
             (Body::Lent(loan), State::Unstarted) => {
@@ -297,7 +295,7 @@ impl Virtine {
                 let registers = *vm.vcpu_mut().general();
                 let stop = snapshot.start_with(vm, &registers, deadline)?;
                 match snapshot.is_at_gate(vm) {
-                    // Ended before the guest's first instruction: to the caller, it has not started.
+                    // Ended before the guest's first instruction. To the caller, it has not started.
                     true => vm.vcpu_mut().set_general(registers),
                     false => self.state = State::Stopped,
                 }
@@ -310,11 +308,11 @@ impl Virtine {
         }
     }
 
-    /// What a stop means to the caller, and where the guest is then.
+    /// The exit for a stop. Records where the guest is then.
     fn exit(&mut self, stop: Stop) -> Exit {
         match stop {
             Stop::Port(access) => self.port(access),
-            // Raw guests have ports instead.
+            // Raw guests use ports instead.
             Stop::Hypercall(_) | Stop::SystemCall(_) | Stop::Halted => Exit::Halted,
             Stop::Interrupted => Exit::Interrupted,
             Stop::Ended(ended) => self.ended(ended),
@@ -352,7 +350,7 @@ impl Virtine {
     ///
     /// # Errors
     ///
-    /// What the kernel has against it.
+    /// Errors of the kernel.
     pub fn registers(&mut self) -> Result<Registers, Error> {
         self.settle()?;
         Ok(self.vcpu_mut().general().into())
@@ -362,7 +360,7 @@ impl Virtine {
     ///
     /// # Errors
     ///
-    /// What the kernel has against it.
+    /// Errors of the kernel.
     pub fn set_registers(&mut self, registers: &Registers) -> Result<(), Error> {
         self.settle()?;
         self.vcpu_mut().set_general(registers.into());
@@ -373,7 +371,7 @@ impl Virtine {
     ///
     /// # Errors
     ///
-    /// What the kernel has against it.
+    /// Errors of the kernel.
     pub fn special_registers(&mut self) -> Result<SpecialRegisters, Error> {
         self.settle_all()?;
         Ok((&self.vcpu().special()?).into())
@@ -383,7 +381,7 @@ impl Virtine {
     ///
     /// # Errors
     ///
-    /// [`Error::System`] where the processor allows no such combination.
+    /// [`Error::System`] if the CPU does not allow this combination.
     pub fn set_special_registers(&mut self, registers: &SpecialRegisters) -> Result<(), Error> {
         self.settle_all()?;
         // It may start in ring 0 now.
@@ -396,7 +394,7 @@ impl Virtine {
     ///
     /// # Errors
     ///
-    /// What the kernel has against it.
+    /// Errors of the kernel.
     pub fn float_registers(&mut self) -> Result<FloatRegisters, Error> {
         self.settle_all()?;
         Ok((&self.vcpu().float()?).into())
@@ -406,7 +404,7 @@ impl Virtine {
     ///
     /// # Errors
     ///
-    /// [`Error::System`] where a control register holds reserved bits.
+    /// [`Error::System`] if a control register has reserved bits set.
     pub fn set_float_registers(&mut self, registers: &FloatRegisters) -> Result<(), Error> {
         self.settle_all()?;
         self.vcpu().set_float(&registers.into())
@@ -422,7 +420,7 @@ impl Virtine {
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfBounds`], with nothing copied, where the guest has no such memory.
+    /// [`Error::OutOfBounds`], with nothing copied, if the guest has no such memory.
     pub fn read(&self, address: impl Into<GuestAddress>, bytes: &mut [u8]) -> Result<(), Error> {
         let address = self.layout.check(address.into(), bytes.len() as u64)?;
         let _ = self.machine().memory().read(address, bytes);
@@ -433,7 +431,7 @@ impl Virtine {
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfBounds`], with nothing copied, where the guest has no such memory.
+    /// [`Error::OutOfBounds`], with nothing copied, if the guest has no such memory.
     pub fn write(&mut self, address: impl Into<GuestAddress>, bytes: &[u8]) -> Result<(), Error> {
         let address = self.layout.check(address.into(), bytes.len() as u64)?;
         let _ = self.machine_mut().memory_mut().write(address, bytes);
@@ -446,24 +444,24 @@ impl Virtine {
         self.machine().canceller()
     }
 
-    /// The meter of what is now done for the guest, and its guest's memory what the host may spend on it.
+    /// A meter for the work that is now done for the guest. The host may spend as much memory on it as the guest has.
     pub(crate) fn meter(&mut self, limits: Quotas) -> Meter {
         let deadline = self.interrupted.take();
         let deadline = deadline.unwrap_or_else(|| Deadline::after(self.deadline));
         Meter::new(deadline, limits, self.memory_size()).in_machine(self.machine().slot())
     }
 
-    /// What the guest asks for that has stopped at a hypercall.
+    /// The hypercall at which the guest stopped.
     pub(crate) fn hypercall(&mut self) -> Hypercall {
         self.vcpu_mut().hypercall()
     }
 
-    /// Answers a guest that has stopped at a hypercall.
+    /// Answers a guest that stopped at a hypercall.
     pub(crate) fn go_on_with(&mut self, answer: u64) {
         self.machine_mut().answer(answer);
     }
 
-    /// Takes note that the guest was ended from outside while the host worked for it.
+    /// Records that the guest was ended from outside while the host worked for it.
     pub(crate) const fn ended(&mut self, ended: Ended) -> Exit {
         self.suspect = true;
         match ended {
@@ -472,12 +470,12 @@ impl Virtine {
         }
     }
 
-    /// The first address behind the images that were loaded.
+    /// The first address after the loaded images.
     pub(crate) const fn image_end(&self) -> u64 {
         self.image_end
     }
 
-    /// The pool's machine, if its guest has stopped at a hypercall, which KVM then has finished.
+    /// The pooled machine, if its guest stopped at a hypercall. KVM has then completed the hypercall.
     pub(crate) fn at_hypercall(&mut self) -> Result<Option<&mut PooledMachine>, Error> {
         self.settle()?;
         match &mut self.body {
@@ -486,7 +484,7 @@ impl Virtine {
         }
     }
 
-    /// Has KVM finish an access to a port, so that the registers are those behind it.
+    /// Lets KVM complete a port access, so that the registers are those after it.
     fn settle(&mut self) -> Result<(), Error> {
         if let State::AtPort(Port { ends, .. }) = self.state {
             self.state = match ends {
@@ -498,7 +496,7 @@ impl Virtine {
         Ok(())
     }
 
-    /// Lets every register of the vCPU be the guest's own, so that it can be read and set.
+    /// Makes every register of the vCPU the guest's own, so that it can be read and set.
     fn settle_all(&mut self) -> Result<(), Error> {
         if let (State::Unstarted, Body::Lent(loan)) = (&self.state, &mut self.body) {
             let (machine, snapshot) = loan.split_mut();
@@ -520,7 +518,7 @@ pub(crate) fn read_image(path: &Path) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// Machines move between threads; a handle to cancel one is shared by them.
+/// Machines move between threads, and threads share a handle that cancels one.
 const _: () = {
     const fn is_send<T: Send>() {}
     const fn is_sync<T: Sync>() {}

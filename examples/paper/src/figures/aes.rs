@@ -1,4 +1,4 @@
-//! Section 6.4: AES-128-CBC by the size of what is encrypted at a time.
+//! Section 6.4: AES-128-CBC by chunk size.
 
 use virtine_aes::{BLOCK, encrypt, in_place};
 
@@ -16,7 +16,7 @@ const FLOOR: &str = "bare KVM_RUN";
 const SIZES: [usize; 6] = [16, 64, 256, 1 << 10, 8 << 10, 16 << 10];
 const KEY: [u8; BLOCK] = 0x2b7e151628aed2a6abf7158809cf4f3c_u128.to_be_bytes();
 const IV: [u8; BLOCK] = 0x000102030405060708090a0b0c0d0e0f_u128.to_be_bytes();
-/// NIST SP 800-38A, F.2.1: plain and encrypted.
+/// NIST SP 800-38A, F.2.1: plaintext and ciphertext.
 const VECTORS: [(u128, u128); 4] = [
     (
         0x6bc1bee22e409f96e93d7e117393172a,
@@ -103,7 +103,7 @@ fn hold_vectors() -> Result<(), String> {
     }
 }
 
-/// Encrypts the chunk again and again, and then once from the start for the check.
+/// Encrypts the chunk repeatedly, and then once from the start for the check.
 fn native<'a>(
     plain: &'a [u8],
     expected: &'a [u8],

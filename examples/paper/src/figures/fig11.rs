@@ -1,4 +1,4 @@
-//! Figure 11: calls of a function that works for longer and longer.
+//! Figure 11: calls of a function with increasing run time.
 
 use wasp_core::{Cache, Exit};
 
@@ -88,7 +88,7 @@ fn check(name: &str, n: u64, answer: u64) -> Result<(), String> {
     }
 }
 
-/// A new machine whose memory is the image that is laid out already.
+/// A new machine whose memory is the prepared image.
 fn anew(samples: &mut Samples, cache: &Cache, n: u64, clock: f64) -> Result<(), String> {
     cache.trim(0);
     let (time, run) = timed(|| {

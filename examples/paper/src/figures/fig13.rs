@@ -67,7 +67,7 @@ pub(super) fn throughput(effort: &Effort) -> Result<Figure, String> {
     ))
 }
 
-/// Loads each server in turn with so many requests a round, and has what came of it kept.
+/// Loads each server in turn with this many requests per round, and keeps the results.
 fn serve(
     effort: &Effort,
     requests: usize,
@@ -116,7 +116,7 @@ fn page() -> Result<(PathBuf, Vec<u8>), String> {
     Ok((root, page))
 }
 
-/// One thread that accepts and answers one connection after another, as the paper's server.
+/// One thread that accepts and answers one connection after another, like the paper's server.
 struct Server {
     address: SocketAddr,
     stopped: Arc<AtomicBool>,
@@ -133,7 +133,7 @@ impl Server {
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
-                // What fails here is a wrong response there.
+                // An error here shows as a wrong response there.
                 let _ = connection.map(|connection| site.answer(connection));
             }
         });
@@ -144,7 +144,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Relaxed);
-        // Lets it see that.
+        // Wakes it to see the flag.
         drop(std::net::TcpStream::connect(self.address));
     }
 }

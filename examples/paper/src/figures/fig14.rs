@@ -18,7 +18,7 @@ const SNAPSHOT_NO_TEARDOWN: &str = "virtine with snapshot, no teardown";
 const FLOOR: &str = "bare KVM_RUN";
 const AT: f64 = 0.0;
 
-/// Base64 by the book (RFC 4648, section 4), as the paper's script.
+/// A textbook Base64 implementation (RFC 4648, section 4), like the paper's script.
 const SCRIPT: &str = include_str!("base64.js");
 const INPUT: &str = r#""Hello There""#;
 const ENCODED: &str = r#""SGVsbG8gVGhlcmU=""#;

@@ -1,4 +1,4 @@
-//! Figure 3: the same work in each mode of the processor.
+//! Figure 3: the same work in each CPU mode.
 
 use wasp_core::{Exit, Mode, Virtine};
 

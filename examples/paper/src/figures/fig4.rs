@@ -26,7 +26,7 @@ const AT: f64 = 0.0;
 /// Tells the host that a milestone is reached.
 fn mark() {}
 
-/// Echoes one message, as the paper's guest does, and marks its milestones.
+/// Echoes one message, like the paper's guest, and marks its milestones.
 #[virtine(timeout = "2s", memory = "256KiB", stack = "64KiB", host(mark))]
 fn echo_once(mut conn: TcpStream) -> std::io::Result<()> {
     mark();
@@ -93,7 +93,7 @@ fn of(guest: &str, milestone: &str) -> String {
     format!("{guest}: {milestone}")
 }
 
-/// Connects a client, has the message served, and checks what comes back.
+/// Connects a client, has its message served, and checks the reply.
 fn exchange(
     listener: &TcpListener,
     serve: impl FnOnce(TcpStream) -> Result<(), String>,

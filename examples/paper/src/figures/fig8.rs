@@ -1,4 +1,4 @@
-//! Figures 2 and 8: what it takes to get a context to run something in, and to be rid of it.
+//! Figures 2 and 8: the cost of getting a context to run something in, and of disposing of it.
 
 use std::thread;
 use std::time::Instant;
@@ -28,15 +28,15 @@ const FUNCTION: &str = "#[virtine] call of fib(0), with its cleaning";
 const ASYNC: &str = "cached, asynchronous: get, run, put";
 const ASYNC_REST: &str = "its cleaning, on another thread, until ready";
 const ASYNC_ALL: &str = "the same where get waits for the cleaning";
-/// What the asynchronous rows are to be held against: a machine in ring 0 as well.
+/// What the asynchronous rows are compared with: also a machine in ring 0.
 const RUN_0: &str = "one machine in ring 0: run, never cleaned";
 
-/// Virtines that are kept, as the seed's host program does.
+/// Virtines that are kept, as in Wasp's host program.
 const READY: usize = 12;
 const MEMORY: u64 = 1 << 20;
 const AT: f64 = 0.0;
 
-/// Figure 2: what there was before virtines.
+/// Figure 2: contexts before virtines.
 pub(super) fn creation(effort: &Effort) -> Result<Figure, String> {
     let mut samples = Samples::default();
     let (bare, mut machine) = floor()?;
@@ -85,7 +85,7 @@ pub(super) fn measure(effort: &Effort) -> Result<Figure, String> {
         Ok(())
     })]);
     groups.push(vec![Box::new(|samples| {
-        // Has the one virtine in the cleaner's hands.
+        // Leaves the only virtine to the cleaner.
         cycle(&single)?;
         let result = samples.time(&all, AT, || cycle(&single));
         until_ready(&single, 1);
@@ -141,7 +141,7 @@ fn floor() -> Result<(Bare, crate::bare::Floor), String> {
     Ok((bare, machine))
 }
 
-/// One bar for the floor, which has samples beside each context.
+/// One bar for the floor, which has samples for each context.
 fn bars(title: &str, samples: &Samples) -> Plot {
     let first = samples.place(FLOOR);
     let shown = |series: &&Series| series.subject != FLOOR || series.at == first;
@@ -206,7 +206,7 @@ fn from_nothing(samples: &mut Samples) -> Result<(), String> {
     expect_hypercall(&exit)
 }
 
-/// Ring 3: what `put` takes is the cleaning.
+/// Ring 3: the time of `put` is the cleaning.
 fn on_the_spot(samples: &mut Samples, cache: &Cache) -> Result<(), String> {
     let start = Instant::now();
     let mut virtine = cache.get().map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! Stands for `peers.rs` where the feature is not wanted: there is nobody to compare with.
+//! Replaces `peers.rs` if the feature is off: there are no peers to compare with.
 
 use crate::effort::Effort;
 use crate::figure::Figure;

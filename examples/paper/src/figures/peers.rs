@@ -44,7 +44,7 @@ impl Wasm {
         make().map_err(|error| format!("wasmtime: {error}"))
     }
 
-    /// An instance of its own for one call.
+    /// A separate instance for one call.
     fn fib(&self, n: u64) -> Result<u64, String> {
         let call = || {
             let mut store = Store::new(self.0.module().engine(), ());
@@ -96,7 +96,7 @@ fn add_calls(subjects: &mut Vec<Subject<'_>>, n: u64, at: f64, clock: f64) -> Re
     Ok(())
 }
 
-/// A table of their own: short and long calls.
+/// A separate table: short and long calls.
 pub(super) fn measure(effort: &Effort) -> Result<Figure, String> {
     let (mut samples, clock, bare) = (Samples::default(), clock_cost(), Bare::open()?);
     for n in [0, 10, 15, 20, 25] {

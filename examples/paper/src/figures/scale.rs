@@ -1,4 +1,5 @@
-//! Beyond the paper: what a call costs by the pages that it writes, and by the bytes that it takes and gives.
+//! Beyond the paper: the cost of a call by the number of pages that it writes, and by the bytes that it takes and
+//! returns.
 
 use std::hint::black_box;
 
@@ -30,7 +31,7 @@ const BYTES: [usize; 7] = [
     100 << 20,
 ];
 
-/// Writes to so many pages, one byte each.
+/// Writes to this many pages, one byte each.
 #[virtine(memory = "256MiB")]
 fn touch(pages: usize) -> usize {
     let mut memory = Vec::<u8>::with_capacity(pages * PAGE);
@@ -57,13 +58,13 @@ fn give(count: usize) -> Vec<f64> {
     vec![1.5; count]
 }
 
-/// Fewer of what takes longer.
+/// Fewer rounds for calls that take longer.
 fn rounds(effort: &Effort, bytes: usize) -> usize {
     let most = effort.rounds(40, 1000);
     (most * 64 * 1024 / bytes.max(64 * 1024)).clamp(5, most)
 }
 
-/// By pages.
+/// Cost by pages.
 pub(super) fn pages(effort: &Effort) -> Result<Figure, String> {
     let (mut samples, bare) = (Samples::default(), Bare::open()?);
     for pages in PAGES {
@@ -93,7 +94,7 @@ pub(super) fn pages(effort: &Effort) -> Result<Figure, String> {
     })
 }
 
-/// By bytes.
+/// Cost by bytes.
 pub(super) fn bytes(effort: &Effort) -> Result<Figure, String> {
     let (mut samples, bare) = (Samples::default(), Bare::open()?);
     for size in BYTES {
@@ -168,7 +169,7 @@ fn lines(title: &str, over: &'static str, samples: &Samples) -> Plot {
     }
 }
 
-/// Medians, and how many copies each call takes beyond the floor.
+/// Medians, and the number of copies that each call takes beyond the floor.
 fn table(over: &str, sizes: &[usize], calls: &[&str], samples: &Samples) -> Table {
     let subjects: Vec<&str> = [FLOOR, COPY].iter().chain(calls).copied().collect();
     let copies: Vec<String> = calls

@@ -1,4 +1,4 @@
-//! Table 1: the steps of booting from real mode to long mode, and what our direct entry takes instead.
+//! Table 1: the steps of booting from real mode to long mode, and the cost of a direct entry instead.
 
 use wasp_core::{Cache, Exit, Mode};
 
@@ -15,7 +15,7 @@ const FLOOR: &str = "bare KVM_RUN, ring 3";
 const BOOTED: &str = "booted from real to long mode, get to exit";
 const DIRECT_0: &str = "entered directly in long mode, ring 0, get to exit";
 const DIRECT_3: &str = "entered directly in long mode, ring 3, get to exit";
-/// Virtines that wait for their turn.
+/// Virtines that are kept ready.
 const READY: usize = 4;
 const AT: f64 = 0.0;
 
@@ -68,7 +68,7 @@ fn cache(mode: Mode, image: &[u8]) -> Result<Cache, String> {
     Ok(cache)
 }
 
-/// The next one is to be clean already, and its cleaner done.
+/// Waits until the next one is clean and the cleaner is done.
 fn wait(cache: &Cache) {
     while cache.size() < READY {
         std::thread::yield_now();

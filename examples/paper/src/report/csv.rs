@@ -1,4 +1,4 @@
-//! Raw samples, one a line.
+//! Raw samples, one per line.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ pub(super) fn rows(figure: &Figure) -> String {
         let subject = series.subject.replace('"', "\"\"");
         for (round, value) in series.samples.iter().enumerate() {
             let (at, unit) = (series.at, series.unit.name());
-            // A String takes all.
+            // Writing to a String cannot fail.
             let _ = writeln!(text, "\"{subject}\",{at},{unit},{round},{value}");
         }
     }

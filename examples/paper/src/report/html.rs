@@ -1,4 +1,4 @@
-//! The report as one HTML file, its plots included.
+//! The report as one HTML file, including its plots.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! The seed's second host program: virtines from a cache, which has some ready and cleans each that comes back.
+//! Wasp's second host program: virtines from a cache, which keeps some ready and cleans each that is returned.
 
 use raw_assembly::{SQUARE, answer};
 use wasp_core::{Cache, Error, Exit, Mode};

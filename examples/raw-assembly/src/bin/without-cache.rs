@@ -1,4 +1,4 @@
-//! The seed's first host program: one virtine, made, loaded and run by hand.
+//! Wasp's first host program: one virtine, created, loaded and run by hand.
 
 use raw_assembly::{SQUARE, answer};
 use wasp_core::{Error, Exit, Mode, Virtine};

@@ -1,7 +1,7 @@
-//! The archive format `newc`: what the kernel takes for an initramfs.
+//! The archive format `newc`, which the kernel accepts as an initramfs.
 //!
-//! An entry is a header of ASCII digits, the path with a NUL, and the content; path and content are
-//! filled up to 4 bytes. The end is an entry of its own name.
+//! An entry is a header of ASCII digits, the path with a NUL, and the content. Path and content are padded to 4 bytes.
+//! An entry with a special name marks the end.
 
 use std::io::{self, Write};
 
@@ -12,7 +12,7 @@ const FOLDER: u32 = 0o040_755;
 const FILE: u32 = 0o100_644;
 const PROGRAM: u32 = 0o100_755;
 
-/// What a path stands for. All belongs to root.
+/// The kind of an entry. All entries belong to root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Entry {
     Folder,
@@ -41,7 +41,7 @@ impl Entry {
 /// An archive that is being written.
 pub(super) struct Archive<W> {
     output: W,
-    /// Entries so far: the number of the last inode, as files of one number are hard links.
+    /// The number of entries so far, used as inode numbers. Files with the same inode number would be hard links.
     entries: u32,
 }
 
@@ -50,7 +50,7 @@ impl<W: Write> Archive<W> {
         Self { output, entries: 0 }
     }
 
-    /// Adds an entry under its path without the leading slash, after the folder that it is in.
+    /// Adds an entry under its path without the leading slash. The folder that contains it must come first.
     pub(super) fn write(&mut self, path: &str, entry: &Entry) -> io::Result<()> {
         self.record(path, entry.mode(), entry.content())
     }
@@ -130,7 +130,7 @@ mod tests {
             "00000005", "00000000", "00000000", "00000000", "00000000", "00000004", "00000000",
         );
         assert!(found.starts_with(header.as_bytes()));
-        // Header and path take 114 bytes, so that 2 fill them up; the content's 5 lack 3.
+        // Header and path take 114 bytes and need 2 bytes of padding. The content's 5 bytes need 3.
         assert_eq!(&found[110..124], b"a/b\0\0\0hello\0\0\0");
     }
 

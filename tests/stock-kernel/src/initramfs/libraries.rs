@@ -6,9 +6,9 @@ use std::process::Command;
 use crate::error::Error;
 use crate::tools;
 
-/// Paths of all shared libraries that `program` needs; none for a static one.
+/// Paths of all shared libraries that `program` needs. Empty for a static one.
 pub(super) fn of(program: &Path) -> Result<Vec<String>, Error> {
-    // A static program is a failure to ldd, as is a script, so its status tells nothing.
+    // ldd fails for a static program, and also for a script, so its status says nothing.
     let answer = tools::output("ldd", Command::new("ldd").arg(program)).unwrap_or_default();
     parse(&answer).map_err(|library| Error::NoLibrary {
         program: program.to_owned(),
@@ -16,7 +16,7 @@ pub(super) fn of(program: &Path) -> Result<Vec<String>, Error> {
     })
 }
 
-/// Reads the answer of ldd; the error is a library that it did not find.
+/// Parses the output of ldd. The error is a library that it did not find.
 fn parse(answer: &str) -> Result<Vec<String>, &str> {
     answer
         .lines()
@@ -24,7 +24,7 @@ fn parse(answer: &str) -> Result<Vec<String>, &str> {
         .collect()
 }
 
-/// One line: `NAME => PATH (ADDRESS)`, `PATH (ADDRESS)`, or a name alone, which is the kernel's own.
+/// One line: `NAME => PATH (ADDRESS)`, `PATH (ADDRESS)`, or only a name, which is the kernel's own library.
 fn path(line: &str) -> Result<Option<String>, &str> {
     let line = line.trim();
     let (name, place) = line.split_once(" => ").unwrap_or((line, line));

@@ -1,16 +1,16 @@
-//! A file of the host that goes along into the machine: `SRC[:DST]`.
+//! A host file that is copied into the machine: `SRC[:DST]`.
 
 use std::path::{Component, Path};
 use std::str::FromStr;
 
 use crate::error::Error;
 
-/// Where a file comes from and goes to.
+/// Source and destination of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Passenger {
-    /// On the host.
+    /// Path on the host.
     pub(crate) from: String,
-    /// In the machine: absolute, names only.
+    /// Path in the machine: absolute, without `.` and `..`.
     pub(crate) to: String,
 }
 
@@ -32,7 +32,7 @@ impl FromStr for Passenger {
     }
 }
 
-/// A relative path keeps its words inside the machine, where the command starts in `/`.
+/// Makes a relative path absolute. The command starts in `/`, so the relative path is still valid in the machine.
 fn rooted(path: &str) -> String {
     match path.starts_with('/') {
         true => path.to_owned(),
@@ -40,7 +40,7 @@ fn rooted(path: &str) -> String {
     }
 }
 
-/// Whether a path is `/` and then names, as the archive knows neither `.` nor `..`.
+/// Whether a path is `/` followed by names. The archive supports neither `.` nor `..`.
 fn is_plain(path: &str) -> bool {
     let names = Path::new(path).components().skip(1);
     let rebuilt: String = names

@@ -1,9 +1,9 @@
-//! Bochs, which emulates a machine with an Intel processor.
+//! Bochs, which emulates a machine with an Intel CPU.
 //!
 //! ```text
-//! Bochs's stdin   -> first serial port: this descriptor, too, is the end of a pipe to write to
-//! Bochs's stderr  -> second serial port; and Bochs's own words
-//! Bochs's stdout  -> nowhere: its debugger's words
+//! Bochs's stdin   -> first serial port: this descriptor is also the end of a pipe to write to
+//! Bochs's stderr  -> second serial port, and Bochs's own messages
+//! Bochs's stdout  -> discarded: the debugger's messages
 //! ```
 
 use std::fs::File;
@@ -15,19 +15,18 @@ use crate::error::Error;
 use crate::scratch;
 use crate::tools::{BOCHS, BOCHS_BIOS, BOCHS_VGA_BIOS};
 
-/// The newest processor of Debian's Bochs on which KVM finds all that it can use: VT-x with EPT,
-/// VPID and unrestricted guests, XSAVE, FSGSBASE, AVX2. One that Bochs calls newer lacks XSAVE for KVM.
+/// The newest CPU of Debian's Bochs that offers KVM everything it can use: VT-x with EPT, VPID and unrestricted guests,
+/// XSAVE, FSGSBASE, AVX2. A CPU that Bochs calls newer lacks XSAVE for KVM.
 const MODEL: &str = "corei7_haswell_4770";
 
-/// Instructions in a second of the machine's time, so the pace of its clocks; this many take some
-/// 10 seconds of the host's.
+/// Instructions per second of the machine's time, which sets the pace of its clocks. This many take some 10 seconds on
+/// the host.
 const SPEED: u32 = 500_000_000;
 
-/// What the kernel needs to be told in this machine.
+/// Kernel options for this machine.
 ///
-/// Its time stamp counter counts instructions, so it need not be measured and can be relied on, and
-/// watching it and the rest of the kernel for stalls finds nothing but the emulation's slowness.
-/// With MWAIT instead of HLT the machine would not skip the time in which it has nothing to do.
+/// Its time stamp counter counts instructions, so it is reliable and needs no calibration. Checks for stalls would only
+/// detect that the emulation is slow. With MWAIT instead of HLT the machine would not skip idle time.
 const OPTIONS: &str = "tsc=reliable nowatchdog rcupdate.rcu_cpu_stall_suppress=1 idle=halt";
 
 pub(super) fn launch(machine: Machine, ports: Ports) -> Result<Launch, Error> {
@@ -44,9 +43,9 @@ pub(super) fn launch(machine: Machine, ports: Ports) -> Result<Launch, Error> {
         .arg("-q")
         .args(["-f", &scratch::path(&configuration)])
         .args(["-rc", &scratch::path(&script)])
-        // The display paints on a pseudo-terminal of its own, which nobody reads: once its 64 KiB are full,
-        // Bochs waits for ever. This kind of terminal cannot hide and show its cursor, as the display would do
-        // some times a second, until that is reached after a quarter of an hour.
+        // The display paints on its own pseudo-terminal, which nobody reads. Once its 64 KiB are full, Bochs waits
+        // forever. This terminal type cannot hide and show its cursor. Otherwise the display would do so several times
+        // a second, and fill the buffer within a quarter of an hour.
         .env("TERM", "vt100")
         .stdin(ports.console)
         .stdout(Stdio::null())
@@ -65,9 +64,9 @@ fn text(purpose: &str, text: &str) -> Result<File, Error> {
     scratch::nameless(purpose, |mut file| file.write_all(text.as_bytes()))
 }
 
-/// The clock: time passes by instructions, and not with the host's. The log: words that come on every
-/// run would tear the report apart. The processor: where a guest of KVM's ends in a triple fault, the
-/// machine itself goes on. Sound: the default driver opens the host's card.
+/// Clock: time advances with instructions, not with the host's time. Log: messages that appear in every run would
+/// clutter the report. CPU: if a KVM guest ends in a triple fault, the machine itself continues. Sound: the default
+/// driver opens the host's card.
 fn configuration(memory: u32, disc: &str) -> String {
     format!(
         "display_library: term
@@ -98,7 +97,7 @@ sound: driver=dummy
 mod tests {
     use super::*;
 
-    /// The number behind `name` in a text.
+    /// The number after `name` in a text.
     fn number(text: &str, name: &str) -> Option<u32> {
         let (_, rest) = text.split_once(name)?;
         let end = rest.find(|c: char| !c.is_ascii_digit());

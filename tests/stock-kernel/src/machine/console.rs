@@ -1,10 +1,10 @@
-//! The machine's console, without what firmware and terminals add to the text.
+//! The machine's console, without control characters of firmware and terminals.
 
 use std::io::{self, Read, Write};
 
 const ESCAPE: u8 = 0x1b;
 
-/// Copies the console to `output` as it comes, until the machine ends.
+/// Copies the console to `output` as it arrives, until the machine ends.
 pub(super) fn pass_on(mut console: impl Read, mut output: impl Write) -> io::Result<()> {
     let mut filter = Filter::default();
     let mut buffer = [0; 4096];

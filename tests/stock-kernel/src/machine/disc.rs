@@ -9,10 +9,10 @@ use crate::error::Error;
 use crate::scratch::Folder;
 use crate::tools::{self, GRUB_MKRESCUE, GRUB_MODULES};
 
-/// All that booting by [`menu`] takes of the boot loader.
+/// The boot loader modules that [`menu`] needs.
 const MODULES: &str = "--install-modules=linux normal iso9660 biosdisk configfile";
 
-/// Makes the disc's image, which has no name and goes away by itself.
+/// Creates the disc's image, which has no name and is deleted automatically.
 pub(super) fn burn(kernel: &Path, initramfs: &File, options: &str) -> Result<File, Error> {
     let folder = Folder::new("disc")?;
     let (content, image) = (folder.path().join("content"), folder.path().join("image"));

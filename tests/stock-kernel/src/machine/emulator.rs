@@ -6,13 +6,13 @@ use std::process::{Child, Command};
 use super::Launch;
 use crate::error::Error;
 
-/// An emulator at work, which ends with this value.
+/// A running emulator. It ends with this value.
 pub(super) struct Emulator {
     process: Child,
     _files: Vec<File>,
 }
 
-/// A command for a program that has no reason to end on its own where this process is killed.
+/// A command that also ends if this process is killed.
 pub(super) fn command(program: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", program]);
@@ -20,7 +20,7 @@ pub(super) fn command(program: &str) -> Command {
 }
 
 impl Emulator {
-    /// Starts it; this process's copies of the ends that it was given are closed then.
+    /// Starts it, and closes this process's copies of the pipe ends that it was given.
     pub(super) fn start(mut launch: Launch) -> Result<Self, Error> {
         let process = launch.command.spawn().map_err(|source| Error::Start {
             program: "setpriv",
@@ -35,15 +35,14 @@ impl Emulator {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        // Both fail only where it has ended already.
+        // Both fail only if it has already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// What is left of an emulator's words without those that come on every run: QEMU warns of each
-/// feature of the processor that it cannot emulate, Bochs tells where its display is, and what it does
-/// before it has read that it should not tell.
+/// Removes messages that appear in every run from an emulator's output: QEMU warns of each CPU feature that it cannot
+/// emulate. Bochs reports where its display is, and what it does before it has read the option to be quiet.
 pub(super) fn without_noise(words: &str) -> String {
     let lines = words.lines().map(str::trim);
     let words: Vec<_> = lines.filter(|line| !is_noise(line)).collect();
@@ -55,7 +54,7 @@ pub(super) fn without_noise(words: &str) -> String {
 
 fn is_noise(line: &str) -> bool {
     let level = line.trim_start_matches(|digit: char| digit.is_ascii_digit());
-    // Empty, or a rule.
+    // An empty line or a rule.
     line.trim_start_matches('=').is_empty()
         || line.contains(": warning: ")
         || line.starts_with("Bochs connected to screen")

@@ -1,18 +1,18 @@
-//! QEMU, which emulates a machine with an AMD processor.
+//! QEMU, which emulates a machine with an AMD CPU.
 //!
 //! ```text
 //! QEMU's stdin   <- the initramfs, a file without a name
 //! QEMU's stdout  -> first serial port
-//! QEMU's stderr  -> second serial port; and QEMU's own words
+//! QEMU's stderr  -> second serial port, and QEMU's own messages
 //! ```
 
 use super::{KERNEL_OPTIONS, Launch, Machine, Ports, emulator};
 use crate::tools::QEMU;
 
-/// Everything but memory and files; the options of the kernel are the last.
+/// All arguments except memory and files. The kernel's options come last.
 ///
-/// Both of its processors are emulated by one thread: with two, about one run of the whole test suite in ten
-/// had a guest that faulted or hung for no reason, and with one none had.
+/// A single thread emulates both CPUs. With two threads, about one run of the whole test suite in ten had a guest that
+/// faulted or hung for no reason. With one thread, none had.
 const ARGUMENTS: &str = "-accel tcg,thread=single -cpu EPYC,+svm,+npt -smp 2 -nodefaults -display none \
                          -no-reboot -initrd /dev/stdin -serial file:/dev/stdout \
                          -serial file:/dev/stderr -append";

@@ -1,4 +1,4 @@
-//! Calls of host functions with wrong blocks of arguments, and results asked for that are not there.
+//! Calls of host functions with wrong argument blocks, and requests for results that do not exist.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,7 +9,7 @@ use super::super::MEMORY;
 use super::{BUFFER, WRONG, ask_with, error};
 
 const NAME: u64 = 0x4000;
-/// Address and length of the arguments, and of the room for the result.
+/// Address and length of the arguments, and of the result buffer.
 const BLOCK: u64 = 0x4100;
 const ARGUMENTS: u64 = 0x4200;
 
@@ -35,7 +35,7 @@ fn ask(policy: &Policy, words: [u64; 4], calls: &[(u64, [u64; 3])]) -> Result<Ve
     Ok(ask_with(policy, &contents, calls)?.1)
 }
 
-/// What the function answers: a length of eight bytes, and two bytes.
+/// Length of the function's result: a length of eight bytes, and two bytes.
 const RESULT: u64 = 10;
 
 #[test]
@@ -68,7 +68,7 @@ fn wrong_names_and_blocks_call_nothing() {
             );
         }
     }
-    // A block that memory ends in, and a name that is another function's.
+    // A block that extends beyond memory, and the name of another function.
     let answers = ask(
         &policy,
         [ARGUMENTS, 1, BUFFER, 16],
@@ -104,7 +104,7 @@ fn arguments_out_of_reach_call_nothing() {
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn arguments_of_other_types_call_nothing() {
     let calls = Arc::default();
-    // None, and one too many.
+    // No argument, and one too many.
     for length in [0, 2] {
         let answers = ask(
             &granting(&calls),
@@ -140,7 +140,7 @@ fn results_go_nowhere_but_where_they_fit() {
             (HOST_RESULT, [BUFFER, u64::MAX, 0]),
             (HOST_RESULT, [MEMORY - 1, RESULT, 0]),
             (HOST_RESULT, [BUFFER, RESULT, 0]),
-            // It is handed over once.
+            // It is delivered only once.
             (HOST_RESULT, [BUFFER, RESULT, 0]),
         ],
     );

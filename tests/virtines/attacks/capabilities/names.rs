@@ -1,4 +1,4 @@
-//! `link` and `unlink` of raw guests: where they succeed, and what they must not do.
+//! `link` and `unlink` of raw guests: when they succeed, and what they must not do.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -79,7 +79,7 @@ fn names_outside_are_neither_made_nor_removed() {
     fs::remove_dir_all(folder).expect("removed");
 }
 
-/// A guest that may only read a file could write to it under a name where it may write.
+/// A guest that may only read a file could write it through a new name in a writable place.
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn links_grant_no_more_than_their_files() {

@@ -1,4 +1,4 @@
-//! Standard streams by hypercalls: what may not be done with them, though their descriptors would do it.
+//! Standard streams through hypercalls: what is not allowed, even if their descriptors would allow it.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -16,7 +16,7 @@ fn file(name: &str) -> File {
     file.expect("opened")
 }
 
-/// Opened again where the guests' own stands, at its start.
+/// Reads the file from the guests' position on.
 fn rest(mut file: &File) -> String {
     let mut text = String::new();
     file.read_to_string(&mut text).expect("read");
@@ -42,7 +42,7 @@ fn streams_have_one_direction_and_no_places() {
         ((LSEEK, [2, 0, 1]), pipe),
         ((FSTAT, [0, BUFFER, 0]), 0),
         ((FSTAT, [1, BUFFER, 0]), 0),
-        // Not even where nothing is to be moved.
+        // Not even if nothing is to be moved.
         ((READ, [1, BUFFER, 0]), bad),
         ((WRITE, [0, BUFFER, 0]), bad),
     ];

@@ -1,4 +1,4 @@
-//! The one way to the host: `out 0xFF, al`.
+//! The only way to the host: `out 0xFF, al`.
 
 use core::arch::asm;
 
@@ -6,9 +6,9 @@ use crate::abi::HYPERCALL_PORT;
 
 /// Makes the hypercall `number`, from which the host never returns.
 pub(crate) fn leave(number: u64, [first, second, third]: [usize; 3]) -> ! {
-    // SAFETY: the host acts on `number` and abandons this execution; ud2 stands for a host that
-    // does not, so that control never runs on. Memory is not declared clobbered but is published:
-    // without `nomem` the compiler finishes all writes before.
+    // SAFETY: the host acts on `number` and abandons this execution. If a host does not, ud2 stops control from running
+    // on. Memory is published rather than declared clobbered: without `nomem` the compiler completes all earlier
+    // writes.
     unsafe {
         asm!(
             "out {port}, al",
@@ -27,12 +27,12 @@ pub(crate) fn leave(number: u64, [first, second, third]: [usize; 3]) -> ! {
 ///
 /// # Safety
 ///
-/// Where an argument is the address of memory that the hypercall fills, the memory is the caller's to
-/// write, for as many bytes as the arguments say.
+/// If an argument is the address of memory that the hypercall fills, the caller must own that memory for writing, for
+/// as many bytes as the arguments say.
 pub(crate) unsafe fn ask(number: u64, [first, second, third]: [u64; 3]) -> i64 {
     let answer: u64;
-    // SAFETY: the host changes RAX and the memory that the caller vouches for, and nothing else; without
-    // `nomem` the compiler takes memory as read and written.
+    // SAFETY: the host changes only RAX and the memory that the caller vouches for. Without `nomem` the compiler treats
+    // memory as read and written.
     unsafe {
         asm!(
             "out {port}, al",

@@ -1,12 +1,12 @@
-//! The five mem functions that compiled code calls and no library provides here.
+//! The five mem functions that compiled code calls and that no library provides here.
 //!
-//! Up to 16 bytes by two overlapping words, up to [`STRING_INSTRUCTION_MIN`] by 16-byte vectors, and
-//! beyond by `rep movsb`/`rep stosb`, which copy whole cache lines on every processor with ERMS.
+//! Up to 16 bytes are copied by two overlapping words, up to [`STRING_INSTRUCTION_MIN`] by 16-byte vectors, and more by
+//! `rep movsb`/`rep stosb`, which copy whole cache lines on every CPU with ERMS.
 
 use core::arch::asm;
 use core::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_set1_epi8, _mm_storeu_si128};
 
-/// From here on the string instructions' start-up cost of some 35 cycles is repaid.
+/// From this size on, the string instructions' start-up cost of some 35 cycles pays off.
 const STRING_INSTRUCTION_MIN: usize = 512;
 
 const VECTOR: usize = size_of::<__m128i>();
@@ -16,7 +16,7 @@ const VECTOR: usize = size_of::<__m128i>();
 /// As C's: `count` bytes at `from` are readable, at `to` writable, and the two do not overlap.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
-    // SAFETY: passed on from the caller.
+    // SAFETY: guaranteed by the caller.
     unsafe { copy_forward(to, from, count) };
     to
 }
@@ -26,9 +26,9 @@ unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, count: usize) -> *mut 
 /// As C's: `count` bytes at `from` are readable and at `to` writable.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
-    // One comparison tells whether `to` lies inside the source: only then must the end go first.
+    // One comparison tells whether `to` lies inside the source. Only then must the end be copied first.
     let overlaps_ahead = (to as usize).wrapping_sub(from as usize) < count;
-    // SAFETY: passed on from the caller.
+    // SAFETY: guaranteed by the caller.
     match overlaps_ahead {
         true => unsafe { copy_backward(to, from, count) },
         false => unsafe { copy_forward(to, from, count) },
@@ -103,10 +103,10 @@ unsafe extern "C" fn memcmp(left: *const u8, right: *const u8, count: usize) -> 
 
 /// # Safety
 ///
-/// As [`memcmp`]'s.
+/// As for [`memcmp`].
 #[unsafe(no_mangle)]
 unsafe extern "C" fn bcmp(left: *const u8, right: *const u8, count: usize) -> i32 {
-    // SAFETY: passed on from the caller.
+    // SAFETY: guaranteed by the caller.
     unsafe { memcmp(left, right, count) }
 }
 
@@ -125,7 +125,7 @@ unsafe fn copy_forward(to: *mut u8, from: *const u8, count: usize) {
                 options(nostack, preserves_flags),
             );
         } else if count > VECTOR {
-            // Read first: where source and target overlap, the loop may overwrite it.
+            // Read first: if source and target overlap, the loop may overwrite it.
             let last = _mm_loadu_si128(from.add(count - VECTOR).cast());
             let mut at = 0;
             while at < count - VECTOR {
@@ -141,11 +141,11 @@ unsafe fn copy_forward(to: *mut u8, from: *const u8, count: usize) {
 
 /// # Safety
 ///
-/// `count` bytes at `from` are readable and at `to` writable, and `to` lies behind `from`.
+/// `count` bytes at `from` are readable and at `to` writable, and `to` is higher than `from`.
 unsafe fn copy_backward(to: *mut u8, from: *const u8, count: usize) {
     let mut left = count;
-    // SAFETY: every access below lies inside the `count` bytes that the caller vouches for. What
-    // is still to be read lies below all that has been written.
+    // SAFETY: every access below lies inside the `count` bytes that the caller vouches for. Bytes that are still to be
+    // read lie below all written ones.
     unsafe {
         while left > VECTOR {
             left -= VECTOR;
@@ -155,7 +155,7 @@ unsafe fn copy_backward(to: *mut u8, from: *const u8, count: usize) {
     }
 }
 
-/// Copies up to 16 bytes; reads all before it writes any, so that the two may overlap.
+/// Copies up to 16 bytes. Reads all of them before it writes any, so the two may overlap.
 ///
 /// # Safety
 ///

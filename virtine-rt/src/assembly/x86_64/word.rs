@@ -1,4 +1,4 @@
-//! A word of memory, whatever is in it.
+//! Reads a word of memory with any contents.
 
 use core::arch::asm;
 
@@ -6,12 +6,12 @@ use core::arch::asm;
 ///
 /// # Safety
 ///
-/// As many bytes are the item's.
+/// The item has at least that many bytes.
 #[inline(always)]
 pub(crate) unsafe fn read<T>(item: *const T) -> *const u8 {
     let word: *const u8;
-    // SAFETY: reads as many bytes as there are, says the caller. Not in Rust, since nothing may be read there of bytes
-    // that are padding; here it gives some number.
+    // SAFETY: reads as many bytes as exist, according to the caller. It is not in Rust, where padding bytes may not be
+    // read; here they give some number.
     unsafe {
         asm!(
             "mov {word}, [{item}]",

@@ -12,7 +12,7 @@ use super::wire::{As, AsRef, DecodeAs, EncodeAs};
 
 /// Arrays: the elements, one after the other.
 ///
-/// Of any length, so that the length is quoted nowhere but in the array's own type.
+/// Arrays may have any length, which is stated only in the array's own type.
 pub struct Array<F>(PhantomData<F>);
 
 impl<T, F: EncodeAs<T>, const N: usize> EncodeAs<[T; N]> for Array<F> {
@@ -41,7 +41,7 @@ impl<'de, T, F: DecodeAs<'de, T>, const N: usize> Visitor<'de> for Elements<F, T
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<[T; N], A::Error> {
-        // What is reserved ahead is what the bytes can hold.
+        // No more is reserved ahead than the bytes can hold.
         let mut array = Vec::with_capacity(elements.size_hint().unwrap_or(0).min(N));
         while let Some(element) = elements.next_element::<As<F, T>>()? {
             array.push(element.0);

@@ -1,4 +1,4 @@
-//! Forms of what holds other values: options, results, boxes, lists; and that of what serde knows by itself.
+//! Forms of types that contain other values: options, results, boxes, lists. Also serde's own form.
 
 use alloc_crate::boxed::Box;
 use alloc_crate::vec::Vec;
@@ -8,11 +8,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::wire::{As, AsRef, DecodeAs, EncodeAs};
 
-/// Serde's own.
+/// Serde's own form.
 pub struct SerdeForm;
 
 impl<T: Serialize + ?Sized> EncodeAs<T> for SerdeForm {
-    /// As a part, so that the serializer sees where the value lies.
+    /// Encoded as a part, so that the serializer sees where the value lies.
     fn encode<S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_newtype_struct("SerdeForm", value)
     }

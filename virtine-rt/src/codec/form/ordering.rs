@@ -1,4 +1,4 @@
-//! `std::cmp::Ordering`, for which serde has nothing.
+//! `std::cmp::Ordering`, which serde does not support.
 
 use core::cmp::Ordering;
 

@@ -1,7 +1,7 @@
 //! References within arguments.
 //!
-//! A guest decodes what they point to and keeps it until the call ends, as all of its memory. A host has no such
-//! place, so `#[virtine]` refuses them in what comes back.
+//! A guest decodes what they point to and keeps it until the call ends, like all of its memory. A host has no place to
+//! keep it, so `#[virtine]` rejects references in results.
 
 use alloc_crate::boxed::Box;
 use alloc_crate::vec::Vec;

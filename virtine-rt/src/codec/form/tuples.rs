@@ -4,7 +4,7 @@ use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
 use super::wire::{As, AsRef, DecodeAs, EncodeAs};
 
-/// Tuples have tuples of forms.
+/// A tuple's form is a tuple of forms.
 macro_rules! tuples {
     ($($($form:ident $type:ident $index:tt)+;)*) => {$(
         impl<$($type, $form: EncodeAs<$type>),+> EncodeAs<($($type,)+)> for ($($form,)+) {

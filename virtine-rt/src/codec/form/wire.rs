@@ -1,26 +1,26 @@
-//! A value in a form.
+//! Values in a given form.
 
 use core::marker::PhantomData;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Encodes values of type `T` as this form says.
+/// Encodes values of type `T` in this form.
 pub trait EncodeAs<T: ?Sized> {
-    /// Serialises `value`.
+    /// Serializes `value`.
     ///
     /// # Errors
     ///
-    /// The serializer's own.
+    /// Errors of the serializer.
     fn encode<S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error>;
 }
 
-/// Decodes values of type `T` as this form says.
+/// Decodes values of type `T` in this form.
 pub trait DecodeAs<'de, T> {
-    /// Deserialises a value.
+    /// Deserializes a value.
     ///
     /// # Errors
     ///
-    /// The deserializer's own.
+    /// Errors of the deserializer.
     fn decode<D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error>;
 }
 
@@ -31,7 +31,7 @@ pub struct As<F, T>(pub T, pub(super) PhantomData<F>);
 pub struct AsRef<'a, F, T: ?Sized>(&'a T, PhantomData<F>);
 
 impl<'a, F, T: ?Sized> AsRef<'a, F, T> {
-    /// Has `value` travel in the form `F`.
+    /// Wraps `value`, so that it is encoded in the form `F`.
     pub const fn new(value: &'a T) -> Self {
         Self(value, PhantomData)
     }

@@ -12,10 +12,10 @@ pub use hashbrown::hash_map::{
 pub use crate::hash::{DefaultHasher, RandomState};
 
 table! {
-    /// As std's: hashbrown's table, looked up through [`Borrow`].
+    /// Same as in std: hashbrown's table, with lookups through [`Borrow`].
     ///
-    /// Not hashbrown's own map: it takes keys by another trait, from which the compiler infers less. With a key
-    /// that borrows as nothing but itself, `map.get(&&key)` compiles for std's only.
+    /// This is not hashbrown's own map, whose keys use another trait, from which the compiler infers less. If a key
+    /// borrows only as itself, `map.get(&&key)` compiles only with std's.
     HashMap<K, V>, by K
 }
 
@@ -128,9 +128,9 @@ impl<K: Eq + Hash, V, S: BuildHasher> HashMap<K, V, S> {
     }
 }
 
-/// `Entry::insert_entry`, which std has and hashbrown calls `insert`.
+/// `Entry::insert_entry`, as std has it. Hashbrown calls it `insert`.
 pub trait InsertEntry<'a, K, V> {
-    /// As std's.
+    /// Same as in std.
     fn insert_entry(self, value: V) -> OccupiedEntry<'a, K, V>;
 }
 

@@ -11,7 +11,7 @@ pub use hashbrown::hash_set::{
 use crate::hash::RandomState;
 
 table! {
-    /// As std's: hashbrown's table, looked up through [`Borrow`], as [`HashMap`](super::HashMap) is.
+    /// Same as in std: hashbrown's table, with lookups through [`Borrow`], like [`HashMap`](super::HashMap).
     HashSet<T>, by T
 }
 
@@ -151,7 +151,7 @@ impl<T: Eq + Hash, const N: usize> From<[T; N]> for HashSet<T, RandomState> {
     }
 }
 
-/// The operators that make a set of two.
+/// The operators that combine two sets.
 macro_rules! operators {
     ($($trait:ident $method:ident)*) => {$(
         impl<T: Eq + Hash + Clone, S: BuildHasher + Default> $trait<&HashSet<T, S>> for &HashSet<T, S> {

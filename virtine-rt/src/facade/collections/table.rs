@@ -1,6 +1,6 @@
-//! What `HashMap` and `HashSet` have in common.
+//! The common parts of `HashMap` and `HashSet`.
 
-/// Makes one of the two of hashbrown's table of the same name. `$key` is what is hashed.
+/// Defines one of the two, based on hashbrown's table of the same name. `$key` is what is hashed.
 macro_rules! table {
     ($(#[$about:meta])* $table:ident<$($type:ident),+>, by $key:ident) => {
         $(#[$about])*
@@ -61,7 +61,7 @@ macro_rules! table {
 
             pub fn try_reserve(&mut self, additional: usize) -> Result<(), $crate::collections::TryReserveError> {
                 let result = self.0.try_reserve(additional);
-                // An error of alloc's, which nobody but alloc can make.
+                // The error type is alloc's, and only alloc can create one.
                 result.or_else(|_| $crate::vec::Vec::<u8>::new().try_reserve(usize::MAX))
             }
 

@@ -8,7 +8,7 @@ use crate::FromHandle;
 use crate::guest::request;
 use crate::io::{self, IsTerminal, Read, Seek, SeekFrom, Write};
 
-/// As std's: a file of the host's, by a handle that is this call's own.
+/// Same as in std: a host file, through a handle that belongs to this call.
 #[derive(Debug)]
 pub struct File {
     handle: u64,
@@ -19,16 +19,16 @@ impl File {
         Self { handle }
     }
 
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
-    /// The host's.
+    /// Errors of the host.
     pub fn metadata(&self) -> io::Result<Metadata> {
         Ok(Metadata::decode(&request::stat(self.handle)?))
     }
 
-    /// Bytes from here to the end, if the host tells: how much room reading them takes.
+    /// Bytes from the position to the end, if the host knows: the buffer size for reading them.
     fn rest(&self) -> usize {
         let length = self.metadata().map_or(0, |metadata| metadata.len());
         let position = request::seek(self.handle, 0, 1).unwrap_or(0);
@@ -53,7 +53,7 @@ impl Read for &File {
         Ok(request::read(self.handle, buffer)?)
     }
 
-    /// In one hypercall for all that is there, and one that finds the end.
+    /// Uses one hypercall for everything there is, and one that finds the end.
     fn read_to_end(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         let before = buffer.len();
         buffer.resize(before + self.rest(), 0);
@@ -70,7 +70,7 @@ impl Read for &File {
             }
         }
         buffer.truncate(filled);
-        // Devices tell no length, and files grow.
+        // Devices have no length, and files may grow.
         Ok(filled - before + io::read_rest(self, buffer)?)
     }
 }

@@ -1,10 +1,10 @@
-//! `Metadata`, as far as the host tells it.
+//! `Metadata`, with the fields that the host provides.
 
 use crate::abi::requests::{STAT_SIZE, stat};
 use crate::io;
 use crate::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// As std's.
+/// Same as in std.
 #[derive(Clone, Debug)]
 pub struct Metadata {
     mode: u32,
@@ -13,15 +13,15 @@ pub struct Metadata {
     modified: Duration,
 }
 
-/// As std's.
+/// Same as in std.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileType(u32);
 
-/// As std's.
+/// Same as in std.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permissions(u32);
 
-/// The bits of `st_mode` that tell the type, and two types.
+/// The bits of `st_mode` for the file type, and two types.
 const TYPE: u32 = 0o170_000;
 const DIRECTORY: u32 = 0o040_000;
 const REGULAR: u32 = 0o100_000;
@@ -42,44 +42,44 @@ impl Metadata {
         }
     }
 
-    /// As std's.
+    /// Same as in std.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "std's")]
     pub const fn len(&self) -> u64 {
         self.size
     }
 
-    /// As std's.
+    /// Same as in std.
     #[must_use]
     pub const fn file_type(&self) -> FileType {
         FileType(self.mode & TYPE)
     }
 
-    /// As std's.
+    /// Same as in std.
     #[must_use]
     pub const fn is_file(&self) -> bool {
         self.file_type().is_file()
     }
 
-    /// As std's.
+    /// Same as in std.
     #[must_use]
     pub const fn is_dir(&self) -> bool {
         self.file_type().is_dir()
     }
 
-    /// As std's: links are followed.
+    /// Same as in std: links are followed.
     #[must_use]
     pub const fn is_symlink(&self) -> bool {
         false
     }
 
-    /// As std's.
+    /// Same as in std.
     #[must_use]
     pub const fn permissions(&self) -> Permissions {
         Permissions(self.mode)
     }
 
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ impl Metadata {
         Ok(UNIX_EPOCH + self.modified)
     }
 
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
@@ -99,19 +99,19 @@ impl Metadata {
 }
 
 impl FileType {
-    /// As std's.
+    /// Same as in std.
     #[must_use]
     pub const fn is_file(&self) -> bool {
         self.0 == REGULAR
     }
 
-    /// As std's.
+    /// Same as in std.
     #[must_use]
     pub const fn is_dir(&self) -> bool {
         self.0 == DIRECTORY
     }
 
-    /// As std's: links are followed.
+    /// Same as in std: links are followed.
     #[must_use]
     pub const fn is_symlink(&self) -> bool {
         false
@@ -119,7 +119,7 @@ impl FileType {
 }
 
 impl Permissions {
-    /// As std's: nobody may write.
+    /// Same as in std: whether nobody may write.
     #[must_use]
     pub const fn readonly(&self) -> bool {
         self.0 & 0o222 == 0

@@ -7,7 +7,7 @@ use crate::facade::path::Path;
 use crate::guest::request;
 use crate::io;
 
-/// As std's.
+/// Same as in std.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "std's")]
 pub struct OpenOptions {
@@ -22,7 +22,7 @@ pub struct OpenOptions {
 macro_rules! setters {
     ($($name:ident)*) => {
         $(
-            /// As std's.
+            /// Same as in std.
             pub const fn $name(&mut self, $name: bool) -> &mut Self {
                 self.$name = $name;
                 self
@@ -32,7 +32,7 @@ macro_rules! setters {
 }
 
 impl OpenOptions {
-    /// As std's.
+    /// Same as in std.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -47,17 +47,17 @@ impl OpenOptions {
 
     setters! { read write append truncate create create_new }
 
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
-    /// The host's, or the options contradict each other.
+    /// Errors of the host, or the options contradict each other.
     pub fn open<P: AsRef<Path>>(&self, path: P) -> io::Result<File> {
         let path = c_path(path.as_ref())?;
         Ok(File::new(request::open(&path, self.flags()?, 0o666)?))
     }
 
-    /// As std: to make or empty a file, it must be written.
+    /// As in std, creating or truncating a file requires write access.
     fn flags(&self) -> io::Result<u64> {
         let access = match (self.read, self.write || self.append) {
             (true, false) => 0,
@@ -87,20 +87,20 @@ const INVALID: io::Error = io::Error::message(
 );
 
 impl File {
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
-    /// The host's.
+    /// Errors of the host.
     pub fn open<P: AsRef<Path>>(path: P) -> io::Result<Self> {
         OpenOptions::new().read(true).open(path)
     }
 
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
-    /// The host's.
+    /// Errors of the host.
     pub fn create<P: AsRef<Path>>(path: P) -> io::Result<Self> {
         OpenOptions::new()
             .write(true)
@@ -109,11 +109,11 @@ impl File {
             .open(path)
     }
 
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
-    /// The host's.
+    /// Errors of the host.
     pub fn create_new<P: AsRef<Path>>(path: P) -> io::Result<Self> {
         OpenOptions::new()
             .read(true)
@@ -122,7 +122,7 @@ impl File {
             .open(path)
     }
 
-    /// As std's.
+    /// Same as in std.
     #[must_use]
     pub const fn options() -> OpenOptions {
         OpenOptions::new()

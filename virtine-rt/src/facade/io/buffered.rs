@@ -8,21 +8,21 @@ use super::{BufRead, Error, Read, Result, Seek, SeekFrom, Write};
 
 const CAPACITY: usize = 8 * 1024;
 
-/// As std's.
+/// Same as in std.
 pub struct BufReader<R: ?Sized> {
     buffer: Vec<u8>,
-    /// What of the buffer was read from `inner`, and not from here yet.
+    /// The part of the buffer that was read from `inner` but not yet from here.
     unread: core::ops::Range<usize>,
     inner: R,
 }
 
 impl<R: Read> BufReader<R> {
-    /// As std's.
+    /// Same as in std.
     pub fn new(inner: R) -> Self {
         Self::with_capacity(CAPACITY, inner)
     }
 
-    /// As std's.
+    /// Same as in std.
     pub fn with_capacity(capacity: usize, inner: R) -> Self {
         Self {
             buffer: vec![0; capacity],
@@ -43,17 +43,17 @@ impl<R> BufReader<R> {
         &mut self.inner
     }
 
-    /// The reader; what was read ahead is lost.
+    /// Returns the reader. Buffered data is lost.
     pub fn into_inner(self) -> R {
         self.inner
     }
 
-    /// What was read ahead.
+    /// The buffered data.
     pub fn buffer(&self) -> &[u8] {
         &self.buffer[self.unread.clone()]
     }
 
-    /// Bytes that it reads ahead at most.
+    /// The capacity of the buffer in bytes.
     pub fn capacity(&self) -> usize {
         self.buffer.len()
     }
@@ -105,7 +105,7 @@ impl<R: fmt::Debug> fmt::Debug for BufReader<R> {
     }
 }
 
-/// As std's.
+/// Same as in std.
 pub struct BufWriter<W: Write> {
     /// `None` only once [`BufWriter::into_inner`] has taken it.
     inner: Option<W>,
@@ -115,12 +115,12 @@ pub struct BufWriter<W: Write> {
 const TAKEN: &str = "the writer is taken only by what consumes the buffer";
 
 impl<W: Write> BufWriter<W> {
-    /// As std's.
+    /// Same as in std.
     pub fn new(inner: W) -> Self {
         Self::with_capacity(CAPACITY, inner)
     }
 
-    /// As std's.
+    /// Same as in std.
     pub fn with_capacity(capacity: usize, inner: W) -> Self {
         Self {
             inner: Some(inner),
@@ -138,21 +138,21 @@ impl<W: Write> BufWriter<W> {
         self.inner.as_mut().expect(TAKEN)
     }
 
-    /// What is held back.
+    /// The buffered data.
     pub fn buffer(&self) -> &[u8] {
         &self.buffer
     }
 
-    /// Bytes that it holds back at most.
+    /// The capacity of the buffer in bytes.
     pub fn capacity(&self) -> usize {
         self.buffer.capacity()
     }
 
-    /// The writer, with all written to it.
+    /// Returns the writer, after writing all buffered data.
     ///
     /// # Errors
     ///
-    /// The writer's own, and this one back.
+    /// Errors of the writer, together with this value.
     pub fn into_inner(mut self) -> core::result::Result<W, IntoInnerError<Self>> {
         match self.hand_on() {
             Ok(()) => Ok(self.inner.take().expect(TAKEN)),
@@ -196,7 +196,7 @@ impl<W: Write + Seek> Seek for BufWriter<W> {
 impl<W: Write> Drop for BufWriter<W> {
     fn drop(&mut self) {
         if self.inner.is_some() {
-            // As std's, which has nobody to tell either.
+            // As in std, an error cannot be reported here.
             _ = self.hand_on();
         }
     }
@@ -212,17 +212,17 @@ impl<W: Write + fmt::Debug> fmt::Debug for BufWriter<W> {
     }
 }
 
-/// What held bytes back could not write them; as std's.
+/// The error of a buffered writer that could not write its data. Same as in std.
 #[derive(Debug)]
 pub struct IntoInnerError<W>(W, Error);
 
 impl<W> IntoInnerError<W> {
-    /// What went wrong.
+    /// The error.
     pub const fn error(&self) -> &Error {
         &self.1
     }
 
-    /// What could not be taken apart.
+    /// The buffered writer.
     pub fn into_inner(self) -> W {
         self.0
     }
@@ -242,12 +242,12 @@ impl<W> fmt::Display for IntoInnerError<W> {
 
 impl<W: fmt::Debug> core::error::Error for IntoInnerError<W> {}
 
-/// As std's: holds back what is no whole line yet.
+/// Same as in std: buffers incomplete lines.
 #[derive(Debug)]
 pub struct LineWriter<W: Write>(BufWriter<W>);
 
 impl<W: Write> LineWriter<W> {
-    /// As std's.
+    /// Same as in std.
     pub fn new(inner: W) -> Self {
         Self(BufWriter::with_capacity(1024, inner))
     }
@@ -262,11 +262,11 @@ impl<W: Write> LineWriter<W> {
         self.0.get_mut()
     }
 
-    /// The writer, with all written to it.
+    /// Returns the writer, after writing all buffered data.
     ///
     /// # Errors
     ///
-    /// The writer's own, and this one back.
+    /// Errors of the writer, together with this value.
     pub fn into_inner(self) -> core::result::Result<W, IntoInnerError<Self>> {
         let error = |IntoInnerError(writer, error)| IntoInnerError(Self(writer), error);
         self.0.into_inner().map_err(error)

@@ -1,11 +1,11 @@
-//! `Cursor`: memory as something to read, write and seek in.
+//! `Cursor`: reads, writes and seeks in memory.
 
 use alloc_crate::boxed::Box;
 use alloc_crate::vec::Vec;
 
 use super::{BufRead, Error, ErrorKind, Read, Result, Seek, SeekFrom, Write};
 
-/// As std's.
+/// Same as in std.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cursor<T> {
     inner: T,
@@ -13,7 +13,7 @@ pub struct Cursor<T> {
 }
 
 impl<T> Cursor<T> {
-    /// At the start of `inner`.
+    /// Creates a cursor at the start of `inner`.
     pub const fn new(inner: T) -> Self {
         Self { inner, position: 0 }
     }
@@ -33,12 +33,12 @@ impl<T> Cursor<T> {
         &mut self.inner
     }
 
-    /// Where it stands.
+    /// The current position.
     pub const fn position(&self) -> u64 {
         self.position
     }
 
-    /// Goes to a position, which may lie behind the end.
+    /// Sets the position, which may be beyond the end.
     pub const fn set_position(&mut self, position: u64) {
         self.position = position;
     }
@@ -83,7 +83,7 @@ impl<T: AsRef<[u8]>> BufRead for Cursor<T> {
     }
 }
 
-/// Writes where there is room already.
+/// Writes into existing memory only.
 fn overwrite(memory: &mut [u8], position: &mut u64, bytes: &[u8]) -> Result<usize> {
     let start = usize::try_from(*position).map_or(memory.len(), |at| at.min(memory.len()));
     let count = Write::write(&mut &mut memory[start..], bytes)?;
@@ -91,7 +91,7 @@ fn overwrite(memory: &mut [u8], position: &mut u64, bytes: &[u8]) -> Result<usiz
     Ok(count)
 }
 
-/// Writes, and makes the room; what lies between the end and the position becomes zero.
+/// Writes, and grows the memory as needed. A gap between the end and the position is filled with zeros.
 fn grow(memory: &mut Vec<u8>, position: &mut u64, bytes: &[u8]) -> Result<usize> {
     let start = usize::try_from(*position).map_err(|_| {
         Error::message(

@@ -1,4 +1,4 @@
-//! `std::io::Error`, with std's words.
+//! `std::io::Error`, with std's messages.
 
 use alloc_crate::boxed::Box;
 use alloc_crate::string::{String, ToString as _};
@@ -7,10 +7,10 @@ use core::{error, fmt, result};
 use super::os;
 use crate::guest::request::Errno;
 
-/// As std's.
+/// Same as in std.
 pub type Result<T> = result::Result<T, Error>;
 
-/// As std's.
+/// Same as in std.
 pub struct Error(Repr);
 
 enum Repr {
@@ -22,7 +22,7 @@ enum Repr {
 
 macro_rules! kinds {
     ($($kind:ident $text:literal,)*) => {
-        /// As std's.
+        /// Same as in std.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         #[expect(missing_docs, reason = "std's documentation has them")]
@@ -49,12 +49,12 @@ impl fmt::Display for ErrorKind {
 }
 
 impl Error {
-    /// As std's.
+    /// Same as in std.
     pub fn new<E: Into<Box<dyn error::Error + Send + Sync>>>(kind: ErrorKind, error: E) -> Self {
         Self(Repr::Custom(kind, error.into()))
     }
 
-    /// As std's.
+    /// Same as in std.
     pub fn other<E: Into<Box<dyn error::Error + Send + Sync>>>(error: E) -> Self {
         Self::new(ErrorKind::Other, error)
     }
@@ -63,7 +63,7 @@ impl Error {
         Self(Repr::Message(kind, message))
     }
 
-    /// As std's.
+    /// Same as in std.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self.0 {
@@ -72,13 +72,13 @@ impl Error {
         }
     }
 
-    /// As std's.
+    /// Same as in std.
     #[must_use]
     pub const fn from_raw_os_error(code: i32) -> Self {
         Self(Repr::Os(code))
     }
 
-    /// As std's.
+    /// Same as in std.
     #[must_use]
     pub const fn raw_os_error(&self) -> Option<i32> {
         match self.0 {
@@ -87,12 +87,12 @@ impl Error {
         }
     }
 
-    /// As it travels to the host: number, kind and words.
+    /// The error as it is sent to the host: number, kind and message.
     pub(crate) fn told(&self) -> (Option<i32>, u8, String) {
         (self.raw_os_error(), self.kind() as u8, self.to_string())
     }
 
-    /// As std's.
+    /// Same as in std.
     #[must_use]
     pub fn get_ref(&self) -> Option<&(dyn error::Error + Send + Sync + 'static)> {
         match &self.0 {
@@ -101,7 +101,7 @@ impl Error {
         }
     }
 
-    /// As std's.
+    /// Same as in std.
     pub fn get_mut(&mut self) -> Option<&mut (dyn error::Error + Send + Sync + 'static)> {
         match &mut self.0 {
             Repr::Custom(_, error) => Some(&mut **error),
@@ -109,7 +109,7 @@ impl Error {
         }
     }
 
-    /// As std's.
+    /// Same as in std.
     #[must_use]
     pub fn into_inner(self) -> Option<Box<dyn error::Error + Send + Sync>> {
         match self.0 {

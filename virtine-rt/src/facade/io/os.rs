@@ -1,10 +1,10 @@
-//! The errors of Linux, as far as a host tells them: number, kind and words as std and glibc have them.
+//! Linux errors that a host returns: number, kind and message as in std and glibc.
 
 use super::ErrorKind;
 
 macro_rules! errors {
     ($($code:literal $kind:ident $message:literal,)*) => {
-        /// The kind that std makes of the number.
+        /// The kind that std maps the number to.
         pub(super) const fn kind(code: i32) -> ErrorKind {
             match code {
                 $($code => ErrorKind::$kind,)*
@@ -12,7 +12,7 @@ macro_rules! errors {
             }
         }
 
-        /// What glibc says of it.
+        /// The message that glibc has for it.
         pub(super) const fn message(code: i32) -> &'static str {
             match code {
                 $($code => $message,)*

@@ -1,4 +1,4 @@
-//! `Read` and `BufRead`, and what their methods return.
+//! `Read` and `BufRead`, and the types that their methods return.
 
 use alloc_crate::boxed::Box;
 use alloc_crate::collections::VecDeque;
@@ -13,29 +13,29 @@ const CHUNK_MAX: usize = 256 * 1024;
 const NOT_UTF8: Error =
     Error::message(ErrorKind::InvalidData, "stream did not contain valid UTF-8");
 
-/// As std's.
+/// Same as in std.
 pub trait Read {
-    /// Reads some bytes; none at the end.
+    /// Reads some bytes, or none at the end.
     ///
     /// # Errors
     ///
-    /// The reader's own.
+    /// Errors of the reader.
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize>;
 
-    /// Appends all that is left.
+    /// Appends everything that is left.
     ///
     /// # Errors
     ///
-    /// The reader's own.
+    /// Errors of the reader.
     fn read_to_end(&mut self, buffer: &mut Vec<u8>) -> Result<usize> {
         read_rest(self, buffer)
     }
 
-    /// Appends all that is left.
+    /// Appends everything that is left.
     ///
     /// # Errors
     ///
-    /// The reader's own, or what is left is not UTF-8.
+    /// Errors of the reader, or the rest is not UTF-8.
     fn read_to_string(&mut self, text: &mut String) -> Result<usize> {
         let mut bytes = Vec::new();
         self.read_to_end(&mut bytes)?;
@@ -46,7 +46,7 @@ pub trait Read {
     ///
     /// # Errors
     ///
-    /// The reader's own, or it ends before.
+    /// Errors of the reader, or it ends too early.
     fn read_exact(&mut self, mut buffer: &mut [u8]) -> Result<()> {
         while !buffer.is_empty() {
             match self.read(buffer) {
@@ -64,7 +64,7 @@ pub trait Read {
         Ok(())
     }
 
-    /// The reader itself, where one is wanted by value.
+    /// The reader by reference, for use where a reader is taken by value.
     fn by_ref(&mut self) -> &mut Self
     where
         Self: Sized,
@@ -80,7 +80,7 @@ pub trait Read {
         Bytes(self)
     }
 
-    /// This reader's bytes, and `next`'s behind them.
+    /// This reader's bytes, followed by those of `next`.
     fn chain<R: Read>(self, next: R) -> Chain<Self, R>
     where
         Self: Sized,
@@ -101,7 +101,7 @@ pub trait Read {
     }
 }
 
-/// Appends all that is left, in pieces that grow: each may be a way out of the virtual machine.
+/// Appends everything that is left, in growing pieces, since each may be an exit of the virtual machine.
 pub(crate) fn read_rest<R: Read + ?Sized>(reader: &mut R, buffer: &mut Vec<u8>) -> Result<usize> {
     let before = buffer.len();
     loop {
@@ -124,34 +124,34 @@ fn append(text: &mut String, bytes: &[u8]) -> Result<usize> {
     Ok(read.len())
 }
 
-/// All that a reader has, as text.
+/// Everything that a reader has, as a string.
 ///
 /// # Errors
 ///
-/// The reader's own, or it is not UTF-8.
+/// Errors of the reader, or it is not UTF-8.
 pub fn read_to_string<R: Read>(mut reader: R) -> Result<String> {
     let mut text = String::new();
     reader.read_to_string(&mut text)?;
     Ok(text)
 }
 
-/// As std's.
+/// Same as in std.
 pub trait BufRead: Read {
-    /// What is read already, or else the next bytes; none at the end.
+    /// The bytes that are already buffered, or else the next ones. Empty at the end.
     ///
     /// # Errors
     ///
-    /// The reader's own.
+    /// Errors of the reader.
     fn fill_buf(&mut self) -> Result<&[u8]>;
 
-    /// Passes over `count` bytes of what [`BufRead::fill_buf`] returned.
+    /// Skips `count` bytes of those that [`BufRead::fill_buf`] returned.
     fn consume(&mut self, count: usize);
 
-    /// Appends all up to `delimiter`, and that too.
+    /// Appends everything up to and including `delimiter`.
     ///
     /// # Errors
     ///
-    /// The reader's own.
+    /// Errors of the reader.
     fn read_until(&mut self, delimiter: u8, buffer: &mut Vec<u8>) -> Result<usize> {
         let mut read = 0;
         loop {
@@ -167,18 +167,18 @@ pub trait BufRead: Read {
         }
     }
 
-    /// Appends the next line, with its end.
+    /// Appends the next line, including its end.
     ///
     /// # Errors
     ///
-    /// The reader's own, or the line is not UTF-8.
+    /// Errors of the reader, or the line is not UTF-8.
     fn read_line(&mut self, line: &mut String) -> Result<usize> {
         let mut bytes = Vec::new();
         self.read_until(b'\n', &mut bytes)?;
         append(line, &bytes)
     }
 
-    /// What stands between the delimiters.
+    /// The parts between the delimiters.
     fn split(self, delimiter: u8) -> Split<Self>
     where
         Self: Sized,
@@ -296,7 +296,7 @@ impl<A: Read, B: Read> Read for Chain<A, B> {
 impl<A: BufRead, B: BufRead> BufRead for Chain<A, B> {
     fn fill_buf(&mut self) -> Result<&[u8]> {
         if !self.first_is_over {
-            // Asked twice, as the first answer cannot be kept past the test of it.
+            // Called twice, because the first answer cannot be kept past the check.
             match self.first.fill_buf()?.is_empty() {
                 true => self.first_is_over = true,
                 false => return self.first.fill_buf(),
@@ -321,7 +321,7 @@ pub struct Take<R> {
 }
 
 impl<R> Take<R> {
-    /// Bytes that it will still read.
+    /// The number of bytes that it will still read.
     pub const fn limit(&self) -> u64 {
         self.limit
     }

@@ -1,8 +1,8 @@
-//! The standard streams, as far as the virtine's policy has them lead anywhere.
+//! The standard streams, connected as the virtine's policy says.
 //!
-//! Output that is not granted is dropped, as std drops it if the stream is closed: ordinary code
-//! that prints works. Standard output is held back until there is much of it, it is flushed, or the
-//! call ends, since each write is a way out of the virtual machine and back.
+//! Output that is not granted is dropped, as std drops it if the stream is closed, so ordinary code that prints works.
+//! Standard output is buffered until the buffer is full, it is flushed, or the call ends, since each write is an exit
+//! of the virtual machine.
 
 use alloc_crate::string::String;
 use alloc_crate::vec::Vec;
@@ -13,16 +13,16 @@ use super::{BufRead, Lines, Read, Result, Sink, Write};
 use crate::abi::requests::handle;
 use crate::guest::request;
 
-/// How much of it is held back.
+/// The size of the buffer.
 const HELD_BACK: usize = 8 * 1024;
 
 static OUTPUT: Held = Held(UnsafeCell::new(Vec::new()));
 static INPUT: Ahead = Ahead(Cell::new((Vec::new(), 0)));
 
-/// Standard output that is not written yet.
+/// Buffered standard output.
 struct Held(UnsafeCell<Vec<u8>>);
 
-/// Standard input that was read ahead, and how much of it was taken.
+/// Standard input that was read ahead, and how much of it has been consumed.
 struct Ahead(Cell<(Vec<u8>, usize)>);
 
 // SAFETY: a virtine has one vCPU and takes no interrupts.
@@ -42,9 +42,9 @@ impl Held {
         reason = "one vCPU; no borrow outlives its function here"
     )]
     fn bytes(&self) -> &mut Vec<u8> {
-        // SAFETY: every borrow ends inside the function here that takes it, and none of these calls
-        // another while it holds one. Where one of them panics, for want of memory, the panic handler's
-        // own borrow is the last: control never returns to the first.
+        // SAFETY: every borrow ends inside the function here that takes it, and none of these calls another while it
+        // holds one. If one of them panics because memory is exhausted, the panic handler's own borrow is the last:
+        // control never returns to the first.
         unsafe { &mut *self.0.get() }
     }
 
@@ -64,7 +64,7 @@ impl Held {
         }
     }
 
-    /// What cannot be written is dropped, so that the next attempt is not its repetition.
+    /// Data that cannot be written is dropped, so that the next attempt does not repeat it.
     fn flush(&self) -> Result<()> {
         let bytes = self.bytes();
         let mut written = 0;
@@ -83,17 +83,17 @@ impl Held {
     }
 }
 
-/// Hands on what is held back, at the end of the call. As in std, nobody is left to be told of errors.
+/// Writes buffered data at the end of the call. As in std, errors cannot be reported any more.
 pub(crate) fn flush_at_end() {
     let _ = OUTPUT.flush();
 }
 
-/// What `print!` and its kin come to. What nobody hears is formatted all the same, so that what
-/// formatting does is done.
+/// The implementation of `print!` and similar macros. Text for a stream that is not granted is formatted anyway, for
+/// the side effects.
 ///
 /// # Panics
 ///
-/// Where a formatting trait returns an error or the stream does, as std's does.
+/// If a formatting trait or the stream returns an error, as in std.
 #[doc(hidden)]
 pub fn print(arguments: fmt::Arguments<'_>) {
     let printed = match request::is_heard(handle::STDOUT) {
@@ -105,11 +105,11 @@ pub fn print(arguments: fmt::Arguments<'_>) {
     }
 }
 
-/// As [`print`], for `eprint!` and its kin. In one piece: each write is a hypercall.
+/// Like [`print`], for `eprint!` and similar macros. Writes in one piece, since each write is a hypercall.
 ///
 /// # Panics
 ///
-/// As [`print`].
+/// As for [`print`].
 #[doc(hidden)]
 pub fn eprint(arguments: fmt::Arguments<'_>) {
     let mut text = Vec::new();
@@ -124,22 +124,22 @@ pub fn eprint(arguments: fmt::Arguments<'_>) {
 macro_rules! outputs {
     ($($stream:ident $lock:ident $function:ident: $write:expr, $flush:expr;)*) => {
         $(
-            /// As std's.
+            /// Same as in std.
             #[derive(Debug)]
             pub struct $stream(());
 
-            /// As std's.
+            /// Same as in std.
             #[derive(Debug)]
             pub struct $lock<'a>(core::marker::PhantomData<&'a ()>);
 
-            /// As std's.
+            /// Same as in std.
             #[must_use]
             pub const fn $function() -> $stream {
                 $stream(())
             }
 
             impl $stream {
-                /// As std's.
+                /// Same as in std.
                 #[must_use]
                 pub const fn lock(&self) -> $lock<'static> {
                     $lock(core::marker::PhantomData)
@@ -176,12 +176,12 @@ fn write_error(bytes: &[u8]) -> Result<usize> {
     }
 }
 
-/// As std's.
+/// Same as in std.
 #[derive(Debug)]
 pub struct Stdin(());
 
-/// As std's. Holds what was read ahead, and leaves it to the next one; a second one beside it, for which
-/// std would wait for ever, has nothing of it.
+/// Same as in std. Holds the data that was read ahead, and leaves it to the next one. A second lock at the same time,
+/// for which std would wait forever, has none of it.
 #[derive(Debug)]
 pub struct StdinLock<'a> {
     bytes: Vec<u8>,
@@ -189,14 +189,14 @@ pub struct StdinLock<'a> {
     stream: core::marker::PhantomData<&'a ()>,
 }
 
-/// As std's.
+/// Same as in std.
 #[must_use]
 pub const fn stdin() -> Stdin {
     Stdin(())
 }
 
 impl Stdin {
-    /// As std's.
+    /// Same as in std.
     #[must_use]
     pub fn lock(&self) -> StdinLock<'static> {
         let (bytes, taken) = INPUT.replace((Vec::new(), 0));
@@ -207,16 +207,16 @@ impl Stdin {
         }
     }
 
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
-    /// The host's, or the line is not UTF-8.
+    /// Errors of the host, or the line is not UTF-8.
     pub fn read_line(&self, line: &mut String) -> Result<usize> {
         self.lock().read_line(line)
     }
 
-    /// As std's.
+    /// Same as in std.
     #[must_use]
     pub fn lines(self) -> Lines<StdinLock<'static>> {
         self.lock().lines()
@@ -264,9 +264,9 @@ impl BufRead for StdinLock<'_> {
     }
 }
 
-/// As std's.
+/// Same as in std.
 pub trait IsTerminal {
-    /// Whether somebody sits at the other end. Of a stream that is not granted, nobody does.
+    /// Whether the stream is connected to a terminal. A stream that is not granted is not.
     fn is_terminal(&self) -> bool;
 }
 

@@ -1,8 +1,8 @@
-//! The readers and writers that are nothing: `empty`, `repeat`, `sink`; and `copy`.
+//! `empty`, `repeat`, `sink` and `copy`.
 
 use super::{BufRead, Read, Result, Write};
 
-/// As std's.
+/// Same as in std.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Empty;
 
@@ -26,11 +26,11 @@ impl BufRead for Empty {
     fn consume(&mut self, _: usize) {}
 }
 
-/// As std's.
+/// Same as in std.
 #[derive(Clone, Copy, Debug)]
 pub struct Repeat(u8);
 
-/// Reads one byte without end.
+/// Repeats one byte forever.
 #[must_use]
 pub const fn repeat(byte: u8) -> Repeat {
     Repeat(byte)
@@ -43,7 +43,7 @@ impl Read for Repeat {
     }
 }
 
-/// As std's.
+/// Same as in std.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sink;
 
@@ -71,11 +71,11 @@ macro_rules! dropping {
 
 dropping! { Sink, Empty }
 
-/// Writes all that a reader has.
+/// Writes everything that a reader has.
 ///
 /// # Errors
 ///
-/// The reader's or the writer's own.
+/// Errors of the reader or the writer.
 pub fn copy<R: Read + ?Sized, W: Write + ?Sized>(reader: &mut R, writer: &mut W) -> Result<u64> {
     let mut buffer = [0; 1024];
     let mut copied = 0;

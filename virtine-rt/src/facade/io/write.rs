@@ -7,27 +7,27 @@ use core::{fmt, mem};
 
 use super::{Error, ErrorKind, Result};
 
-/// As std's.
+/// Same as in std.
 pub trait Write {
     /// Writes some of the bytes.
     ///
     /// # Errors
     ///
-    /// The writer's own.
+    /// Errors of the writer.
     fn write(&mut self, bytes: &[u8]) -> Result<usize>;
 
-    /// Hands on what is still held back.
+    /// Writes all buffered data.
     ///
     /// # Errors
     ///
-    /// The writer's own.
+    /// Errors of the writer.
     fn flush(&mut self) -> Result<()>;
 
     /// Writes all of the bytes.
     ///
     /// # Errors
     ///
-    /// The writer's own, or it takes no more.
+    /// Errors of the writer, or it accepts no more.
     fn write_all(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
             match self.write(bytes) {
@@ -45,11 +45,11 @@ pub trait Write {
         Ok(())
     }
 
-    /// What `write!` calls.
+    /// Used by `write!`.
     ///
     /// # Errors
     ///
-    /// The writer's own, or a formatting trait's.
+    /// Errors of the writer or of a formatting trait.
     fn write_fmt(&mut self, arguments: fmt::Arguments<'_>) -> Result<()> {
         let mut adapter = Adapter {
             writer: self,
@@ -66,7 +66,7 @@ pub trait Write {
         }
     }
 
-    /// The writer itself, where one is wanted by value.
+    /// The writer by reference, for use where a writer is taken by value.
     fn by_ref(&mut self) -> &mut Self
     where
         Self: Sized,
@@ -90,49 +90,49 @@ impl<W: Write + ?Sized> fmt::Write for Adapter<'_, W> {
     }
 }
 
-/// As std's.
+/// Same as in std.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SeekFrom {
     /// Bytes from the start.
     Start(u64),
     /// Bytes from the end.
     End(i64),
-    /// Bytes from here.
+    /// Bytes from the current position.
     Current(i64),
 }
 
-/// As std's.
+/// Same as in std.
 pub trait Seek {
-    /// Goes to a position, and returns it.
+    /// Moves to a position, and returns it.
     ///
     /// # Errors
     ///
     /// The position would lie before the start.
     fn seek(&mut self, position: SeekFrom) -> Result<u64>;
 
-    /// Goes to the start.
+    /// Moves to the start.
     ///
     /// # Errors
     ///
-    /// As [`Seek::seek`].
+    /// As for [`Seek::seek`].
     fn rewind(&mut self) -> Result<()> {
         self.seek(SeekFrom::Start(0)).map(drop)
     }
 
-    /// Where it stands.
+    /// The current position.
     ///
     /// # Errors
     ///
-    /// As [`Seek::seek`].
+    /// As for [`Seek::seek`].
     fn stream_position(&mut self) -> Result<u64> {
         self.seek(SeekFrom::Current(0))
     }
 
-    /// Goes some bytes on, or back.
+    /// Moves by some bytes.
     ///
     /// # Errors
     ///
-    /// As [`Seek::seek`].
+    /// As for [`Seek::seek`].
     fn seek_relative(&mut self, offset: i64) -> Result<()> {
         self.seek(SeekFrom::Current(offset)).map(drop)
     }

@@ -1,19 +1,19 @@
-//! `Condvar`: nobody else runs who could meet a condition, so waiting for one is a panic.
+//! `Condvar`. No other thread can meet a condition, so waiting for one is a panic.
 
 use core::time::Duration;
 
 use super::{LockResult, MutexGuard};
 
-/// As std's.
+/// Same as in std.
 #[derive(Debug, Default)]
 pub struct Condvar(());
 
-/// Whether a wait ended by its time limit.
+/// Whether a wait ended because of its time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitTimeoutResult(());
 
 impl WaitTimeoutResult {
-    /// Always: nobody else runs who could have ended it.
+    /// Always true: no other thread could have ended it.
     #[must_use]
     pub const fn timed_out(&self) -> bool {
         true
@@ -21,7 +21,7 @@ impl WaitTimeoutResult {
 }
 
 impl Condvar {
-    /// As std's.
+    /// Same as in std.
     #[must_use]
     pub const fn new() -> Self {
         Self(())
@@ -33,7 +33,7 @@ impl Condvar {
     /// Does nothing: nobody waits.
     pub const fn notify_all(&self) {}
 
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
@@ -48,7 +48,7 @@ impl Condvar {
         panic!("deadlock: a virtine is one thread, so nobody can end this wait")
     }
 
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
@@ -56,7 +56,7 @@ impl Condvar {
     ///
     /// # Panics
     ///
-    /// Where `condition` holds: no other thread could ever change it.
+    /// If `condition` holds: no other thread could ever change it.
     #[track_caller]
     pub fn wait_while<'a, T>(
         &self,
@@ -69,7 +69,7 @@ impl Condvar {
         }
     }
 
-    /// As std's, but at once: nobody else runs who could end the wait before its time.
+    /// Same as in std, but returns at once: no other thread could end the wait early.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! `std::sync::mpsc`: a queue. Receiving from an empty one would wait for this very thread.
+//! `std::sync::mpsc`: a queue. Receiving from an empty one would wait for the same thread.
 
 use alloc_crate::collections::VecDeque;
 use alloc_crate::rc::{Rc, Weak};
@@ -6,10 +6,10 @@ use core::cell::RefCell;
 use core::error::Error;
 use core::fmt;
 
-/// The sending half; also of [`sync_channel`], whose bound nobody waits at.
+/// The sending half, also of [`sync_channel`], whose bound is ignored.
 pub struct Sender<T>(Rc<()>, Weak<RefCell<VecDeque<T>>>);
 
-/// As [`Sender`].
+/// Same as [`Sender`].
 pub type SyncSender<T> = Sender<T>;
 
 /// The receiving half.
@@ -18,7 +18,7 @@ pub struct Receiver<T> {
     senders: Weak<()>,
 }
 
-/// As std's.
+/// Same as in std.
 #[must_use]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let (alive, queue) = (Rc::new(()), Rc::new(RefCell::new(VecDeque::new())));
@@ -29,18 +29,18 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     (Sender(alive, Rc::downgrade(&queue)), receiver)
 }
 
-/// As std's, without its bound: a sender that waited would wait for its own thread.
+/// Same as in std, without the bound: a blocked sender would wait for its own thread.
 #[must_use]
 pub fn sync_channel<T>(_: usize) -> (SyncSender<T>, Receiver<T>) {
     channel()
 }
 
 impl<T> Sender<T> {
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
-    /// The value back, where the receiver is gone.
+    /// The value, if the receiver is gone.
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
         match self.1.upgrade() {
             Some(queue) => {
@@ -59,15 +59,15 @@ impl<T> Clone for Sender<T> {
 }
 
 impl<T> Receiver<T> {
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
-    /// [`RecvError`] where nothing is left and all senders are gone.
+    /// [`RecvError`] if nothing is left and all senders are gone.
     ///
     /// # Panics
     ///
-    /// Where nothing is there and a sender is: it would never send.
+    /// If the queue is empty and a sender exists: it would never send.
     #[track_caller]
     pub fn recv(&self) -> Result<T, RecvError> {
         match self.try_recv() {
@@ -79,11 +79,11 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
-    /// Why nothing is there.
+    /// Why nothing could be received.
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         match self.queue.borrow_mut().pop_front() {
             Some(value) => Ok(value),
@@ -92,18 +92,18 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// As std's.
+    /// Same as in std.
     pub fn iter(&self) -> impl Iterator<Item = T> + '_ {
         core::iter::from_fn(|| self.recv().ok())
     }
 
-    /// As std's.
+    /// Same as in std.
     pub fn try_iter(&self) -> impl Iterator<Item = T> + '_ {
         core::iter::from_fn(|| self.try_recv().ok())
     }
 }
 
-/// As std's.
+/// Same as in std.
 pub struct IntoIter<T>(Receiver<T>);
 
 impl<T> Iterator for IntoIter<T> {

@@ -1,4 +1,4 @@
-//! `Mutex`: a `RefCell` that the one thread may share with itself.
+//! `Mutex`: a `RefCell` that the only thread may share with itself.
 
 use core::cell::{RefCell, RefMut};
 use core::fmt;
@@ -6,23 +6,23 @@ use core::ops::{Deref, DerefMut};
 
 use super::{LockResult, TryLockError, TryLockResult};
 
-/// As std's.
+/// Same as in std.
 #[derive(Default)]
 pub struct Mutex<T: ?Sized>(RefCell<T>);
 
 // SAFETY: a virtine has one vCPU and takes no interrupts, so there is one thread.
 unsafe impl<T: ?Sized> Sync for Mutex<T> {}
 
-/// As std's.
+/// Same as in std.
 pub struct MutexGuard<'a, T: ?Sized>(RefMut<'a, T>);
 
 impl<T> Mutex<T> {
-    /// As std's.
+    /// Same as in std.
     pub const fn new(value: T) -> Self {
         Self(RefCell::new(value))
     }
 
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
@@ -33,7 +33,7 @@ impl<T> Mutex<T> {
 }
 
 impl<T: ?Sized> Mutex<T> {
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
@@ -41,7 +41,7 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// # Panics
     ///
-    /// Where the lock is held: by this very thread, so it would never come free.
+    /// If the lock is held: by the same thread, so it would never be released.
     #[track_caller]
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
         match self.0.try_borrow_mut() {
@@ -50,11 +50,11 @@ impl<T: ?Sized> Mutex<T> {
         }
     }
 
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
-    /// [`TryLockError::WouldBlock`] where the lock is held.
+    /// [`TryLockError::WouldBlock`] if the lock is held.
     pub fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
         let value = self
             .0
@@ -63,7 +63,7 @@ impl<T: ?Sized> Mutex<T> {
         Ok(MutexGuard(value))
     }
 
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
@@ -72,7 +72,7 @@ impl<T: ?Sized> Mutex<T> {
         Ok(self.0.get_mut())
     }
 
-    /// Never: a panic ends the virtine.
+    /// Always false: a panic ends the virtine.
     pub const fn is_poisoned(&self) -> bool {
         false
     }

@@ -1,10 +1,10 @@
-//! What is made once: core's single-threaded cells, which the one thread may share with itself.
+//! Values that are initialized once: core's single-threaded cells, which the only thread may share with itself.
 
 use core::cell::{Cell, LazyCell, OnceCell};
 use core::fmt;
 use core::ops::Deref;
 
-/// As std's.
+/// Same as in std.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct OnceLock<T>(OnceCell<T>);
 
@@ -12,42 +12,42 @@ pub struct OnceLock<T>(OnceCell<T>);
 unsafe impl<T> Sync for OnceLock<T> {}
 
 impl<T> OnceLock<T> {
-    /// As std's.
+    /// Same as in std.
     #[must_use]
     pub const fn new() -> Self {
         Self(OnceCell::new())
     }
 
-    /// As std's.
+    /// Same as in std.
     pub fn get(&self) -> Option<&T> {
         self.0.get()
     }
 
-    /// As std's.
+    /// Same as in std.
     pub fn get_mut(&mut self) -> Option<&mut T> {
         self.0.get_mut()
     }
 
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
-    /// The value back, where there is one already.
+    /// The value, if one is already set.
     pub fn set(&self, value: T) -> Result<(), T> {
         self.0.set(value)
     }
 
-    /// As std's.
+    /// Same as in std.
     pub fn get_or_init(&self, init: impl FnOnce() -> T) -> &T {
         self.0.get_or_init(init)
     }
 
-    /// As std's.
+    /// Same as in std.
     pub fn take(&mut self) -> Option<T> {
         self.0.take()
     }
 
-    /// As std's.
+    /// Same as in std.
     pub fn into_inner(self) -> Option<T> {
         self.0.into_inner()
     }
@@ -70,19 +70,19 @@ impl<T: fmt::Debug> fmt::Debug for OnceLock<T> {
     }
 }
 
-/// As std's.
+/// Same as in std.
 pub struct LazyLock<T, F = fn() -> T>(LazyCell<T, F>);
 
 // SAFETY: a virtine has one vCPU and takes no interrupts, so there is one thread.
 unsafe impl<T, F> Sync for LazyLock<T, F> {}
 
 impl<T, F: FnOnce() -> T> LazyLock<T, F> {
-    /// As std's.
+    /// Same as in std.
     pub const fn new(init: F) -> Self {
         Self(LazyCell::new(init))
     }
 
-    /// As std's.
+    /// Same as in std.
     pub fn force(this: &Self) -> &T {
         LazyCell::force(&this.0)
     }
@@ -108,18 +108,18 @@ impl<T: fmt::Debug, F> fmt::Debug for LazyLock<T, F> {
     }
 }
 
-/// As std's.
+/// Same as in std.
 pub struct Once(Cell<bool>);
 
 // SAFETY: a virtine has one vCPU and takes no interrupts, so there is one thread.
 unsafe impl Sync for Once {}
 
-/// What [`Once::call_once_force`] hands over.
+/// The argument of the function passed to [`Once::call_once_force`].
 #[derive(Debug)]
 pub struct OnceState(());
 
 impl OnceState {
-    /// Never: a panic ends the virtine.
+    /// Always false: a panic ends the virtine.
     #[must_use]
     pub const fn is_poisoned(&self) -> bool {
         false
@@ -127,26 +127,26 @@ impl OnceState {
 }
 
 impl Once {
-    /// As std's.
+    /// Same as in std.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "as std's, which has none")]
     pub const fn new() -> Self {
         Self(Cell::new(false))
     }
 
-    /// As std's.
+    /// Same as in std.
     pub fn call_once(&self, f: impl FnOnce()) {
         if !self.0.replace(true) {
             f();
         }
     }
 
-    /// As std's.
+    /// Same as in std.
     pub fn call_once_force(&self, f: impl FnOnce(&OnceState)) {
         self.call_once(|| f(&OnceState(())));
     }
 
-    /// As std's.
+    /// Same as in std.
     pub fn is_completed(&self) -> bool {
         self.0.get()
     }

@@ -1,35 +1,34 @@
-//! What locks return. Never an error but `WouldBlock`: a panic ends the virtine, so no lock is ever
-//! seen poisoned.
+//! The results of locking. The only error is `WouldBlock`: a panic ends the virtine, so a poisoned lock is never seen.
 
 use core::error::Error;
 use core::fmt;
 
-/// As std's.
+/// Same as in std.
 pub type LockResult<T> = Result<T, PoisonError<T>>;
 
-/// As std's.
+/// Same as in std.
 pub type TryLockResult<T> = Result<T, TryLockError<T>>;
 
-/// A holder of the lock panicked, which nobody lives to see.
+/// A holder of the lock panicked, which is never observed here.
 pub struct PoisonError<T>(T);
 
 impl<T> PoisonError<T> {
-    /// As std's.
+    /// Same as in std.
     pub const fn new(data: T) -> Self {
         Self(data)
     }
 
-    /// What the lock guards.
+    /// The guarded value.
     pub fn into_inner(self) -> T {
         self.0
     }
 
-    /// What the lock guards.
+    /// The guarded value.
     pub const fn get_ref(&self) -> &T {
         &self.0
     }
 
-    /// What the lock guards.
+    /// The guarded value.
     pub const fn get_mut(&mut self) -> &mut T {
         &mut self.0
     }
@@ -49,9 +48,9 @@ impl<T> fmt::Display for PoisonError<T> {
 
 impl<T> Error for PoisonError<T> {}
 
-/// Why a lock could not be had at once.
+/// Why a lock could not be acquired at once.
 pub enum TryLockError<T> {
-    /// As [`PoisonError`].
+    /// Like [`PoisonError`].
     Poisoned(PoisonError<T>),
     /// It is held.
     WouldBlock,

@@ -1,4 +1,4 @@
-//! `RwLock`: a `RefCell` that the one thread may share with itself.
+//! `RwLock`: a `RefCell` that the only thread may share with itself.
 
 use core::cell::{Ref, RefCell, RefMut};
 use core::fmt;
@@ -6,28 +6,28 @@ use core::ops::{Deref, DerefMut};
 
 use super::{LockResult, TryLockError, TryLockResult};
 
-/// As std's.
+/// Same as in std.
 #[derive(Default)]
 pub struct RwLock<T: ?Sized>(RefCell<T>);
 
 // SAFETY: a virtine has one vCPU and takes no interrupts, so there is one thread.
 unsafe impl<T: ?Sized> Sync for RwLock<T> {}
 
-/// As std's.
+/// Same as in std.
 #[derive(Debug)]
 pub struct RwLockReadGuard<'a, T: ?Sized>(Ref<'a, T>);
 
-/// As std's.
+/// Same as in std.
 #[derive(Debug)]
 pub struct RwLockWriteGuard<'a, T: ?Sized>(RefMut<'a, T>);
 
 impl<T> RwLock<T> {
-    /// As std's.
+    /// Same as in std.
     pub const fn new(value: T) -> Self {
         Self(RefCell::new(value))
     }
 
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
@@ -38,7 +38,7 @@ impl<T> RwLock<T> {
 }
 
 impl<T: ?Sized> RwLock<T> {
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
@@ -46,7 +46,7 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// # Panics
     ///
-    /// Where this very thread is writing.
+    /// If the same thread is writing.
     #[track_caller]
     pub fn read(&self) -> LockResult<RwLockReadGuard<'_, T>> {
         match self.0.try_borrow() {
@@ -55,7 +55,7 @@ impl<T: ?Sized> RwLock<T> {
         }
     }
 
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
@@ -63,7 +63,7 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// # Panics
     ///
-    /// Where this very thread holds the lock.
+    /// If the same thread holds the lock.
     #[track_caller]
     pub fn write(&self) -> LockResult<RwLockWriteGuard<'_, T>> {
         match self.0.try_borrow_mut() {
@@ -72,21 +72,21 @@ impl<T: ?Sized> RwLock<T> {
         }
     }
 
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
-    /// [`TryLockError::WouldBlock`] where the lock is held for writing.
+    /// [`TryLockError::WouldBlock`] if the lock is held for writing.
     pub fn try_read(&self) -> TryLockResult<RwLockReadGuard<'_, T>> {
         let value = self.0.try_borrow().map_err(|_| TryLockError::WouldBlock)?;
         Ok(RwLockReadGuard(value))
     }
 
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
-    /// [`TryLockError::WouldBlock`] where the lock is held.
+    /// [`TryLockError::WouldBlock`] if the lock is held.
     pub fn try_write(&self) -> TryLockResult<RwLockWriteGuard<'_, T>> {
         let value = self
             .0
@@ -95,7 +95,7 @@ impl<T: ?Sized> RwLock<T> {
         Ok(RwLockWriteGuard(value))
     }
 
-    /// As std's.
+    /// Same as in std.
     ///
     /// # Errors
     ///
@@ -104,7 +104,7 @@ impl<T: ?Sized> RwLock<T> {
         Ok(self.0.get_mut())
     }
 
-    /// Never: a panic ends the virtine.
+    /// Always false: a panic ends the virtine.
     pub const fn is_poisoned(&self) -> bool {
         false
     }

@@ -1,4 +1,4 @@
-//! What a value takes of the memory that its caller grants.
+//! How much memory a value takes of what its caller grants.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::decode::reader::MAX_EMPTY_ELEMENTS;
 
 #[test]
 fn memory_is_charged_before_it_is_taken() {
-    // Bytes of a guest of 64 MiB that would become 3.4 GB.
+    // Bytes from a guest of 64 MiB that would become 3.4 GB.
     type Wide = Vec<Option<[u64; 20]>>;
     let mut bytes = (20 * MIB).to_le_bytes().to_vec();
     bytes.resize(bytes.len() + 20 * MIB as usize, 0);
@@ -52,7 +52,7 @@ fn elements_without_bytes_take_memory_or_are_counted() {
         let units = within::<Vec<()>>(MIB, &claimed(count));
         assert_eq!(units.is_ok(), count == bound, "{count}");
     }
-    // What takes memory is not counted.
+    // Elements that take memory are not counted.
     #[derive(Deserialize)]
     struct Byte {
         #[serde(skip)]
@@ -75,7 +75,7 @@ fn value_fits_exactly_where_its_own_size_is_granted() {
             Ok(_) => panic!("{size} were not needed"),
         }
     }
-    // What lies inline is charged with what it lies in, and once.
+    // Inline values are charged once, with the value that contains them.
     type Inline = (u8, Option<[u32; 4]>, Result<u64, (u8, u8)>);
     exactly(
         &vec![(1_u8, Some([2_u32; 4]), Ok::<u64, (u8, u8)>(3)); 10_000],
@@ -85,11 +85,11 @@ fn value_fits_exactly_where_its_own_size_is_granted() {
     exactly(&"x".repeat(100_000), 100_000);
     exactly(&vec!["x".repeat(100); 1000], 1000 * (24 + 100));
     exactly(&BTreeMap::from([(1_u64, 2_u8), (3, 4)]), 2 * (8 + 1));
-    // What lies behind a pointer is charged for itself.
+    // A value behind a pointer is charged for itself.
     exactly(&vec![Box::new([5_u64; 30]); 1000], 1000 * (8 + 240));
     exactly(&vec![Box::new("x".to_owned()); 1000], 1000 * (8 + 24 + 1));
     exactly(&Some(Box::new(Box::new(vec![5_u64; 3]))), 24 + 3 * 8);
-    // Not told from what lies inline: a box's contents that are no larger than the box.
+    // Indistinguishable from inline values: a box's contents that are no larger than the box.
     exactly(&Some(Box::new(Some(Box::new((1_u64, 2_u64))))), 16);
     exactly(&vec![Box::<str>::from("12345678"); 1000], 1000 * (16 + 8));
 }
@@ -138,7 +138,7 @@ fn collections_make_room_only_for_what_is_charged() {
         assert_eq!(found.0, expected);
     }
 
-    // Room for all that a sequence may expect is charged with its first element, before that is made.
+    // Room for all elements that a sequence may expect is charged with its first element, before it is created.
     #[derive(Debug, Deserialize)]
     struct Nested {
         #[serde(skip)]

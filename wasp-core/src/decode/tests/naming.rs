@@ -1,4 +1,4 @@
-//! A guest in this process: what it encodes names memory of the test's.
+//! A guest in this process: its encoded values name memory of the test.
 
 use std::mem::MaybeUninit;
 
@@ -6,11 +6,11 @@ use virtine_rt::codec::Sink;
 
 use crate::decode::elsewhere::Memory;
 
-/// Takes bytes, and names those in its memory rather than to take them.
+/// Collects bytes, but names bytes that lie in its memory instead of copying them.
 pub(super) struct Naming<'a> {
     pub(super) bytes: Vec<u8>,
     memory: &'a [u8],
-    /// Also where they are few.
+    /// Whether to name even short runs.
     constants: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Runs of plain values, which a guest names where they lie.
+//! Runs of plain values, which a guest names in place.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Debug;
@@ -15,7 +15,7 @@ use crate::decode::elsewhere::{Copies, Elsewhere};
 use crate::decode::statics::Statics;
 use crate::decode::{Failure, Source, decode};
 
-/// Of a guest with this memory, which may be granted so much on the host.
+/// Decodes bytes of a guest with this memory, which may use this much host memory.
 fn within<T: DeserializeOwned>(granted: u64, bytes: &[u8], memory: &[u8]) -> Result<T, Failure> {
     let known = Known(&[memory]);
     let copies = Copies::new();
@@ -29,7 +29,7 @@ fn within<T: DeserializeOwned>(granted: u64, bytes: &[u8], memory: &[u8]) -> Res
     decode(source, &mut Clocked::new(granted, || true), |_| Ok(()))
 }
 
-/// How a guest names so many elements at these bytes.
+/// The encoding with which a guest names a number of elements at these bytes.
 fn named(count: u64, bytes: &[u8]) -> Vec<u8> {
     let words = [
         count | ELSEWHERE,
@@ -63,7 +63,8 @@ const POINT: Point = Point {
     tag: [1, 2, 3, 4],
 };
 
-/// Encodes `value`, of whose elements these are the bytes: names them exactly if `named`, and comes back.
+/// Encodes `value`, whose elements are these. Checks that they are named exactly if `named`, and that decoding restores
+/// the value.
 fn travels<T, E>(value: &T, elements: &[E], named: bool)
 where
     T: Serialize + DeserializeOwned + PartialEq + Debug,
@@ -97,7 +98,7 @@ fn runs_of_plain_values_are_named_wherever_they_stand() {
     travels(&text, bytes_of(text.as_bytes()), true);
     let boxed: Box<[u64]> = vec![3; 20].into();
     travels(&boxed, &boxed, true);
-    // Too few to be worth it, and such as do not lie as they are encoded.
+    // Too few to be worth it, and values whose layout differs from their encoding.
     travels(&vec![7_u8; 63], &[0_u8; 0], false);
     let padded = vec![Padded { small: 1, large: 2 }; 10];
     travels(&padded, &[0_u8; 0], false);
@@ -151,7 +152,7 @@ fn rows_that_do_not_lie_together_are_copied_from_where_they_part() {
 
 #[test]
 fn what_a_types_code_makes_to_be_encoded_is_not_taken_for_the_elements() {
-    /// Becomes something else, which is gone once it is encoded.
+    /// A value that is encoded as another one, which is gone afterwards.
     #[derive(Clone, Copy)]
     struct Doubled(f64);
     impl Serialize for Doubled {
@@ -197,7 +198,7 @@ fn run_must_be_the_guests_memory_and_as_long_as_its_elements() {
     let bytes = bytes_of(&memory);
     let all: Vec<u64> = within(MIB, &named(100, bytes), bytes).expect("all");
     assert_eq!(all, memory);
-    // At no multiple of its alignment, and up to the last byte.
+    // Not aligned, and up to the last byte.
     let odd: Vec<u64> = within(MIB, &named(12, &bytes[703..799]), bytes).expect("unaligned");
     assert_eq!(
         odd[0],
@@ -225,7 +226,7 @@ fn run_must_be_the_guests_memory_and_as_long_as_its_elements() {
         assert!(wrong.is_err(), "{at}: {wrong:?}");
         forged[at] = honest;
     }
-    // Where nothing may be named.
+    // Naming is not allowed here.
     let nowhere = super::within::<Vec<u64>>(MIB, &forged);
     assert!(is_invalid(&nowhere), "{nowhere:?}");
 }
@@ -279,7 +280,7 @@ fn types_that_check_their_values_do_so_in_a_run_too() {
         &bytes
     )));
 
-    /// A visitor of one's own, for a `Vec` of numbers.
+    /// A custom visitor, for a `Vec` of numbers.
     #[derive(Debug)]
     struct Sorted;
     impl<'de> Deserialize<'de> for Sorted {
@@ -341,7 +342,7 @@ fn run_is_charged_each_time_that_it_is_named() {
         &often(100),
         &memory
     )));
-    // What an element holds behind a pointer, and bytes that stand for more than they are.
+    // Elements with contents behind a pointer, and bytes that decode to more than their size.
     type Boxes = Vec<Box<[[u8; 10]; 10]>>;
     let boxes = named(100, &memory);
     assert!(within::<Boxes>(100 * 108, &boxes, &memory).is_ok());
@@ -363,7 +364,7 @@ fn run_is_charged_each_time_that_it_is_named() {
         &wide,
         &memory
     )));
-    // What comes back in place takes none.
+    // Values that are returned in place take no memory.
     let changed = within::<Changed<u8>>(0, &named(10_000, &memory), &memory);
     assert_eq!(changed.expect("in place").len(), 10_000);
 }

@@ -1,4 +1,4 @@
-//! Texts that stand in the image: a guest's result may borrow them.
+//! Strings in the image: a guest's result may borrow them.
 
 use serde::{Deserialize, Serialize};
 use virtine_rt::abi::image::{Access, Segment};
@@ -10,7 +10,7 @@ use crate::decode::elsewhere::{Copies, Elsewhere};
 use crate::decode::statics::Statics;
 use crate::decode::{Failure, Source, decode};
 
-/// Of a value whose guest has `memory`, where its `image` should be.
+/// Decodes a value whose guest has `memory` where its `image` should be.
 fn borrowed<'s, T: Deserialize<'s>>(
     value: &impl Serialize,
     memory: &[u8],
@@ -55,7 +55,7 @@ fn static_texts_are_those_of_the_image_wherever_they_stand() {
     let found: Labelled<'static> = borrowed(&value, image, image).expect("all are there");
     assert_eq!(found, value);
     assert!(std::ptr::eq(found.label, value.label));
-    // An owned text is a copy.
+    // An owned string is a copy.
     let owned: (u8, String) = borrowed(&(1_u8, &IMAGE[3..6]), image, image).expect("owned");
     assert_eq!(owned.1, "two");
 }
@@ -63,7 +63,7 @@ fn static_texts_are_those_of_the_image_wherever_they_stand() {
 #[test]
 fn static_text_that_the_image_has_not_is_refused() {
     static IMAGE: &str = "onetwothree";
-    // The guest has changed it, or the image does not reach so far.
+    // The guest has changed it, or it goes beyond the end of the image.
     let memory = b"oneTwothree".to_owned();
     let value = str::from_utf8(&memory[3..6]).expect("text");
     let changed = borrowed::<&'static str>(&value, &memory, IMAGE.as_bytes());

@@ -1,4 +1,4 @@
-//! When the watchdog next looks, agreed on with all who begin a run meanwhile.
+//! When the watchdog next checks, agreed on with all threads that begin a run meanwhile.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::base::sync::{AtomicU64, store_before_load};
 use crate::limits::deadline::NEVER;
 use crate::limits::watchdog::slot::Slot;
 
-/// The time of the next look, in the watchdog's nanoseconds.
+/// The time of the next check, in the watchdog's nanoseconds.
 pub(super) struct Agenda {
     next_look: AtomicU64,
 }
@@ -23,21 +23,19 @@ impl Agenda {
         self.next_look.load(SeqCst)
     }
 
-    /// Whether a run that has just been armed ends before the next look, so that the watchdog must be
-    /// told of it.
+    /// Whether a run that has just been armed ends before the next check, so that the watchdog must be woken.
     ///
-    /// Sequential consistency: either the look sees the armed slot, or this load sees the time that the
-    /// look has settled on.
+    /// Sequential consistency: either the check sees the armed slot, or this load sees the time that the check has
+    /// chosen.
     #[inline]
     pub(super) fn is_too_late_for(&self, deadline: u64) -> bool {
         store_before_load();
         deadline < self.next_look.load(SeqCst)
     }
 
-    /// Kicks all whose time is up and settles when to look again.
+    /// Kicks all runs whose time is up, and chooses the time of the next check.
     ///
-    /// The time is published before the slots are read a second time, so that no run that is armed
-    /// meanwhile is missed.
+    /// The time is published before the slots are read a second time, so that no run that is armed meanwhile is missed.
     pub(super) fn look(&self, slots: &[Arc<Slot>], now: impl Fn() -> u64, kick: impl Fn(&Slot)) {
         let start = now();
         let mut next = NEVER;
@@ -96,8 +94,8 @@ mod loom_models {
     fn loom_no_run_is_missed() {
         loom::model(|| {
             let meeting = Meeting::new();
-            // The watchdog is to wake before the run's end, so nobody needs to tell it of the run; then
-            // it does, finds nothing, and would sleep for ever.
+            // The watchdog is due to wake before the run's end, so the run does not wake it. Then the watchdog wakes,
+            // finds nothing, and would sleep forever.
             meeting.agenda.next_look.store(5, SeqCst);
             let watchdog = meeting.clone();
             let looking = thread::spawn(move || watchdog.look(5));

@@ -1,7 +1,7 @@
-//! The signal that gets a vCPU out of `KVM_RUN`.
+//! The signal that interrupts a vCPU in `KVM_RUN`.
 //!
-//! Its handler does nothing; it is there so that the signal interrupts the system call. A signal that
-//! the program uses already is never taken from it.
+//! Its handler does nothing. It exists so that the signal interrupts the system call. A signal that the program already
+//! uses is never taken over.
 
 use std::cell::Cell;
 use std::io;
@@ -11,28 +11,28 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::Error;
 
-/// What has been settled about the signal.
+/// The choice of the signal.
 enum Choice {
-    /// Nothing: the highest real-time signal that is free.
+    /// No choice: the highest real-time signal that is free.
     Any,
     /// The program's own choice.
     Wanted(i32),
-    /// This one has the handler.
+    /// This signal has the handler.
     Installed(i32),
 }
 
 static CHOICE: Mutex<Choice> = Mutex::new(Choice::Any);
 
-/// Chooses the signal by which the watchdog ends runs, before the first virtine is made. Unless this is
-/// called, it is the highest real-time signal that has no handler then.
+/// Chooses the signal with which the watchdog ends runs. Call it before the first virtine is created. The default is
+/// the highest real-time signal that has no handler at that time.
 ///
-/// Any signal will do that the program does not use otherwise, `libc::SIGUSR1` for example. Its handler
-/// becomes one that does nothing, with `SA_RESTART`, and each thread that runs virtines unblocks it.
+/// Any signal that the program does not use otherwise will do, for example `libc::SIGUSR1`. Its handler becomes one
+/// that does nothing, with `SA_RESTART`, and each thread that runs virtines unblocks it.
 ///
 /// # Errors
 ///
-/// [`Error::Signal`] where there is no such signal, where it cannot be caught, where it has a handler
-/// already, and where another one is in use because there have been virtines.
+/// [`Error::Signal`] if there is no such signal, if it cannot be caught, if it already has a handler, or if another one
+/// is in use because virtines already exist.
 pub fn use_signal(number: i32) -> Result<(), Error> {
     let mut choice = CHOICE.lock().unwrap_or_else(PoisonError::into_inner);
     match *choice {
@@ -76,7 +76,7 @@ fn refused(number: i32, reason: &'static str) -> Error {
 /// Whether the signal has its default action.
 fn is_free(number: i32) -> Result<bool, Error> {
     let mut current = MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: asks only; `current` is a valid place for the answer.
+    // SAFETY: only queries; `current` is a valid place for the answer.
     if unsafe { libc::sigaction(number, ptr::null(), current.as_mut_ptr()) } != 0 {
         return Err(refused(number, "there is no such signal"));
     }
@@ -85,8 +85,8 @@ fn is_free(number: i32) -> Result<bool, Error> {
     Ok(current.sa_sigaction == libc::SIG_DFL)
 }
 
-/// Has a signal do nothing. With `SA_RESTART`, so that one that arrives late disturbs no system call of
-/// the thread's; `KVM_RUN` is not restarted by it.
+/// Installs a handler that does nothing. `SA_RESTART` keeps a late signal from disturbing other system calls of the
+/// thread; `KVM_RUN` is not restarted by it.
 fn catch(number: i32) -> Result<(), Error> {
     extern "C" fn ignore(_: i32) {}
     // SAFETY: all-zero is a valid sigaction: default action, empty mask.
@@ -100,8 +100,8 @@ fn catch(number: i32) -> Result<(), Error> {
     }
 }
 
-/// The current thread's number, once it is sure that the signal reaches it. Two system calls for each
-/// thread that runs a vCPU, none for each run.
+/// The current thread's number, after making sure that the signal reaches it. This takes two system calls for each
+/// thread that runs a vCPU, and none for each run.
 #[inline]
 pub(super) fn ready_thread(signal: i32) -> i32 {
     thread_local! {
@@ -115,7 +115,7 @@ pub(super) fn ready_thread(signal: i32) -> i32 {
     })
 }
 
-/// Many programs block all signals in their worker threads; this one is nobody's but ours.
+/// Unblocks the signal. Many programs block all signals in their worker threads, but this one is only ours.
 fn unblock(signal: i32) {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: sigemptyset initialises the set that it is given.

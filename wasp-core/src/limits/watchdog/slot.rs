@@ -1,4 +1,4 @@
-//! A machine's place with the watchdog, and the steps by which its runner and the watchdog meet.
+//! A machine's slot with the watchdog, and the steps by which its runner and the watchdog synchronize.
 //!
 //! ```text
 //! Idle --arm--> Armed --disarm--> Idle                              in time
@@ -7,13 +7,13 @@
 //!
 //! `disarm` waits out `Kicking`, so no kick is under way once it has returned.
 //!
-//! A machine serves one tenant after the other: each lease of it, each call of a function, is one *tenancy*
-//! with a number of its own. Both words that others may change, the run's state and the request to cancel,
-//! carry that number, and whoever changes them compares it. So a handle to cancel one tenant's runs can
-//! neither end another's nor leave a request behind for it.
+//! A machine serves one tenant after the other. Each lease of it, and so each call of a function, is one *tenancy* with
+//! its own number. Both words that others may change, the run's state and the request to cancel, carry that number, and
+//! every change compares it. So a handle that cancels one tenant's runs can neither end another's nor leave a request
+//! behind for it.
 //!
-//! What decides is sequentially consistent: every such step is one side of a race in which each side
-//! stores and then looks for what the other has stored. What is relaxed is published by these.
+//! The steps that decide are sequentially consistent. Each is one side of a race in which each side stores and then
+//! loads what the other has stored. Relaxed stores are published by these.
 
 use std::sync::atomic::{AtomicI32, AtomicPtr};
 
@@ -30,17 +30,16 @@ const KICKED: u64 = 3;
 const STATE: u64 = 3;
 const ONE_TENANCY: u64 = 4;
 
-/// One machine's place with the watchdog.
+/// One machine's slot with the watchdog.
 pub(crate) struct Slot {
     state: AtomicU64,
     /// While armed: when the run must end, by [`now`](crate::limits::deadline::now).
     deadline: AtomicU64,
-    /// How much time the latest call had in all, in nanoseconds.
+    /// The time limit of the latest call, in nanoseconds.
     limit: AtomicU64,
-    /// Armed since the watchdog last looked.
+    /// Whether it was armed since the watchdog last checked.
     used: AtomicBool,
-    /// The tenancy, and in the lowest bit whether somebody has asked for the end of its run or of its next
-    /// one.
+    /// The tenancy, and in the lowest bit whether its current or next run is to be ended.
     cancelled: AtomicU64,
     /// The thread that runs the vCPU.
     pub(super) thread: AtomicI32,
@@ -48,7 +47,7 @@ pub(crate) struct Slot {
     pub(super) immediate_exit: AtomicPtr<u8>,
 }
 
-/// Who uses a machine: the number of a lease.
+/// A machine's user: the number of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tenancy(u64);
 
@@ -65,27 +64,26 @@ impl Slot {
         }
     }
 
-    /// Who uses the machine now. Only who uses it may ask.
+    /// The machine's current user. Only that user may ask.
     #[inline]
     pub(crate) fn tenancy(&self) -> Tenancy {
         Tenancy(self.cancelled.load(Relaxed) & !1)
     }
 
-    /// Ends a tenancy, and with it every request to cancel its runs. Called by whoever had it, with no run
-    /// under way.
+    /// Ends a tenancy, and with it every request to cancel its runs. Called by its holder, with no run active.
     #[inline]
     pub(crate) fn end_tenancy(&self) {
         let next = self.tenancy().0.wrapping_add(ONE_TENANCY);
-        // Exchanged, as by whoever cancels, so that the two come one after the other.
+        // Exchanged, as in a cancellation, so that the two are ordered.
         self.cancelled.swap(next, SeqCst);
     }
 
-    /// Begins a run that must end at `deadline`, of a call that has `limit` in all.
+    /// Begins a run that must end at `deadline`, of a call whose time limit is `limit`.
     #[inline]
     pub(super) fn arm(&self, deadline: u64, limit: u64) {
         self.limit.store(limit, Relaxed);
         self.deadline.store(deadline, Relaxed);
-        // It mostly is; a store would take the cache line each time.
+        // It is mostly set already; a store would take the cache line each time.
         if !self.used.load(SeqCst) {
             self.used.store(true, SeqCst);
         }
@@ -93,7 +91,7 @@ impl Slot {
         self.state.store(self.tenancy().0 | ARMED, SeqCst);
     }
 
-    /// Ends a run; tells whether it was ended from outside.
+    /// Ends a run. Returns whether it was ended from outside.
     #[inline]
     pub(super) fn disarm(&self) -> Option<Ended> {
         let Tenancy(tenancy) = self.tenancy();
@@ -113,25 +111,24 @@ impl Slot {
         }
     }
 
-    /// Asks for the end of this tenant's run, or of its next one. Nothing happens where another one uses the
-    /// machine by now.
+    /// Asks to end this tenant's current or next run. Does nothing if another tenant uses the machine by now.
     pub(super) fn cancel(&self, Tenancy(tenancy): Tenancy, kick: impl FnOnce()) {
         let asked = self
             .cancelled
             .compare_exchange(tenancy, tenancy | 1, SeqCst, SeqCst);
-        // Where it was asked for before, the run may have been armed since.
+        // If it was asked for before, the run may have been armed since.
         if asked.is_ok() || asked == Err(tenancy | 1) {
             self.end(tenancy, kick);
         }
     }
 
-    /// Whether the end of this tenant's run, or of its next one, was asked for.
+    /// Whether a request to end this tenant's current or next run is pending.
     #[inline]
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancelled.load(SeqCst) & 1 != 0
     }
 
-    /// Between runs: whether the next one was to be ended, which it then is not any more.
+    /// Between runs: takes back a pending request to end the next run. Returns whether there was one.
     pub(crate) fn take_cancelled(&self) -> bool {
         let Tenancy(tenancy) = self.tenancy();
         let taken = self
@@ -140,15 +137,15 @@ impl Slot {
         taken.is_ok()
     }
 
-    /// Between runs: asks for the end of this tenant's next run, in place of one that had stopped already. Called
-    /// by the tenant.
+    /// Between runs: asks to end this tenant's next run, because the current one had already stopped. Called by the
+    /// tenant.
     #[cold]
     pub(crate) fn ask_again(&self) {
         self.cancelled.fetch_or(1, SeqCst);
     }
 
-    /// Kicks the tenant's run, if one is under way. Runs of other slots may be ended at the same time, those
-    /// of this one only by one thread.
+    /// Kicks the tenant's run, if one is active. Runs of several slots may be ended at the same time, but each slot's
+    /// only by one thread.
     fn end(&self, tenancy: u64, kick: impl FnOnce()) {
         let armed = self
             .state
@@ -159,8 +156,8 @@ impl Slot {
         }
     }
 
-    /// When this slot's next run might have to end, if it was used since this was last asked: it may go on
-    /// with the call that it last had, or begin another with as much time.
+    /// When this slot's next run might have to end, if the slot was used since this was last called. The last call may
+    /// continue, or another with the same limit may begin.
     pub(super) fn expected(&self, now: u64) -> u64 {
         if !self.used.swap(false, SeqCst) {
             return NEVER;
@@ -172,7 +169,7 @@ impl Slot {
         }
     }
 
-    /// Kicks the run if its time is up; else, when it will be.
+    /// Kicks the run if its time is up. Otherwise returns when that will be.
     pub(super) fn check(&self, now: u64, kick: impl FnOnce()) -> u64 {
         let state = self.state.load(SeqCst);
         if state & STATE != ARMED {

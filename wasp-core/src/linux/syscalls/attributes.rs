@@ -1,5 +1,5 @@
-//! Modes and owners of files. They are the host's to choose: what a program sets them to must be what they
-//! are, which programs do that copy files as they find them.
+//! Modes and owners of files. The host chooses them. A program may only set them to what they already are, as programs
+//! do that copy files with their attributes.
 
 use rustix::io::Errno;
 
@@ -9,11 +9,11 @@ use crate::linux::process::Process;
 use crate::linux::syscalls::files::{EMPTY_PATH, HERE, Memory, NO_FOLLOW, number_of};
 use crate::linux::system_call_error::SystemCallError;
 
-/// Of `st_mode`, what `chmod` sets.
+/// The bits of `st_mode` that `chmod` sets.
 const MODE: u32 = 0o7777;
-/// The owner and group that programs are told of every file.
+/// The owner and group that programs see for every file.
 const OWNER: u32 = 0;
-/// Neither the one nor the other is to be changed.
+/// Leave the owner or group unchanged.
 const SAME: u32 = u32::MAX;
 
 impl Process {

@@ -1,7 +1,7 @@
-//! From a system call's number to what answers it.
+//! Dispatches a system call by its number.
 //!
-//! The list is closed. What is not on it is answered as by a kernel that was built without, or that does
-//! not permit it; the first such call of each kind is told (see [`names`]).
+//! The list is closed. Other system calls are answered as by a kernel that was built without them, or that does not
+//! permit them. The first such call of each kind is reported (see [`names`]).
 
 use rustix::io::Errno;
 
@@ -18,7 +18,7 @@ use crate::machine::mapped_memory::MappedMemory;
 use crate::machine::stop::SystemCall;
 
 impl Process {
-    /// Answers a system call of a program that stands still, and whose memory is `mapped`.
+    /// Answers a system call of a stopped program whose memory is `mapped`.
     pub(crate) fn answer(
         &mut self,
         call: SystemCall,
@@ -42,14 +42,14 @@ impl Process {
         Ok(match session.reply(answer) {
             Reply::Answer(answer) => SystemCallReply::Answer(answer),
             Reply::Failed(error) => SystemCallReply::Failed(error),
-            // No system call is answered so.
+            // No system call is answered like this.
             Reply::Exit | Reply::Unknown => SystemCallReply::Answer(negative(Errno::NOSYS)),
         })
     }
 
-    /// Takes note of a refusal, and tells the first of each kind.
+    /// Records a refusal, and reports the first of each kind.
     fn refuse(&mut self, number: u64) {
-        // A program cannot make the host remember more than there are names.
+        // A program cannot make the host remember more numbers than there are names.
         let kind = match names::of(number) {
             Some(_) => number,
             None => u64::MAX,
@@ -78,7 +78,7 @@ impl Process {
         if number == libc::SYS_arch_prctl {
             return self.arch_prctl(first, second);
         }
-        // The space is lent to the view and the rest of the process changed meanwhile.
+        // The view borrows the space while the rest of the process changes.
         let space = std::mem::take(&mut self.space);
         let mut own = LinuxGuestMemory {
             memory: mapped.memory_mut(),
@@ -153,7 +153,7 @@ impl Process {
         const SET_FS: u64 = 0x1002;
         const GET_FS: u64 = 0x1003;
         match what {
-            // As Linux: no address that is not canonical, and none of the kernel's.
+            // As in Linux: only canonical addresses, and none of the kernel's.
             SET_FS if address >= 1 << 47 => Err(Errno::PERM.into()),
             SET_FS => Ok(SystemCallReply::SetThreadPointer(address)),
             GET_FS if self.space.reach(address, true).is_none() => Err(Errno::FAULT.into()),

@@ -1,4 +1,4 @@
-//! Entries of directories: made, linked, moved, removed, and given times.
+//! Directory entries: creating, linking, moving and removing them, and setting their times.
 
 use rustix::fs::{Timespec, Timestamps};
 use rustix::io::Errno;
@@ -105,7 +105,7 @@ impl Process {
         })
     }
 
-    /// Without a path, what the handle stands for gets the times.
+    /// Sets times. Without a path, those of the handle's file.
     fn stamp(
         &self,
         session: &mut Session,
@@ -125,7 +125,7 @@ impl Process {
     }
 }
 
-/// Two `struct timespec`: of the last access and of the last change. At no address, they are now.
+/// Two `struct timespec`: of the last access and the last change. Without an address, both are now.
 fn nanoseconds(memory: &Memory<'_>, address: u64) -> Result<Timestamps, SystemCallError> {
     let [accessed, modified] = match address {
         0 => [[0, libc::UTIME_NOW]; 2],
@@ -134,7 +134,7 @@ fn nanoseconds(memory: &Memory<'_>, address: u64) -> Result<Timestamps, SystemCa
     Ok(stamps([accessed, modified]))
 }
 
-/// Two `struct timeval`, likewise.
+/// The same as two `struct timeval`.
 fn microseconds(memory: &Memory<'_>, address: u64) -> Result<Timestamps, SystemCallError> {
     if address == 0 {
         return nanoseconds(memory, 0);
@@ -153,7 +153,7 @@ fn pairs(memory: &Memory<'_>, address: u64) -> Result<[[i64; 2]; 2], SystemCallE
     Ok([[next(), next()], [next(), next()]])
 }
 
-/// What makes no sense as a time, the kernel refuses.
+/// The kernel refuses values that are not valid times.
 fn stamps(times: [[i64; 2]; 2]) -> Timestamps {
     let [last_access, last_modification] =
         times.map(|[tv_sec, tv_nsec]| Timespec { tv_sec, tv_nsec });

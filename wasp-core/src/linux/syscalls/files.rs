@@ -1,4 +1,4 @@
-//! Files, directories and streams: paths and handles as programs name them, under the call's policy.
+//! Files, directories and streams: paths and handles of programs, under the call's policy.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
@@ -14,13 +14,13 @@ use crate::linux::process::Process;
 use crate::linux::syscalls::stat;
 use crate::linux::system_call_error::SystemCallError;
 
-/// "The current directory" in place of a handle.
+/// Stands for the current directory instead of a handle.
 pub(super) const HERE: u64 = libc::AT_FDCWD as u32 as u64;
 pub(super) const EMPTY_PATH: u64 = libc::AT_EMPTY_PATH as u64;
 pub(super) const NO_FOLLOW: u64 = libc::AT_SYMLINK_NOFOLLOW as u64;
 /// Linux's UIO_MAXIOV.
 const MAX_VECTORS: u64 = 1024;
-/// More handles than this cannot be polled at a time.
+/// The most handles that can be polled at a time.
 const MAX_POLLED: u64 = 1024;
 
 pub(super) type Memory<'a> = dyn GuestSpace + 'a;
@@ -84,7 +84,7 @@ impl Process {
             libc::SYS_dup => self.duplicate(session, first, 0),
             libc::SYS_dup2 | libc::SYS_dup3 => self.duplicate_to(session, first, second),
             libc::SYS_fcntl => self.fcntl(session, first, second, third),
-            // No stream of a program's is a terminal to it.
+            // A program sees none of its streams as a terminal.
             libc::SYS_ioctl if session.is_open(number_of(first)) => Err(Errno::NOTTY.into()),
             libc::SYS_ioctl => Err(Errno::BADF.into()),
             libc::SYS_getdents64 => session
@@ -107,7 +107,7 @@ impl Process {
         })
     }
 
-    /// The path that a program names: from the current directory on, or from one that it has open.
+    /// The path that a program names, relative to the current directory or to one that it has open.
     pub(super) fn path(
         &self,
         session: &Session,
@@ -127,7 +127,7 @@ impl Process {
                 start.ok_or(Errno::NOTDIR)?.join(path)
             }
         };
-        // What the kernel tells of a process there is told of none here, and that is no refusal.
+        // What the kernel reports about a process there does not exist here, and this does not count as a refusal.
         let of_the_system = path.starts_with("/proc") || path.starts_with("/sys");
         match of_the_system && !session.may_read(&path) {
             true => Err(Errno::NOENT.into()),
@@ -141,7 +141,7 @@ impl Process {
         memory: &Memory<'_>,
         [directory, address, flags, mode]: [u64; 4],
     ) -> Result<u64, SystemCallError> {
-        // How to wait, and what else does not matter to what is opened.
+        // Flags about waiting, and others that do not matter for what is opened.
         let ignored = libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_NOATIME | libc::O_SYNC;
         let path = self.path(session, memory, directory, address)?;
         let handle = session.open_at(&path, flags & !(ignored as u64), mode)?;
@@ -191,7 +191,7 @@ impl Process {
         match command as i32 {
             libc::F_DUPFD | libc::F_DUPFD_CLOEXEC => self.duplicate(session, handle, argument),
             libc::F_GETFD => Ok(libc::FD_CLOEXEC as u64),
-            // There is nothing to exec, and nothing that waits otherwise.
+            // There is no exec, and no other way to wait.
             libc::F_SETFD | libc::F_SETFL => Ok(0),
             libc::F_GETFL => Ok(session.flags(number_of(handle))?),
             _ => Err(Errno::INVAL.into()),
@@ -233,7 +233,7 @@ impl Process {
         Ok(0)
     }
 
-    /// Whether a path leads somewhere; what may be done there, to do it tells.
+    /// Checks that a path exists. Whether an access is permitted shows when the program tries it.
     fn access(
         &self,
         session: &mut Session,
@@ -256,7 +256,7 @@ impl Process {
     ) -> Result<u64, SystemCallError> {
         let own = b"/proc/self/exe";
         let target = match memory.text(address)? == own {
-            // Where it lies on the host, it is not told; but libc insists on an absolute path.
+            // The program must not learn its location on the host, but libc insists on an absolute path.
             true => Path::new("/").join(&self.path).into_os_string().into_vec(),
             false => {
                 let path = self.path(session, memory, directory, address)?;
@@ -272,7 +272,7 @@ impl Process {
     }
 }
 
-/// A handle's number: an `int`, whatever stands in the upper half of its register.
+/// A handle's number: an `int`. The upper half of its register is ignored.
 pub(super) const fn number_of(handle: u64) -> u64 {
     handle as u32 as u64
 }
@@ -288,7 +288,7 @@ fn fstat(
     Ok(0)
 }
 
-/// Moves the bytes of an array of `struct iovec`, until one is not moved whole.
+/// Moves the bytes of an array of `struct iovec`, until one is not moved completely.
 fn vectors(
     session: &mut Session,
     memory: &mut Memory<'_>,
@@ -314,7 +314,7 @@ fn vectors(
                     break;
                 }
             }
-            // What was moved before is told, and the error next time; but the end of the call is the end.
+            // Bytes moved before are reported now, and the error next time. But the end of the call is final.
             Err(stop) if moved == 0 || session.is_over_by(&stop) => return Err(stop.into()),
             Err(_) => break,
         }
@@ -322,7 +322,7 @@ fn vectors(
     Ok(moved)
 }
 
-/// All that is open can be read and written: to do so waits.
+/// All open handles are reported as readable and writable. The read or write itself waits.
 fn poll(
     session: &mut Session,
     memory: &mut Memory<'_>,

@@ -1,4 +1,4 @@
-//! What a program asks about itself and its system, and what it registers there.
+//! System calls with which a program queries itself and its system, and registers with it.
 
 use rustix::io::Errno;
 
@@ -9,9 +9,9 @@ use crate::linux::system_call_error::SystemCallError;
 
 /// The only process, and its only thread.
 const SELF: u64 = 1;
-/// Nobody in particular.
+/// An unprivileged user.
 pub(crate) const USER: u64 = 65_534;
-/// Bytes of each of the six texts of `struct utsname`.
+/// Bytes of each of the six strings of `struct utsname`.
 const NAME: usize = 65;
 const INFINITY: u64 = u64::MAX;
 impl Process {
@@ -28,7 +28,7 @@ impl Process {
             libc::SYS_getppid => Ok(0),
             libc::SYS_getuid | libc::SYS_geteuid | libc::SYS_getgid | libc::SYS_getegid => Ok(USER),
             libc::SYS_getgroups => Ok(0),
-            // To stay who one is, is not to change anything.
+            // Setting the current identity changes nothing.
             libc::SYS_setuid | libc::SYS_setgid if first == USER => Ok(0),
             libc::SYS_setuid | libc::SYS_setgid => Err(SystemCallError::Refused(Errno::PERM)),
             libc::SYS_set_robust_list => Ok(0),
@@ -44,7 +44,7 @@ impl Process {
         })
     }
 
-    /// What asks for bytes that may be predicted (GRND_INSECURE: seeds of hash maps) gets the seed in any case.
+    /// Requests for predictable bytes (GRND_INSECURE, for hash-map seeds) get the seed if random bytes are not granted.
     fn random(
         &self,
         session: &mut Session,
@@ -60,7 +60,7 @@ impl Process {
         Ok(session.randomness(memory, address, length)?)
     }
 
-    /// Tells a limit; to set one is not permitted.
+    /// Returns a limit. Setting one is not permitted.
     fn limits(
         &self,
         memory: &mut (dyn GuestSpace + '_),
@@ -84,8 +84,8 @@ impl Process {
     }
 }
 
-/// There is one processor, and nothing preempts the program: what a restartable sequence wants to know is
-/// always so (linux/rseq.h: `cpu_id_start`, `cpu_id`).
+/// There is one CPU, and nothing preempts the program. So the answer to a restartable sequence never changes
+/// (linux/rseq.h: `cpu_id_start`, `cpu_id`).
 fn rseq(
     memory: &mut (dyn GuestSpace + '_),
     address: u64,
@@ -137,7 +137,7 @@ fn processor(
 
 fn prctl(option: u64) -> Result<u64, SystemCallError> {
     match option as i32 {
-        // A name is for those who look on from outside.
+        // A name only matters to outside observers.
         libc::PR_SET_NAME => Ok(0),
         _ => Err(Errno::INVAL.into()),
     }

@@ -16,7 +16,7 @@ const FIXED_NOREPLACE: u64 = libc::MAP_FIXED_NOREPLACE as u64;
 const ANONYMOUS: u64 = libc::MAP_ANONYMOUS as u64;
 
 impl Process {
-    /// Moves the heap's end; answers where it is then, which tells of failure as well.
+    /// Moves the heap's end. Returns the new end, which also reports failure.
     pub(super) fn brk(
         &mut self,
         pages: &mut Pages<'_, '_>,
@@ -31,14 +31,14 @@ impl Process {
             return Ok(end);
         }
         if needed > mapped {
-            // A page stays free between the heap and whatever comes next.
+            // A page stays free between the heap and the next mapping.
             let next = self.space.next_mapped(mapped);
             if next.saturating_sub(PAGE_SIZE) < needed {
                 self.exhausted = Some(needed - mapped);
                 return Ok(end);
             }
             match self.map(pages, mapped, needed, Protection::DATA) {
-                // Of failure the program is told by where the end is.
+                // The returned end tells the program about failure.
                 Err(SystemCallError::Request(RequestError::Errno(_))) => return Ok(end),
                 result => result?,
             }
@@ -49,14 +49,14 @@ impl Process {
         Ok(wanted)
     }
 
-    /// Maps anonymous memory, or a private copy of a file's.
+    /// Maps anonymous memory, or a private copy of a file.
     pub(super) fn mmap(
         &mut self,
         pages: &mut Pages<'_, '_>,
         [address, length, protection, flags]: [u64; 4],
     ) -> Result<u64, SystemCallError> {
         let protection = Protection::parse(protection)?;
-        // Nobody shares an anonymous mapping with a program that cannot fork.
+        // Nothing shares an anonymous mapping with a program that cannot fork.
         if flags & ANONYMOUS == 0 || flags & (SHARED | PRIVATE) == 0 {
             return Err(Errno::NODEV.into());
         }
@@ -79,7 +79,7 @@ impl Process {
         Ok(start)
     }
 
-    /// Where `length` bytes may be mapped: at `hint`, if that is free, or as high as possible.
+    /// Where to map `length` bytes: at `hint` if that is free, otherwise as high as possible.
     fn place(&self, hint: u64, length: u64) -> Result<u64, Errno> {
         let hint = hint - hint % PAGE_SIZE;
         let at_hint = self.space.end_of(hint, length);
@@ -123,7 +123,7 @@ impl Process {
         Ok(0)
     }
 
-    /// Makes a mapping longer or shorter, elsewhere where it may.
+    /// Makes a mapping longer or shorter, and moves it if allowed and necessary.
     pub(super) fn mremap(
         &mut self,
         pages: &mut Pages<'_, '_>,
@@ -162,7 +162,7 @@ impl Process {
         Ok(to)
     }
 
-    /// Only advice that changes contents must be heeded.
+    /// Only advice that changes contents has an effect.
     pub(super) fn madvise(
         &mut self,
         pages: &mut Pages<'_, '_>,
@@ -194,7 +194,7 @@ impl Process {
         Ok(())
     }
 
-    /// What is mapped there next finds zeros.
+    /// Unmaps pages. A later mapping there reads zeros.
     fn unmap(
         &mut self,
         pages: &mut Pages<'_, '_>,

@@ -1,5 +1,5 @@
-//! Signals as far as a program sets them up. None is ever delivered to a handler: faults end the program,
-//! and so does what it sends to itself, where it would by default.
+//! Signals, as far as a program sets them up. None is ever delivered to a handler. Faults end the program, and so does
+//! a signal that it sends to itself if its default action does.
 
 use rustix::io::Errno;
 
@@ -70,7 +70,7 @@ impl Process {
         Ok(0)
     }
 
-    /// A signal that the program sends to itself: there is nobody else. `None` where it would run a
+    /// Handles a signal that the program sends to itself, since there is no other process. `None` if it would run a
     /// handler.
     pub(super) fn raise(&self, signal: u64) -> Result<Option<SystemCallReply>, SystemCallError> {
         let by_default = signal as i32;
@@ -97,7 +97,7 @@ impl Process {
     }
 }
 
-/// What lies at `address`; `None` for no address.
+/// The value at `address`. `None` if there is no address.
 fn read<const N: usize>(
     memory: &dyn GuestSpace,
     address: u64,

@@ -1,4 +1,4 @@
-//! Streams that the host has handed over, by the system calls that sockets have of their own.
+//! Streams that the host has handed over, used with socket system calls.
 
 use rustix::io::Errno;
 
@@ -8,7 +8,7 @@ use crate::host::streams::Waiting;
 use crate::linux::process::Process;
 use crate::linux::system_call_error::SystemCallError;
 
-/// Hints, and how a broken stream is told: here always by `EPIPE`.
+/// Hints, and flags about how a broken stream is reported. Here that is always `EPIPE`.
 const IGNORED: i32 = libc::MSG_NOSIGNAL | libc::MSG_MORE | libc::MSG_CMSG_CLOEXEC;
 
 impl Process {
@@ -18,7 +18,7 @@ impl Process {
         session: &mut Session,
         memory: &mut (dyn GuestSpace + '_),
     ) -> Option<Result<u64, SystemCallError>> {
-        // A handle, an option and the like are each an `int`.
+        // Handles, options and the like are `int`s.
         let handle = u64::from(handle as u32);
         Some(match number {
             libc::SYS_recvfrom => receive(
@@ -53,7 +53,7 @@ fn receive(
     }
     let peek = flags & libc::MSG_PEEK != 0;
     let count = session.receive(memory, handle, [buffer, length], peek, waiting(flags))?;
-    // As Linux of a stream: who sends is known, and not told again.
+    // As in Linux for a stream: the sender is known, and not reported again.
     if sender != 0 {
         memory.put(sender_length, &0_u32.to_le_bytes())?;
     }
@@ -83,8 +83,8 @@ const fn waiting(flags: i32) -> Waiting {
     }
 }
 
-/// `TCP_NODELAY` alone: it is the connection's, and no more than a hint. What changes how the host itself
-/// waits is refused.
+/// Sets `TCP_NODELAY` only, which belongs to the connection and is just a hint. Options that change how the host itself
+/// waits are refused.
 fn set_option(
     session: &mut Session,
     memory: &(dyn GuestSpace + '_),

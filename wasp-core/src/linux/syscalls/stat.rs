@@ -1,13 +1,13 @@
-//! `struct stat` and `struct statx`, as far as programs are told of them: not where on the host a file is,
-//! nor whose. Devices and inodes are the call's own.
+//! `struct stat` and `struct statx` as programs see them: without the file's owner and location on the host. Device and
+//! inode numbers are the call's own.
 
 use rustix::fs::{Stat, major, minor};
 use virtine_rt::abi::requests::{STAT_SIZE, stat};
 
-/// Offsets of what differs from the ABI's: `st_blksize` and `st_blocks`.
+/// Offsets of fields that differ from the ABI's: `st_blksize` and `st_blocks`.
 const BLOCK_SIZE: usize = 56;
 const BLOCKS: usize = 64;
-/// What programs take for a good size of reads and writes.
+/// A good size for reads and writes.
 const GOOD_SIZE: u32 = 4096;
 
 /// Bytes of `struct statx` (linux/stat.h).

@@ -1,4 +1,4 @@
-//! Clocks, waiting, and the futex of a program that has one thread.
+//! Clocks, waiting, and the futex of a single-threaded program.
 
 use std::time::Duration;
 
@@ -106,7 +106,7 @@ fn sleep(
     Ok(session.sleep(time)?)
 }
 
-/// A `struct rusage` with the processor time that the call has taken, where clocks may be read.
+/// A `struct rusage` with the CPU time of the call, if clocks may be read.
 fn resources(
     session: &mut Session,
     memory: &mut (dyn GuestSpace + '_),
@@ -120,7 +120,7 @@ fn resources(
     put(memory, address, words)
 }
 
-/// There is nobody to wake, and nobody who would.
+/// With a single thread, there is nobody to wake, and nobody who would wake it.
 pub(super) fn futex(
     session: &mut Session,
     memory: &(dyn GuestSpace + '_),
@@ -136,11 +136,11 @@ pub(super) fn futex(
                 return Err(Errno::AGAIN.into());
             }
             match timeout {
-                // It would wait for ever.
+                // It would wait forever.
                 0 => Ok(session.sleep_for_ever()?),
                 _ => {
                     let time = span(memory, timeout)?;
-                    // Of the one a span, of the other a moment (futex(2)).
+                    // One takes a duration, the other a point in time (futex(2)).
                     let time = match command {
                         libc::FUTEX_WAIT => time,
                         _ => until(session, operation, time)?,
@@ -154,7 +154,7 @@ pub(super) fn futex(
     }
 }
 
-/// How long it is until a moment of the clock that a futex's operation names.
+/// The time until `moment` on the clock that a futex operation names.
 fn until(
     session: &mut Session,
     operation: u64,

@@ -1,4 +1,4 @@
-//! What `kvm_run` says of an exit (KVM API document, 5).
+//! Decodes what `kvm_run` reports about an exit (KVM API document, 5).
 
 use kvm_bindings::{KVM_EXIT_IO_OUT, KVM_INTERNAL_ERROR_EMULATION, kvm_run};
 use kvm_ioctls::VcpuExit;
@@ -6,7 +6,7 @@ use kvm_ioctls::VcpuExit;
 use crate::base::exit::{Direction, Fault};
 use crate::machine::stop::PortAccess;
 
-/// Reads what `kvm_run` says of an access to a port, and has an `in` read zeros.
+/// Reads the port access that `kvm_run` reports, and makes an `in` read zeros.
 pub(super) fn port_access(run: &mut kvm_run) -> PortAccess {
     // SAFETY: the exit was KVM_EXIT_IO, for which KVM fills this variant; all bit patterns are valid
     // integers.
@@ -16,8 +16,8 @@ pub(super) fn port_access(run: &mut kvm_run) -> PortAccess {
         _ => Direction::In,
     };
     let length = usize::from(io.size) * io.count as usize;
-    // SAFETY: KVM has placed `length` bytes at this offset from the start of `run`, inside the pages
-    // that the vCPU's file maps behind it, and writes them only inside KVM_RUN.
+    // SAFETY: KVM has placed `length` bytes at this offset from the start of `run`, inside the pages that the vCPU's
+    // file maps there, and writes them only inside KVM_RUN.
     let first = unsafe { (&raw mut *run).cast::<u8>().add(io.data_offset as usize) };
     // SAFETY: as above.
     let data = unsafe { std::slice::from_raw_parts_mut(first, length) };
@@ -41,7 +41,7 @@ pub(super) fn port_access(run: &mut kvm_run) -> PortAccess {
     }
 }
 
-/// What KVM could not do, and for which instruction.
+/// Describes what KVM could not do, and for which instruction.
 pub(super) fn internal_error(run: &kvm_run) -> Fault {
     // SAFETY: the exit was KVM_EXIT_INTERNAL_ERROR, for which KVM fills this variant; all bit
     // patterns are valid integers.
@@ -53,7 +53,7 @@ pub(super) fn internal_error(run: &kvm_run) -> Fault {
     }
     // SAFETY: plain integers, as above.
     let told = unsafe { failure.__bindgen_anon_1.__bindgen_anon_1 };
-    // The instruction's bytes count among the data only where KVM says so.
+    // The data includes the instruction's bytes only if KVM says so.
     let bytes = match failure.ndata >= 3 && failure.flags & 1 != 0 {
         true => told
             .insn_bytes
@@ -66,7 +66,7 @@ pub(super) fn internal_error(run: &kvm_run) -> Fault {
     Fault::Emulation { bytes }
 }
 
-/// What an exit means that nobody asked for.
+/// The fault for an exit that was not expected.
 pub(super) fn fault(exit: &VcpuExit<'_>) -> Fault {
     match exit {
         VcpuExit::MmioRead(address, _) | VcpuExit::MmioWrite(address, _) => {

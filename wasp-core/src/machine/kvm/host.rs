@@ -1,4 +1,4 @@
-//! `/dev/kvm`: opened, checked and asked for its CPUID once per process.
+//! `/dev/kvm`: opened once per process, checked, and asked for its CPUID.
 
 use std::fs;
 use std::io;
@@ -16,26 +16,26 @@ use crate::machine::kvm::x86_64::extended_states::Processor;
 
 const DEVICE: &str = "/dev/kvm";
 
-/// The version that the KVM API document has called stable since Linux 2.6.22.
+/// The API version, stable since Linux 2.6.22 according to the KVM API document.
 const API_VERSION: i32 = 12;
 
-/// What every virtine needs, and since when Linux has it.
+/// Capabilities that every virtine needs, and the Linux version that added each.
 const NEEDED: [(Cap, &str, &str); 3] = [
     (Cap::UserMemory, "KVM_CAP_USER_MEMORY", "2.6.26"),
     (Cap::ImmediateExit, "KVM_CAP_IMMEDIATE_EXIT", "4.13"),
     (Cap::SyncRegs, "KVM_CAP_SYNC_REGS", "4.17"),
 ];
 
-/// The host's KVM, with what all machines of the process have in common.
+/// The host's KVM, and what all machines of the process share.
 pub(crate) struct Host {
     kvm: Kvm,
     cpu: GuestCpu,
-    /// The model-specific registers that a reset puts back.
+    /// The model-specific registers that a reset restores.
     msrs: OnceLock<ModelRegisters>,
 }
 
 impl Host {
-    /// The process's one handle. An error is not kept: the next call tries again.
+    /// The process's only handle. Errors are not cached: the next call tries again.
     pub(crate) fn get() -> Result<&'static Self, Error> {
         static HOST: OnceLock<Host> = OnceLock::new();
         static OPENING: Mutex<()> = Mutex::new(());
@@ -72,8 +72,8 @@ impl Host {
         uninterrupted(|| self.kvm.create_vm()).map_err(ioctl::refused("KVM_CREATE_VM"))
     }
 
-    /// The model-specific registers that are put back after guests in ring 0. Asked of KVM once; for this,
-    /// `vcpu` must be as new.
+    /// The model-specific registers that are restored after guests in ring 0. KVM is asked only once; `vcpu` must be
+    /// new for this.
     pub(crate) fn msrs(&'static self, vcpu: &VcpuFd) -> Result<&'static ModelRegisters, Error> {
         match self.msrs.get() {
             Some(msrs) => Ok(msrs),
@@ -89,8 +89,8 @@ impl Host {
     }
 }
 
-/// Repeats an operation that a signal has interrupted. A process may have many, of a profiler for
-/// instance, and what a machine is made by can be interrupted anywhere.
+/// Repeats an operation that a signal interrupted. A process may receive many signals, for instance from a profiler,
+/// and any step of creating a machine can be interrupted.
 pub(crate) fn uninterrupted<T>(
     mut operation: impl FnMut() -> Result<T, kvm_ioctls::Error>,
 ) -> Result<T, kvm_ioctls::Error> {
@@ -102,8 +102,8 @@ pub(crate) fn uninterrupted<T>(
     }
 }
 
-/// Whether KVM has what every virtine needs. KVM_CAP_XCRS has been there since Linux 2.6.36, before all others
-/// that are needed: where it alone is missing, the kernel knows of no XSAVE.
+/// Checks that KVM has what every virtine needs. KVM_CAP_XCRS has existed since Linux 2.6.36, longer than all other
+/// needed capabilities. If it alone is missing, the kernel does not support XSAVE.
 fn check_capabilities(has: impl Fn(Cap) -> bool) -> Result<(), Error> {
     for (capability, expected, since) in NEEDED {
         if !has(capability) {
@@ -121,7 +121,7 @@ fn check_capabilities(has: impl Fn(Cap) -> bool) -> Result<(), Error> {
 fn open_error(errno: i32) -> Error {
     match io::Error::from_raw_os_error(errno) {
         error if error.kind() == io::ErrorKind::NotFound => Error::KvmMissing,
-        // ENXIO, ENODEV: the node is there, the driver is not.
+        // ENXIO, ENODEV: the device node exists, but the driver does not.
         _ if errno == libc::ENXIO || errno == libc::ENODEV => Error::KvmMissing,
         error if error.kind() == io::ErrorKind::PermissionDenied => Error::KvmDenied {
             group: group_of(DEVICE),
@@ -130,7 +130,7 @@ fn open_error(errno: i32) -> Error {
     }
 }
 
-/// The name of the group that owns `path`; its number where it has no name.
+/// The name of the group that owns `path`, or its number if it has no name.
 fn group_of(path: &str) -> String {
     let Ok(metadata) = fs::metadata(path) else {
         return "kvm".to_owned();
@@ -204,7 +204,7 @@ mod tests {
         assert!(message.contains("processor"), "{message}");
         assert!(message.contains("XSAVE"), "{message}");
         assert!(!message.contains("too old"), "{message}");
-        // An old kernel has none either, and that is the reason then.
+        // An old kernel has none either; then its age is the reason to report.
         let old = check_capabilities(|capability| matches!(capability, Cap::UserMemory));
         assert!(matches!(old, Err(Error::KvmTooOld { .. })), "{old:?}");
     }

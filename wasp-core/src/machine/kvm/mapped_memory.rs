@@ -1,11 +1,11 @@
-//! A user-mode guest's memory and the page tables that map it, while the guest stands still.
+//! A user-mode guest's memory and the page tables that map it. The guest is stopped.
 
 use crate::Error;
 use crate::machine::kvm::x86_64::paging::{PageTables, Rights};
 use crate::memory::address_space::Protection;
 use crate::memory::guest_memory::GuestMemory;
 
-/// Memory whose pages can be mapped otherwise.
+/// Memory whose page protections can change.
 pub(crate) struct MappedMemory<'a> {
     memory: &'a mut GuestMemory,
     tables: &'a PageTables,
@@ -26,14 +26,14 @@ impl<'a> MappedMemory<'a> {
         self.memory
     }
 
-    /// Has the guest find the pages from `start` to `end` with these rights. What the processor knows of them may be
-    /// older: see [`MappedMemory::drop_translations`].
+    /// Sets the guest's rights to the pages from `start` to `end`. The CPU may still hold older translations: see
+    /// [`MappedMemory::drop_translations`].
     pub(crate) fn protect(&mut self, start: u64, end: u64, protection: Protection) {
         let rights = Rights::of(protection);
         self.tables.remap(self.memory, start, end, rights);
     }
 
-    /// Has the processor forget what it knows of the pages from `start` to `end`.
+    /// Drops the CPU's translations of the pages from `start` to `end`.
     pub(crate) fn drop_translations(&mut self, start: u64, end: u64) -> Result<(), Error> {
         self.memory.drop_translations(start, end)
     }

@@ -1,5 +1,5 @@
-//! Model-specific registers of guests in ring 0: one list of those that are put back after each, found once per
-//! process. Guests may write no others, where KVM can keep them from it.
+//! Model-specific registers of guests in ring 0: one list of those that are restored after each guest, found once per
+//! process. Guests may write no others, if KVM can prevent it.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use kvm_ioctls::{
 use crate::Error;
 use crate::machine::kvm::ioctl;
 
-/// Registers that KVM emulates, or may one day, and does not list (KVM_GET_MSR_INDEX_LIST): first and last
+/// Registers that KVM emulates, or may emulate one day, and does not list (KVM_GET_MSR_INDEX_LIST): first and last
 /// number.
 const UNLISTED: [(u32, u32); 10] = [
     // Machine check: status, control.
@@ -30,18 +30,18 @@ const UNLISTED: [(u32, u32); 10] = [
     (0xc001_0015, 0xc001_001f),
 ];
 
-/// What KVM_SET_SREGS puts back: the APIC's base, EFER, FS and GS base.
+/// What KVM_SET_SREGS restores: the APIC's base, EFER, FS base and GS base.
 const IN_SREGS: [u32; 4] = [0x1b, 0xc000_0080, 0xc000_0100, 0xc000_0101];
-/// Commands to predictors and caches (IA32_PRED_CMD, IA32_FLUSH_CMD), which hold nothing.
+/// Commands to predictors and caches (IA32_PRED_CMD, IA32_FLUSH_CMD). They hold no state.
 const COMMANDS: [u32; 2] = [0x49, 0x10b];
 
-/// AMD's configuration of hardware: KVM before Linux 6.8 lets a guest set McStatusWrEn and nobody clear it.
+/// AMD's configuration of hardware. KVM before Linux 6.8 lets a guest set McStatusWrEn but never clear it.
 const HARDWARE_CONFIGURATION: u32 = 0xc001_0015;
-/// The time stamp counter, which nobody reads twice alike.
+/// The time stamp counter, which never reads the same twice.
 const TIME_STAMP_COUNTER: u32 = 0x10;
 
-/// Registers by which a guest has KVM write to its memory or count for it, or is a guest of Hyper-V. No CPUID of
-/// ours offers them. They are put back, and not to be written.
+/// Whether a register makes KVM write to guest memory, makes KVM count for the guest, or belongs to Hyper-V's
+/// interface. Our CPUID offers none of them. They are restored, and guests may not write them.
 const fn is_paravirtual(number: u32) -> bool {
     matches!(
         number,
@@ -54,7 +54,7 @@ const fn is_writable(number: u32) -> bool {
     !is_paravirtual(number) && number != HARDWARE_CONFIGURATION
 }
 
-/// Where there are model-specific registers, so far: first number and how many. No KVM has any elsewhere.
+/// The ranges in which model-specific registers exist so far: first number and count. No KVM has any elsewhere.
 const RANGES: [(u32, u32); 5] = [
     (0, 0x2000),
     (0x4000_0000, 0x200),
@@ -66,7 +66,7 @@ const RANGES: [(u32, u32); 5] = [
 /// Fewer than KVM takes at a time (255).
 const BATCH: usize = 128;
 
-/// The list.
+/// The list of registers to restore.
 #[derive(Debug)]
 pub(crate) struct ModelRegisters {
     numbers: Vec<u32>,
@@ -80,7 +80,7 @@ pub(crate) struct ModelState {
 }
 
 impl ModelRegisters {
-    /// Finds what KVM lets the host read and write; for this, `vcpu` must be as new.
+    /// Finds which registers KVM lets the host read and write. `vcpu` must be new.
     pub(crate) fn find(kvm: &Kvm, vcpu: &VcpuFd) -> Result<Self, Error> {
         let listed = kvm.get_msr_index_list();
         let listed = listed.map_err(ioctl::refused("KVM_GET_MSR_INDEX_LIST"))?;
@@ -94,7 +94,8 @@ impl ModelRegisters {
         Ok(Self { numbers, filter })
     }
 
-    /// Keeps guests of this VM from writing what is not put back. Linux can since 5.10; before, the list is all.
+    /// Prevents guests of this VM from writing registers that are not restored. Needs Linux 5.10; before that, only the
+    /// list protects.
     pub(crate) fn shield(&self, vm: &VmFd) -> Result<(), Error> {
         match &self.filter {
             Some(filter) => filter.apply(vm),
@@ -102,7 +103,7 @@ impl ModelRegisters {
         }
     }
 
-    /// What is in all of them.
+    /// Reads all registers of the list.
     pub(crate) fn read(&'static self, vcpu: &VcpuFd) -> Result<ModelState, Error> {
         let entries = zeros(&self.numbers);
         let values = entries.chunks(BATCH).map(|entries| get_all(vcpu, entries));
@@ -114,8 +115,8 @@ impl ModelRegisters {
 }
 
 impl ModelState {
-    /// Puts it back; and where guests could write all of it, makes sure of that: KVM has registers that it takes a
-    /// value for and goes on with another.
+    /// Restores all registers. If guests could write all of them, this also reads them back: KVM has registers that
+    /// accept a value and then hold another.
     pub(crate) fn write(&self, vcpu: &VcpuFd) -> Result<(), Error> {
         self.values.iter().try_for_each(|msrs| {
             set_all(vcpu, msrs)?;
@@ -127,7 +128,7 @@ impl ModelState {
     }
 }
 
-/// Whether all registers hold what they were set to, but for those that run by themselves.
+/// Checks that all registers hold what they were set to, except those that advance by themselves.
 fn check(set: &Msrs, left: &Msrs) -> Result<(), Error> {
     let mut pairs = set.as_slice().iter().zip(left.as_slice());
     let runs = |number| number == TIME_STAMP_COUNTER || is_paravirtual(number);
@@ -153,7 +154,8 @@ pub(crate) fn set_all(vcpu: &VcpuFd, msrs: &Msrs) -> Result<(), Error> {
     all_of(msrs.as_slice().len(), set, "KVM_SET_MSRS")
 }
 
-/// KVM stops at the first register that it refuses and tells how many came before it.
+/// Checks that all registers were processed. KVM stops at the first register that it refuses and returns how many came
+/// before it.
 fn all_of(wanted: usize, done: usize, operation: &'static str) -> Result<(), Error> {
     match done == wanted {
         true => Ok(()),
@@ -168,7 +170,7 @@ fn kept(set: &kvm_msr_entry, left: &kvm_msr_entry) -> Error {
     )))
 }
 
-/// All that KVM lists, then the others, each once.
+/// All registers that KVM lists, then the others, each once.
 fn candidates(listed: &[u32]) -> Vec<u32> {
     let mut candidates = listed.to_vec();
     let unlisted = UNLISTED.iter().flat_map(|&(first, last)| first..=last);
@@ -190,8 +192,8 @@ fn batch(entries: &[kvm_msr_entry]) -> Result<Msrs, Error> {
     })
 }
 
-/// Those that `operation` takes, as it leaves them. Some of those that KVM lists exist only with features that a
-/// vCPU does not have, and some can only be read: it stops in front of each of these.
+/// The registers that `operation` accepts, with the values that it leaves. Some registers that KVM lists exist only
+/// with features that a vCPU does not have, and some are read-only: the operation stops before each of these.
 fn accepted(
     entries: &[kvm_msr_entry],
     mut operation: impl FnMut(&mut Msrs) -> Result<usize, kvm_ioctls::Error>,
@@ -208,7 +210,7 @@ fn accepted(
     Ok(accepted)
 }
 
-/// One bit for each register of [`RANGES`], set where guests may write it.
+/// One bit for each register of [`RANGES`], set if guests may write it.
 #[derive(Debug)]
 struct Filter {
     writable: [Vec<u8>; RANGES.len()],
@@ -238,7 +240,7 @@ impl Filter {
         }
     }
 
-    /// KVM knows one way out of all ranges for reads and writes alike, so what may be read has ranges too.
+    /// KVM has one default for reads and writes outside all ranges, so readable registers need ranges too.
     fn apply(&self, vm: &VmFd) -> Result<(), Error> {
         let range = |flags, (base, msr_count), bitmap| MsrFilterRange {
             flags,
@@ -293,7 +295,7 @@ mod tests {
         ] {
             assert!(lets_write(&filter, number), "{number:#x}");
         }
-        // What KVM writes memory by is not, though it is put back.
+        // Registers through which KVM writes memory are not writable, though they are restored.
         for number in [
             0x12,
             0x4b56_4d01,

@@ -1,6 +1,6 @@
-//! A filter of system calls (seccomp, Linux 3.17) that leaves a process the ioctls that virtines need, and no
-//! others: of KVM's some two hundred, no in-kernel device, interrupt controller or nested state can be made any
-//! more, whoever asks. All other system calls stay as they are; `docs/seccomp.md` has the list.
+//! A seccomp filter (Linux 3.17) that leaves a process only the ioctls that virtines need. KVM has some two hundred;
+//! with the filter, no code in the process can create in-kernel devices, interrupt controllers or nested state. All
+//! other system calls are unaffected. `docs/seccomp.md` has the list.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), wasp_core::Error> {
@@ -9,7 +9,7 @@
 //! # }
 //! ```
 //!
-//! A program that filters more puts the requests of [`REQUESTS`] into its own filter.
+//! A program with its own filter adds the requests of [`REQUESTS`] to it.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -26,28 +26,28 @@ pub use seccompiler::BpfProgram;
 
 use crate::Error;
 
-/// A request of KVM's without an argument in memory (include/uapi/asm-generic/ioctl.h).
+/// A KVM request without an argument in memory (include/uapi/asm-generic/ioctl.h).
 const fn plain(number: u32) -> u32 {
     0xae00 | number
 }
 
-/// One by which the kernel reads a `T`.
+/// A request for which the kernel reads a `T`.
 const fn given<T>(number: u32) -> u32 {
     1 << 30 | (size_of::<T>() as u32) << 16 | plain(number)
 }
 
-/// One by which the kernel writes a `T`.
+/// A request for which the kernel writes a `T`.
 const fn taken<T>(number: u32) -> u32 {
     2 << 30 | (size_of::<T>() as u32) << 16 | plain(number)
 }
 
-/// One by which the kernel reads and writes a `T`.
+/// A request for which the kernel reads and writes a `T`.
 const fn exchanged<T>(number: u32) -> u32 {
     given::<T>(number) | taken::<T>(number)
 }
 
-/// What a process with virtines asks by ioctl (include/uapi/linux/kvm.h): names and numbers. The last three are
-/// by which the C library and this one find out whether a descriptor is a terminal.
+/// The ioctl requests of a process with virtines (include/uapi/linux/kvm.h): names and numbers. With the last three,
+/// the C library and this one find out whether a descriptor is a terminal.
 pub const REQUESTS: [(&str, u32); 30] = [
     ("KVM_GET_API_VERSION", plain(0x00)),
     ("KVM_CREATE_VM", plain(0x01)),
@@ -84,12 +84,12 @@ pub const REQUESTS: [(&str, u32); 30] = [
     ("TIOCGWINSZ", 0x5413),
 ];
 
-/// The filter as a program for the kernel. `further` are requests that the program itself makes by ioctl; all
-/// others are answered with EPERM.
+/// The filter as a program for the kernel. `further` are other requests that the program itself makes by ioctl. All
+/// remaining requests fail with EPERM.
 ///
 /// # Errors
 ///
-/// [`Error::Seccomp`] where there are more further requests than a filter can hold, some thousand.
+/// [`Error::Seccomp`] if there are more further requests than a filter can hold, which is some thousand.
 pub fn program(further: &[u32]) -> Result<BpfProgram, Error> {
     let allowed = REQUESTS.iter().map(|(_, request)| request).chain(further);
     let differs = |&request| {
@@ -108,13 +108,13 @@ pub fn program(further: &[u32]) -> Result<BpfProgram, Error> {
     filter.and_then(TryInto::try_into).map_err(refused)
 }
 
-/// Puts the filter into force, for all threads and all programs that they run, for good. Set before the first
-/// virtine or after, as it suits.
+/// Installs the filter permanently, for all threads and all programs that they execute. Call it before or after the
+/// first virtine.
 ///
 /// # Errors
 ///
-/// [`Error::Seccomp`] as for [`program`], and where the kernel refuses, as for a thread with another filter of
-/// its own.
+/// [`Error::Seccomp`] as for [`program`], or if the kernel refuses the filter, for instance because a thread has
+/// another filter.
 pub fn install(further: &[u32]) -> Result<(), Error> {
     seccompiler::apply_filter_all_threads(&program(further)?).map_err(refused)
 }

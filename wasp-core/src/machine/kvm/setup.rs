@@ -23,7 +23,7 @@ use crate::memory::image_file::ImageFile;
 /// How a machine is laid out and starts.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
-    /// Bytes of the machine's memory, what is hidden from the guest included.
+    /// Bytes of the machine's memory, including what is hidden from the guest.
     size: u64,
     start: Start,
 }
@@ -38,7 +38,7 @@ enum Start {
 }
 
 impl Setup {
-    /// What a plan comes to.
+    /// The setup for a plan.
     pub(super) fn of(plan: &MachinePlan) -> Self {
         match plan {
             MachinePlan::Real16 { memory } => Self {
@@ -60,13 +60,13 @@ impl Setup {
         }
     }
 
-    /// The page tables lie behind all other memory.
+    /// The page tables come after all other memory.
     fn of_user(plan: &UserPlan) -> Self {
         let supervisor = Supervisor::new(plan.monitor, plan.interface);
         let end = plan.end.max(supervisor.end());
         let mut tables = PageTables::new(end, end);
         if plan.interface == Interface::SystemCalls {
-            // The guest may have any page made writable.
+            // The guest may have any page made writable, so the scan covers all of user memory.
             tables.scan_from(USER_BASE);
         }
         for region in &plan.regions {
@@ -81,12 +81,12 @@ impl Setup {
         }
     }
 
-    /// Bytes of the machine's memory, what is hidden from the guest included.
+    /// Bytes of the machine's memory, including what is hidden from the guest.
     pub(super) const fn size(&self) -> u64 {
         self.size
     }
 
-    /// What watches over the guest, if it is confined to ring 3.
+    /// The monitor of the guest, if the guest is confined to ring 3.
     #[inline]
     pub(super) const fn monitor(&self) -> Option<&UserModeMonitor> {
         match &self.start {
@@ -95,12 +95,12 @@ impl Setup {
         }
     }
 
-    /// The entry of the guest's system calls, if it may make them.
+    /// The entry page for the guest's system calls, if it may make them.
     pub(super) fn system_calls(&self) -> Option<SystemCalls> {
         self.monitor().and_then(UserModeMonitor::system_calls)
     }
 
-    /// Which machines can be made one of this setup.
+    /// The kind of machine that this setup needs.
     pub(super) fn kind(&self) -> MachineKind {
         MachineKind {
             size: self.size,
@@ -109,7 +109,7 @@ impl Setup {
         }
     }
 
-    /// Runs the guest of such a machine until it stops, or until `deadline`.
+    /// Runs the guest of a machine with this setup until it stops, or until `deadline`.
     #[inline]
     pub(super) fn run(
         &self,
@@ -131,7 +131,7 @@ impl Setup {
         }
     }
 
-    /// What lies in memory at the start besides the image: addresses and contents.
+    /// Initial memory contents besides the image: addresses and bytes.
     pub(super) fn hidden(&self) -> Result<Vec<(u64, Vec<u8>)>, Error> {
         Ok(match &self.start {
             Start::Real16 | Start::Protected32 => Vec::new(),
@@ -140,7 +140,7 @@ impl Setup {
         })
     }
 
-    /// A file that holds what lies in memory at the start besides the image.
+    /// A file that holds the initial memory contents besides the image.
     pub(super) fn file(&self) -> Result<ImageFile, Error> {
         let mut file = ImageFile::create(self.size)?;
         for (address, bytes) in self.hidden()? {
@@ -149,7 +149,7 @@ impl Setup {
         Ok(file)
     }
 
-    /// The special registers that the vCPU starts with, made of those after a reset.
+    /// The special registers that the vCPU starts with, derived from those after a reset.
     pub(super) fn special(&self, reset: &kvm_sregs, cpu: &GuestCpu) -> kvm_sregs {
         match &self.start {
             Start::Real16 => registers::real16(reset),

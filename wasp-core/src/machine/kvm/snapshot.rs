@@ -1,6 +1,6 @@
-//! What all machines of one image start from, and how a used one gets back there.
+//! The state that all machines of one image start from and are reset to.
 //!
-//! The memory is a sealed file, which machines map copy-on-write; the registers are kept beside it.
+//! The memory is a sealed file, which machines map copy-on-write. The registers are stored beside it.
 
 use std::sync::{Arc, OnceLock};
 
@@ -24,7 +24,7 @@ use crate::memory::guest_memory::GuestMemory;
 use crate::memory::image_file::{FrozenMemory, ImageFile};
 use crate::memory::runs::Runs;
 
-/// Of how many pages a new machine gets copies ahead of its first call.
+/// The number of pages that a new machine copies before its first call.
 const PREFAULTED: usize = 256;
 
 /// The state of an image's guests before their first instruction.
@@ -33,14 +33,14 @@ pub(crate) struct Snapshot {
     setup: Arc<Setup>,
     general: kvm_regs,
     state: VcpuState,
-    /// Guests start through the gate.
+    /// Whether guests start through the gate.
     gated: bool,
-    /// The pages that the first machine was seen to write: most likely the next ones will, too.
+    /// The pages that the first machine wrote. Later machines will most likely write them too.
     working_set: OnceLock<Box<[u64]>>,
 }
 
 impl Snapshot {
-    /// Seals `file`: the memory of machines that start with `general` registers and in `state`.
+    /// Seals `file` as the memory of machines that start with `general` registers and in `state`.
     fn new(
         file: ImageFile,
         setup: Arc<Setup>,
@@ -59,8 +59,8 @@ impl Snapshot {
         })
     }
 
-    /// What `vm` holds, which was made of `file`, as the start of others: with `entry` and in the `state` that it had
-    /// before its guest ran.
+    /// Takes the contents of `vm`, which was made of `file`, as the start of others: with `entry`, and in the `state`
+    /// that it had before its guest ran.
     pub(crate) fn of(
         vm: &mut Vm,
         mut file: ImageFile,
@@ -75,7 +75,7 @@ impl Snapshot {
         Self::new(file, Arc::clone(vm.setup()), general, state)
     }
 
-    /// What `vm` holds in `pages`, laid out by another plan: with its registers, but for the general ones.
+    /// Takes the contents of `vm` in `pages`, laid out by another plan, with its registers except the general ones.
     pub(crate) fn laid_out_anew(
         vm: &Vm,
         plan: &MachinePlan,
@@ -96,12 +96,12 @@ impl Snapshot {
         Self::new(file, Arc::new(setup), kvm_regs::default(), state)
     }
 
-    /// Which machines can be made this snapshot's.
+    /// The kind of machine that this snapshot needs.
     pub(crate) fn kind(&self) -> MachineKind {
         self.setup.kind()
     }
 
-    /// A new machine in the snapshot's state.
+    /// Creates a machine in the snapshot's state.
     pub(crate) fn machine(&self) -> Result<Vm, Error> {
         let memory = GuestMemory::map(&self.memory.contents())?;
         let mut vm = Vm::new(memory, Arc::clone(&self.setup))?;
@@ -112,7 +112,7 @@ impl Snapshot {
         Ok(vm)
     }
 
-    /// A clean machine of another snapshot's, of the same kind, brought to this one's state.
+    /// Brings a clean machine of another snapshot, of the same kind, to this snapshot's state.
     pub(crate) fn adopt(&self, mut vm: Vm) -> Result<Vm, Error> {
         vm.working_set.clear();
         vm.set_setup(&self.setup);
@@ -129,7 +129,7 @@ impl Snapshot {
         vm.vcpu_mut().set_general(self.general);
     }
 
-    /// Starts a guest in a clean machine at `entry`, and runs it, at most until `deadline`.
+    /// Starts a guest in a clean machine at `entry` and runs it, at most until `deadline`.
     #[inline]
     pub(crate) fn start(
         &self,
@@ -141,7 +141,7 @@ impl Snapshot {
         self.start_with(vm, &registers, deadline)
     }
 
-    /// As [`Snapshot::start`], with these general registers.
+    /// Like [`Snapshot::start`], with these general registers.
     #[inline]
     pub(crate) fn start_with(
         &self,
@@ -161,31 +161,32 @@ impl Snapshot {
         }
     }
 
-    /// Whether a guest that was to start has been kept from its first instruction.
+    /// Whether a guest that was to start was stopped before its first instruction.
     #[inline]
     pub(crate) fn is_at_gate(&self, vm: &mut Vm) -> bool {
         self.monitor()
             .is_some_and(|monitor| monitor.gate().contains(vm.vcpu_mut().general().rip))
     }
 
-    /// Sets by system calls all registers but the general ones, and lets nothing be pending. The gate
-    /// does the same for less, but only when the guest starts.
+    /// Sets all registers except the general ones by system calls, and clears all pending events. The gate does the
+    /// same at lower cost, but only when the guest starts.
     pub(crate) fn materialise(&self, vm: &mut Vm) -> Result<(), Error> {
         vm.vcpu_mut().complete_io()?;
         self.state.apply(vm.vcpu_mut())
     }
 
-    /// The watch over guests that start through the gate.
+    /// The monitor of guests that start through the gate.
     #[inline]
     fn monitor(&self) -> Option<&UserModeMonitor> {
         self.setup.monitor().filter(|_| self.gated)
     }
 
-    /// Cleans a used machine whose guest has stopped in good order, if that is done at once; false
-    /// where it is left to [`Snapshot::clean`].
+    /// Cleans a used machine whose guest stopped normally, if it can be done at once. Returns false if the machine is
+    /// left to [`Snapshot::clean`].
     ///
-    /// However many pages there are, the thread restores them that used the machine. Another one has to be woken, and
-    /// to fetch them all from this one's caches, which takes three times as long; and the next call would have to do
+    /// The thread that used the machine restores its pages, however many there are. Another thread would have to be
+    /// woken and to fetch all of them from this one's caches, which takes three times as long. Meanwhile the next call
+    /// would have to use another machine, which has nothing in memory yet.
     /// with another machine, of which nothing is in memory yet.
     #[inline]
     pub(crate) fn clean_at_once(&self, vm: &mut Vm) -> bool {
@@ -198,19 +199,18 @@ impl Snapshot {
         restored
     }
 
-    /// Whether a guest that stopped in good order may have left a debug exception or an event pending, which
-    /// would meet the next one and which no ioctl takes away. In ring 0 a breakpoint of the guest's may have
-    /// raised it.
+    /// Whether a guest that stopped normally may have left a pending debug exception or event. It would hit the next
+    /// guest, and no ioctl clears it. In ring 0, a breakpoint that the guest set may have raised it.
     pub(crate) fn is_beyond_cleaning(&self, vm: &Vm) -> Result<bool, Error> {
         const ENABLED: u64 = 0xff;
         Ok(vm.vcpu().may_hold_events()
             || self.setup.monitor().is_none() && vm.vcpu().debug()?.dr7 & ENABLED != 0)
     }
 
-    /// Cleans a used machine whose guest has stopped in good order.
+    /// Cleans a used machine whose guest stopped normally.
     ///
-    /// In ring 3 the page tables tell what the guest has written. A guest in ring 0 owns its page
-    /// tables, so nothing about its memory is certain but that it is gone when it is dropped.
+    /// In ring 3 the page tables show what the guest has written. A guest in ring 0 owns its page tables, so the only
+    /// safe way to clean its memory is to drop all of it.
     pub(crate) fn clean(&self, vm: &mut Vm) -> Result<(), Error> {
         match self.setup.monitor() {
             Some(monitor) => {
@@ -226,7 +226,7 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Restores these pages, and whatever else is dirty for as long as they are.
+    /// Restores these pages. If that fails, the machine keeps their list for the next attempt.
     #[inline]
     fn restore(&self, monitor: &UserModeMonitor, vm: &mut Vm, mut runs: Runs) -> Result<(), Error> {
         let restored = match vm.working_set.is_small_with(runs.pages()) {
@@ -243,7 +243,7 @@ impl Snapshot {
         restored
     }
 
-    /// Restores what was changed, and drops what is no longer used.
+    /// Restores changed pages, and drops pages that are no longer used.
     #[cold]
     #[inline(never)]
     fn restore_many(
@@ -262,8 +262,8 @@ impl Snapshot {
         }
     }
 
-    /// The pages that guest and host have written, each once. Takes the machine's own list, so that a warm call
-    /// allocates nothing.
+    /// The pages that guest and host have written, each once. Reuses the machine's list, so that a warm call does not
+    /// allocate.
     #[inline]
     fn dirty_runs(&self, monitor: &UserModeMonitor, vm: &mut Vm) -> Runs {
         let mut runs = std::mem::take(&mut vm.dirty);
@@ -275,15 +275,14 @@ impl Snapshot {
         runs
     }
 
-    /// Has a clean machine give its memory back.
+    /// Releases the memory of a clean machine.
     pub(crate) fn release_memory(vm: &mut Vm) -> Result<(), Error> {
         vm.working_set.clear();
         vm.memory_mut().discard()
     }
 
-    /// The state that a machine of this snapshot's is in now, its guest stopped at a hypercall that KVM
-    /// has finished. `memory` is how much of it is the guest's.
-    /// `meter` is of the guest that asks for it.
+    /// Takes a snapshot of a machine of this snapshot. Its guest has stopped at a hypercall that KVM has finished. The
+    /// guest has the first `memory` bytes. `meter` belongs to the guest that asks for the snapshot.
     pub(crate) fn retake(
         &self,
         vm: &mut Vm,

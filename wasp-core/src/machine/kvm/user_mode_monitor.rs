@@ -1,5 +1,5 @@
-//! The watch over a guest in ring 3: the guest starts through the gate, its page tables grow when it touches new
-//! memory, its exceptions come out as faults, and its accesses to ports as what they ask for.
+//! Monitors a guest in ring 3. The guest starts through the gate, its page tables grow when it touches new memory, its
+//! exceptions become faults, and its port accesses become the requests that they stand for.
 
 use kvm_bindings::{kvm_regs, kvm_sregs};
 use virtine_rt::abi::{EXCEPTION_PORT, HYPERCALL_PORT, PAGE_SIZE, SYSTEM_CALL_PORT};
@@ -20,14 +20,14 @@ use crate::machine::stop::{PortAccess, Stop};
 use crate::memory::guest_memory::GuestMemory;
 use crate::memory::runs::Runs;
 
-/// What ring 3 cannot reach and what holds it there.
+/// The pages that ring 3 cannot reach and that confine it.
 #[derive(Clone, Debug)]
 pub(crate) struct UserModeMonitor {
     supervisor: Supervisor,
     tables: PageTables,
 }
 
-/// What the processor left on the exception stack.
+/// The exception frame that the CPU left on the exception stack.
 struct Frame {
     exception: Exception,
     rflags: u64,
@@ -38,7 +38,7 @@ impl UserModeMonitor {
         Self { supervisor, tables }
     }
 
-    /// What lies in memory at the start: addresses and contents.
+    /// Initial memory contents: addresses and bytes.
     pub(crate) fn hidden(&self, form: GateForm) -> Vec<(u64, Vec<u8>)> {
         let mut contents = self.tables.initial();
         contents.extend(self.supervisor.contents(form));
@@ -50,7 +50,7 @@ impl UserModeMonitor {
         registers::user64(reset, cpu, self.tables.root(), &self.supervisor)
     }
 
-    /// The entry of system calls, where the guest may make them.
+    /// The entry page for system calls, if the guest may make them.
     pub(crate) const fn system_calls(&self) -> Option<SystemCalls> {
         self.supervisor.system_calls()
     }
@@ -66,30 +66,30 @@ impl UserModeMonitor {
         self.supervisor.gate()
     }
 
-    /// Adds the pages that the guest has written since the machine was made.
+    /// Adds the pages that the guest has written since the machine was created.
     #[inline]
     pub(crate) fn dirty_runs(&self, memory: &GuestMemory, runs: &mut Runs) {
         self.tables
             .for_each_dirty(memory, |page| runs.push(page..page + PAGE_SIZE));
     }
 
-    /// Drops what the guest has written in these pages, and their dirty bits.
+    /// Drops what the guest has written in these pages, and clears their dirty bits.
     ///
-    /// A bit that is cleared while a translation lives would miss the next write. Here none does: KVM hears of what the
-    /// host no longer maps (its MMU notifier), and drops its own tables' entries and the processor's translations
-    /// before the guest runs again (Intel SDM vol. 3, 30.4.3; AMD APM vol. 2, 15.16).
+    /// If a bit is cleared while a translation is live, the next write is lost. No translation is live here. KVM is
+    /// notified of pages that the host unmaps (its MMU notifier). It drops its own page-table entries and the CPU's
+    /// translations before the guest runs again (Intel SDM vol. 3, 30.4.3; AMD APM vol. 2, 15.16).
     pub(crate) fn drop_pages(&self, memory: &mut GuestMemory, runs: &Runs) -> Result<(), Error> {
         memory.discard_runs(runs)?;
         runs.iter().for_each(|run| self.tables.clean(memory, run));
         Ok(())
     }
 
-    /// Starts a guest with `registers` in a machine that another one may have used, and runs it, at
-    /// most until `deadline`; `clean` is the state of all its other registers.
+    /// Starts a guest with `registers` in a machine that another guest may have used, and runs it, at most until
+    /// `deadline`. `clean` is the state of all other registers.
     ///
-    /// The guest never starts at the instruction that one left by, so KVM drops an `out` that is still
-    /// pending from there without moving RIP. It does not end the shadow of an `sti` then, for which the guest
-    /// starts with interrupts on, whatever its caller has chosen.
+    /// The guest never starts at the instruction at which the previous one left, so KVM drops an `out` that is still
+    /// pending there without moving RIP. This does not end the shadow of an `sti`. For that reason the guest starts
+    /// with interrupts on, whatever its caller has chosen.
     #[inline]
     pub(crate) fn start(
         &self,
@@ -120,7 +120,7 @@ impl UserModeMonitor {
         }
     }
 
-    /// Runs the guest until it stops for a reason that is not settled here, or until `deadline`.
+    /// Runs the guest until it stops for a reason that is not handled here, or until `deadline`.
     #[inline]
     pub(crate) fn run(
         &self,
@@ -144,7 +144,7 @@ impl UserModeMonitor {
         }
     }
 
-    /// What the guest asks for by an access to a port.
+    /// What a port access asks for.
     #[inline]
     fn meaning(&self, vcpu: &mut Vcpu, access: PortAccess) -> Stop {
         match (self.supervisor.interface(), access) {
@@ -162,18 +162,18 @@ impl UserModeMonitor {
         }
     }
 
-    /// Whether a stub reports an exception: no guest can reach one by itself.
+    /// Whether a stub reports an exception. No guest can reach a stub by itself.
     #[inline]
     fn is_exception(&self, vcpu: &mut Vcpu, access: &PortAccess) -> bool {
         access.port == EXCEPTION_PORT && self.supervisor.is_stub(vcpu.general().rip)
     }
 
-    /// Whether the exception only asked for page tables.
+    /// Whether the exception was only a missing page table, which is now filled in.
     fn is_filled_in(&self, memory: &mut GuestMemory, exception: &Exception) -> bool {
         exception.is_page_not_present() && self.tables.fill(memory, exception.address)
     }
 
-    /// What the stub left behind. The frame lies in a supervisor page, so it is the processor's word.
+    /// Reads what the stub left. The frame lies in a supervisor page, so the CPU wrote it, not the guest.
     fn frame(&self, vcpu: &Vcpu, memory: &GuestMemory) -> Result<Frame, Error> {
         let address = vcpu.special()?.cr2;
         let mut at = self.supervisor.frame();
@@ -195,8 +195,8 @@ impl UserModeMonitor {
     }
 }
 
-/// Puts the vCPU back to where the exception found it. KVM's emulator knows no `iretq`, and it is
-/// an emulator that runs ring 0 on hosts without hardware virtualization; so the host returns.
+/// Returns the vCPU to the point of the exception. KVM's emulator does not support `iretq`, and on hosts without
+/// hardware virtualization an emulator runs ring 0, so the host does the return.
 fn go_on_behind(vcpu: &mut Vcpu, frame: &Frame) -> Result<(), Error> {
     let [cs, ss] = flat_segments(Ring::User64);
     let special = vcpu.special()?;
@@ -212,7 +212,7 @@ fn go_on_behind(vcpu: &mut Vcpu, frame: &Frame) -> Result<(), Error> {
     Ok(())
 }
 
-/// One `out` of one byte to `port`, as the runtime makes it.
+/// Whether this is an `out` of one byte to `port`, as the runtime makes it.
 const fn is_byte_out(access: &PortAccess, port: u16) -> bool {
     access.port == port
         && matches!(access.direction, Direction::Out)

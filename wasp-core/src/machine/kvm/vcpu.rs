@@ -1,7 +1,7 @@
 //! One vCPU: registers in, `KVM_RUN`, exit out.
 //!
-//! The steady state makes no other system call. General registers travel in the shared `kvm_run`
-//! page (KVM_CAP_SYNC_REGS); all others are set when they must be.
+//! In the steady state this makes no other system call. General registers pass through the shared `kvm_run` page
+//! (KVM_CAP_SYNC_REGS). All others are set only when necessary.
 
 use std::sync::Arc;
 
@@ -31,12 +31,12 @@ pub(crate) struct Vcpu {
     fd: VcpuFd,
     watchdog: &'static Watchdog,
     slot: Arc<Slot>,
-    /// Its last run stopped where it may hold what no register shows.
+    /// The last run stopped at a point where the vCPU may hold state that no register shows.
     unsettled: bool,
 }
 
 impl Vcpu {
-    /// Makes the vCPU of `vm`; `special` makes the registers that it starts with of those after a reset.
+    /// Creates the vCPU of `vm`. `special` derives its first special registers from those after a reset.
     pub(super) fn new(
         vm: &VmFd,
         cpu: &GuestCpu,
@@ -66,18 +66,18 @@ impl Vcpu {
         })
     }
 
-    /// Its place with the watchdog.
+    /// Its slot with the watchdog.
     #[inline]
     pub(crate) const fn slot(&self) -> &Arc<Slot> {
         &self.slot
     }
 
-    /// Who watches it.
+    /// The watchdog that watches it.
     pub(crate) const fn watchdog(&self) -> &'static Watchdog {
         self.watchdog
     }
 
-    /// The file by which KVM is asked.
+    /// The vCPU's file, for ioctls.
     pub(super) const fn fd(&self) -> &VcpuFd {
         &self.fd
     }
@@ -88,7 +88,7 @@ impl Vcpu {
         &self.fd.sync_regs_mut().regs
     }
 
-    /// The hypercall that the guest has stopped at: RDI, RSI, RDX and RCX.
+    /// The hypercall at which the guest stopped: RDI, RSI, RDX and RCX.
     pub(crate) fn hypercall(&mut self) -> Hypercall {
         let registers = self.general();
         Hypercall {
@@ -97,7 +97,7 @@ impl Vcpu {
         }
     }
 
-    /// The system call that the guest has stopped at. The number is an `int`, as in Linux.
+    /// The system call at which the guest stopped. The number is an `int`, as in Linux.
     pub(crate) fn system_call(&mut self) -> SystemCall {
         let registers = self.general();
         let kvm_regs {
@@ -122,8 +122,8 @@ impl Vcpu {
         self.fd.set_sync_dirty_reg(SyncReg::Register);
     }
 
-    /// Sets RAX alone for the next run, by which a hypercall is answered. RIP may still be at the `out`, which
-    /// KVM then finishes by itself.
+    /// Sets only RAX for the next run, which answers a hypercall. RIP may still be at the `out`; KVM then finishes it
+    /// by itself.
     pub(crate) fn answer(&mut self, answer: u64) {
         let registers = kvm_regs {
             rax: answer,
@@ -147,7 +147,7 @@ impl Vcpu {
     }
 
     pub(crate) fn set_extended_controls(&self, registers: &kvm_xcrs) -> Result<(), Error> {
-        // Where KVM offers no XSAVE, there is no such register to set.
+        // If KVM offers no XSAVE, there is no such register to set.
         match registers.nr_xcrs {
             0 => Ok(()),
             _ => self
@@ -181,7 +181,7 @@ impl Vcpu {
             .map_err(ioctl::refused("KVM_SET_VCPU_EVENTS"))
     }
 
-    /// All model-specific registers that are put back after guests in ring 0.
+    /// All model-specific registers that are restored after guests in ring 0.
     pub(crate) fn msrs(&self) -> Result<ModelState, Error> {
         Host::get()?.msrs(&self.fd)?.read(&self.fd)
     }
@@ -200,7 +200,7 @@ impl Vcpu {
             .map_err(ioctl::refused("KVM_SET_FPU"))
     }
 
-    /// Sets FS's base alone.
+    /// Sets only FS's base.
     pub(crate) fn set_fs_base(&self, base: u64) -> Result<(), Error> {
         const FS_BASE: u32 = 0xc000_0100;
         let entry = kvm_msr_entry {
@@ -212,8 +212,8 @@ impl Vcpu {
         msrs::set_all(&self.fd, &entry)
     }
 
-    /// x87, SSE and AVX registers as XSAVE lays them out. All others are in their initial state wherever
-    /// these are set.
+    /// x87, SSE and AVX registers, laid out as XSAVE does. Wherever these are set, all others are in their initial
+    /// state.
     pub(crate) fn extended(&self) -> Result<kvm_xsave, Error> {
         let area = self.fd.get_xsave();
         let mut area = area.map_err(ioctl::refused("KVM_GET_XSAVE"))?;
@@ -222,9 +222,9 @@ impl Vcpu {
     }
 
     pub(crate) fn set_extended(&self, registers: &kvm_xsave) -> Result<(), Error> {
-        // SAFETY: KVM reads 4,096 bytes, which is what the struct has. It would read more only for a vCPU
-        // whose CPUID has a state that the process must ask for, such as AMX's tiles, and ours has none
-        // (KVM API document, KVM_SET_XSAVE).
+        // SAFETY: KVM reads 4,096 bytes, which is the size of the struct. It would read more only for a vCPU whose
+        // CPUID has a state that the process must request, such as AMX's tiles, and ours has none (KVM API document,
+        // KVM_SET_XSAVE).
         unsafe { self.fd.set_xsave(registers) }.map_err(ioctl::refused("KVM_SET_XSAVE"))
     }
 
@@ -240,11 +240,11 @@ impl Vcpu {
                 self.fd.set_kvm_immediate_exit(0);
             }
             match (stop?, ended) {
-                // Meant for the run before: its deadline passed just as it came back.
+                // Meant for the previous run: its deadline passed just as it returned.
                 (Stop::Interrupted, Some(Ended::TimedOut)) if !deadline.is_past() => {}
                 (Stop::Interrupted, Some(ended)) => return Ok(Stop::Ended(ended)),
-                // Where the guest stopped by itself at the last moment, that counts. Whoever has asked for the end
-                // of its run has not had it yet.
+                // If the guest stopped by itself at the last moment, that counts. A cancellation has not taken effect
+                // yet, so it is asked for again.
                 (stop, ended) => {
                     if ended == Some(Ended::Cancelled) {
                         self.slot.ask_again();
@@ -255,23 +255,23 @@ impl Vcpu {
         }
     }
 
-    /// Whether the guest stopped where something may be pending that no later start clears: a debug exception,
-    /// where it leaves behind a `mov ss` in single steps (Intel SDM vol. 3, 28.3.4), which the processor keeps
-    /// and KVM does not show; or an event half delivered, where a signal ended the run.
+    /// Whether the guest stopped where something may be pending that no later start clears. That is a debug exception,
+    /// if the guest leaves after a `mov ss` in single steps (Intel SDM vol. 3, 28.3.4), which the CPU keeps and KVM
+    /// does not show. Or it is a half-delivered event, if a signal ended the run.
     #[inline]
     fn is_unsettled(&mut self, stop: &Result<Stop, Error>) -> bool {
         matches!(stop, Ok(Stop::Interrupted)) || self.general().rflags & registers::TRAP_FLAG != 0
     }
 
-    /// Whether something may be pending from the last run that no later start clears. The machine is then not
-    /// to be used for another guest.
+    /// Whether the last run may have left something pending that no later start clears. The machine must then not be
+    /// used for another guest.
     #[inline]
     pub(crate) const fn may_hold_events(&self) -> bool {
         self.unsettled
     }
 
-    /// Completes the I/O that the guest stopped for, so that all registers are as behind it (KVM
-    /// API document, 5, the note on KVM_EXIT_IO).
+    /// Completes the I/O at which the guest stopped, so that all registers are as after it (KVM API document, 5, the
+    /// note on KVM_EXIT_IO).
     pub(crate) fn complete_io(&mut self) -> Result<(), Error> {
         self.fd.set_kvm_immediate_exit(1);
         let result = self.fd.run().map(drop);

@@ -1,6 +1,6 @@
-//! All of a vCPU's state that a guest can change, as the host reads and sets it.
+//! All vCPU state that a guest can change, as the host reads and sets it.
 //!
-//! Setting it takes system calls, so no warm call of a guest in ring 3 goes this way: see the
+//! Setting it takes system calls, so no warm call of a guest in ring 3 uses this: see the
 //! [gate](crate::machine::kvm::x86_64::gate).
 
 use kvm_bindings::{
@@ -11,13 +11,13 @@ use crate::Error;
 use crate::machine::kvm::msrs::ModelState;
 use crate::machine::kvm::vcpu::Vcpu;
 
-/// A vCPU's registers but the general ones.
+/// A vCPU's registers except the general ones.
 pub(crate) struct VcpuState {
     pub(crate) special: kvm_sregs,
     pub(crate) extended: kvm_xsave,
-    /// Exceptions and interrupts that are pending, and what holds interrupts back.
+    /// Pending exceptions and interrupts, and what holds interrupts back.
     events: kvm_vcpu_events,
-    /// What only ring 0 can change; `None` for guests that never get there.
+    /// State that only ring 0 can change. `None` for guests that never run there.
     privileged: Option<Privileged>,
 }
 
@@ -28,7 +28,7 @@ struct Privileged {
 }
 
 impl VcpuState {
-    /// The state that the vCPU is in: all of it that its guest can change, who may be confined to ring 3.
+    /// The vCPU's state: all of it that the guest can change. `in_ring3` means that the guest is confined to ring 3.
     pub(crate) fn of(vcpu: &Vcpu, in_ring3: bool) -> Result<Self, Error> {
         match in_ring3 {
             true => Self::of_ring3(vcpu),
@@ -72,7 +72,8 @@ impl VcpuState {
         vcpu.set_extended(&self.extended)
     }
 
-    /// Whether the gate brings a guest in ring 3 there: it clears selectors and bases, but for FS's base.
+    /// Whether the gate restores this state for a guest in ring 3. The gate clears selectors and bases, except FS's
+    /// base.
     pub(crate) fn is_gates(&self) -> bool {
         let kvm_sregs { ds, es, fs, gs, .. } = self.special;
         let selectors = [ds, es, fs, gs].map(|segment| segment.selector);
@@ -86,9 +87,8 @@ impl VcpuState {
     }
 }
 
-/// Nothing pending, and no shadow of an `sti` or a `mov ss` that holds interrupts back for one instruction: a
-/// vCPU cannot be entered in that of an `sti` where the next guest has interrupts off (Intel SDM vol. 3,
-/// 27.3.1.5).
+/// Nothing pending, and no shadow of an `sti` or a `mov ss`, which holds interrupts back for one instruction. A vCPU
+/// cannot be entered in the shadow of an `sti` if the next guest has interrupts off (Intel SDM vol. 3, 27.3.1.5).
 fn no_events() -> kvm_vcpu_events {
     kvm_vcpu_events {
         flags: KVM_VCPUEVENT_VALID_SHADOW,

@@ -1,4 +1,4 @@
-//! One virtual machine: its memory, its vCPU, and what watches over a guest in user mode.
+//! One virtual machine: its memory, its vCPU, and the monitor of a guest in user mode.
 
 use std::sync::Arc;
 
@@ -23,10 +23,10 @@ use crate::memory::guest_memory::GuestMemory;
 use crate::memory::image_file::ImageFile;
 use crate::memory::runs::Runs;
 
-/// Where the kernel may put three pages of its own on Intel processors that cannot run real mode
-/// natively (KVM API document, KVM_SET_TSS_ADDR): below 4 GiB, where no such guest's memory is.
+/// Where the kernel may put three of its own pages on Intel CPUs that cannot run real mode natively (KVM API document,
+/// KVM_SET_TSS_ADDR): below 4 GiB, where no such guest has memory.
 const TASK_STATE_PAGES: u64 = 0xfffb_d000;
-/// Where it puts one more there, unless told otherwise (KVM_SET_IDENTITY_MAP_ADDR): right below.
+/// Where the kernel puts one more page by default (KVM_SET_IDENTITY_MAP_ADDR): right below.
 pub(crate) const IDENTITY_MAP_PAGE: u64 = 0xfffb_c000;
 
 /// A virtual machine.
@@ -36,14 +36,14 @@ pub(crate) struct Vm {
     _vm: VmFd,
     memory: GuestMemory,
     setup: Arc<Setup>,
-    /// Pages to be put back, between two attempts at that; else empty, and kept for its capacity.
+    /// Pages that a failed reset has yet to restore; otherwise empty, and kept for its capacity.
     pub(super) dirty: Runs,
-    /// What its guests use, where that is much.
+    /// The pages that its guests use, if there are many.
     pub(super) working_set: WorkingSet,
 }
 
 impl Vm {
-    /// A machine of which this is the memory, laid out as `setup` has it.
+    /// Creates a machine with this memory, laid out as in `setup`.
     pub(super) fn new(memory: GuestMemory, setup: Arc<Setup>) -> Result<Self, Error> {
         let host = Host::get()?;
         let vm = host.create_vm()?;
@@ -83,7 +83,7 @@ impl Vm {
         })
     }
 
-    /// A machine whose memory is a file's that holds `contents`, each at its address, and the file.
+    /// Creates a machine whose memory file holds each of `contents` at its address. Returns the file too.
     pub(crate) fn prepare<'a>(
         plan: &MachinePlan,
         contents: impl IntoIterator<Item = (u64, &'a [u8])>,
@@ -97,7 +97,7 @@ impl Vm {
         Ok((Self::new(memory, Arc::new(setup))?, file))
     }
 
-    /// A machine whose memory is all zero but for what the plan itself needs there, and no file's.
+    /// Creates a machine without a memory file. Its memory is zero except for what the plan itself needs there.
     pub(crate) fn anonymous(plan: &MachinePlan) -> Result<Self, Error> {
         let setup = Setup::of(plan);
         let mut memory = GuestMemory::anonymous(setup.size())?;
@@ -111,45 +111,45 @@ impl Vm {
         Self::new(memory, Arc::new(setup))
     }
 
-    /// How it is laid out.
+    /// The machine's layout.
     pub(super) const fn setup(&self) -> &Arc<Setup> {
         &self.setup
     }
 
-    /// Has it be of another layout, of the same size and kind, whose contents its memory has.
+    /// Switches to another layout of the same size and kind, whose contents the memory already has.
     pub(super) fn set_setup(&mut self, setup: &Arc<Setup>) {
         self.setup = Arc::clone(setup);
     }
 
-    /// The guest's memory, while it does not run.
+    /// The guest's memory. The guest is not running.
     #[inline]
     pub(crate) const fn memory(&self) -> &GuestMemory {
         &self.memory
     }
 
-    /// The guest's memory, while it does not run.
+    /// The guest's memory. The guest is not running.
     #[inline]
     pub(crate) const fn memory_mut(&mut self) -> &mut GuestMemory {
         &mut self.memory
     }
 
-    /// The guest's memory, while it does not run, and what is known of its use.
+    /// The guest's memory, and which of its pages are in use. The guest is not running.
     pub(super) const fn memory_and_working_set(&mut self) -> (&mut GuestMemory, &mut WorkingSet) {
         (&mut self.memory, &mut self.working_set)
     }
 
-    /// The memory and its page tables; nothing for a guest in ring 0, whose page tables are its own.
+    /// The memory and its page tables. `None` for a guest in ring 0, which owns its page tables.
     pub(crate) fn mapped_memory(&mut self) -> Option<MappedMemory<'_>> {
         let tables = self.setup.monitor()?.tables();
         Some(MappedMemory::new(&mut self.memory, tables))
     }
 
-    /// All of the vCPU's state that the guest can change, but for the general registers.
+    /// All vCPU state that the guest can change, except the general registers.
     pub(crate) fn state(&self) -> Result<VcpuState, Error> {
         VcpuState::of(&self.vcpu, self.setup.monitor().is_some())
     }
 
-    /// The pages that guest and host have written since the machine was made.
+    /// The pages that guest and host have written since the machine was created.
     pub(crate) fn written_pages(&mut self) -> Vec<u64> {
         let mut runs = Runs::default();
         self.memory.take_written(&mut runs);
@@ -159,7 +159,7 @@ impl Vm {
         runs.each_page().collect()
     }
 
-    /// Pages that it keeps in memory from one call to the next, if these are many.
+    /// The number of pages that the machine keeps in memory between calls, or 0 if it is small.
     pub(crate) const fn kept_pages(&self) -> u64 {
         self.working_set.pages()
     }
@@ -176,7 +176,7 @@ impl Vm {
         &mut self.vcpu
     }
 
-    /// The vCPU, and the memory, while the guest does not run.
+    /// The vCPU, and the memory. The guest is not running.
     #[inline]
     pub(super) const fn vcpu_and_memory(&mut self) -> (&mut Vcpu, &mut GuestMemory) {
         (&mut self.vcpu, &mut self.memory)
@@ -201,7 +201,7 @@ impl Vm {
     }
 }
 
-/// The pages that these contents lie in, in ascending order.
+/// The pages that these contents occupy, in ascending order.
 fn pages_of(contents: &[(u64, Vec<u8>)]) -> Vec<u64> {
     let pages = contents.iter().flat_map(|(address, bytes)| {
         (*address..*address + bytes.len() as u64).step_by(PAGE_SIZE as usize)
@@ -211,9 +211,8 @@ fn pages_of(contents: &[(u64, Vec<u8>)]) -> Vec<u64> {
     pages
 }
 
-/// Where the identity map's page is to go so that it is not in the way of this much memory; nothing where it
-/// is not. Only a guest that switches paging off would use it, and then has its own memory read there: an
-/// address of 32 bits.
+/// Where to move the identity map's page if memory of this size would cover it; `None` if it does not. Only a guest
+/// that switches paging off would use the page. It then reads its own memory there instead, at a 32-bit address.
 fn identity_map_page(memory: u64) -> Option<u64> {
     (memory > IDENTITY_MAP_PAGE).then(|| memory.next_multiple_of(PAGE_SIZE))
 }

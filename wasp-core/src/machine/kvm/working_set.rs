@@ -1,8 +1,8 @@
-//! Which pages a machine's guests use, and which it only holds.
+//! Tells which pages a machine's guests use and which it only holds.
 //!
-//! A page that a guest has written once is dirty in its page tables for good: to clear that while KVM and the processor
-//! may know a translation would lose the next write. So after one call that wrote much, every later one would have all
-//! of it restored. Here it is found out which of these pages are used still; the others are dropped, with all
+//! Once a guest has written a page, the page stays dirty in its page tables. Clearing the bit while KVM and the CPU may
+//! hold a translation would lose the next write. So after one call that wrote many pages, every later call would
+//! restore all of them. This module finds which of these pages are still used. The others are dropped, with all
 //! translations of them.
 
 use std::ops::Range;
@@ -11,17 +11,17 @@ use virtine_rt::abi::PAGE_SIZE;
 
 use crate::memory::runs::Runs;
 
-/// With no more pages than these, a machine is small: all of them are restored after each call, and kept.
+/// Up to this many pages, a machine is small: all of them are restored after each call, and kept.
 pub(crate) const SMALL: u64 = 128;
 
-/// So many calls in a row that leave a page as it is, and it is dropped.
+/// The number of calls in a row that must leave a page unchanged before it is dropped.
 const PATIENCE: u32 = 4;
 
-/// What is dropped and comes back takes some 200 times as long as to keep it for one call. So where that was a mistake,
-/// the next one takes twice as many calls, up to this.
+/// To drop a page and fault it in again takes some 200 times as long as to keep it for one call. So if dropping was a
+/// mistake, the next drop takes twice as many calls, up to this many.
 const MOST_PATIENCE: u32 = 1024;
 
-/// Runs that are shorter than so many pages are not dropped: each takes a system call.
+/// Runs shorter than this many pages are not dropped, since each run takes a system call.
 const SHORTEST: u64 = 8;
 
 /// The pages of one machine.
@@ -29,17 +29,17 @@ const SHORTEST: u64 = 8;
 pub(crate) struct WorkingSet {
     /// Pages that have memory of their own.
     held: Bits,
-    /// Of these, the ones that were changed in the last calls.
+    /// The held pages that were changed in the last calls.
     used: Bits,
-    /// How many calls these are.
+    /// How many calls `used` covers.
     calls: u32,
-    /// How many calls it takes to drop what none of them has changed.
+    /// How many calls without a change it takes to drop a page.
     patience: u32,
     /// How many pages were dropped last.
     dropped: u64,
-    /// How many were held then, after that.
+    /// How many pages were held after that drop.
     left: u64,
-    /// How many calls have come since.
+    /// How many calls have been made since.
     since: u32,
 }
 
@@ -56,18 +56,18 @@ impl WorkingSet {
         }
     }
 
-    /// How many pages a machine holds that is not small; else none.
+    /// The number of pages that a machine holds, or 0 if it is small.
     pub(crate) const fn pages(&self) -> u64 {
         self.held.count
     }
 
-    /// Whether a call that has written so many pages need not be looked at.
+    /// Whether a call that wrote this many pages needs no tracking.
     #[inline]
     pub(crate) const fn is_small_with(&self, pages: u64) -> bool {
         self.held.count == 0 && pages <= SMALL
     }
 
-    /// Takes note of the pages that a call had.
+    /// Records the pages that a call had.
     pub(crate) fn hold(&mut self, runs: &Runs) {
         runs.iter().for_each(|run| self.held.insert(run));
         self.since = self.since.saturating_add(1);
@@ -76,12 +76,12 @@ impl WorkingSet {
         }
     }
 
-    /// Takes note of a page that the call has changed.
+    /// Records a page that the call has changed.
     pub(crate) fn uses(&mut self, page: u64) {
         self.used.insert_page(page);
     }
 
-    /// Whether what was dropped has been missed.
+    /// Judges whether dropping was a mistake, and adapts the patience.
     fn judge(&mut self) {
         let returned = self.held.count.saturating_sub(self.left);
         if returned >= self.dropped / 2 {
@@ -93,7 +93,7 @@ impl WorkingSet {
         }
     }
 
-    /// Ends a call. Gives what is to be dropped: it is then no longer held.
+    /// Ends a call. Returns the pages to drop, which no longer count as held.
     pub(crate) fn end_call(&mut self) -> Option<Runs> {
         self.calls += 1;
         if self.calls < self.patience {
@@ -121,7 +121,7 @@ impl WorkingSet {
             .collect()
     }
 
-    /// Everything has been dropped.
+    /// Records that all pages have been dropped.
     pub(crate) fn clear(&mut self) {
         self.held.clear();
         self.used.clear();
@@ -133,7 +133,7 @@ impl WorkingSet {
 #[derive(Debug)]
 struct Bits {
     words: Vec<u64>,
-    /// How many pages there are.
+    /// The number of pages in the set.
     count: u64,
 }
 
@@ -145,7 +145,7 @@ impl Bits {
         }
     }
 
-    /// The words that a run lies in, each with its bits.
+    /// The words that a run covers, with the run's bits in each.
     fn masks(run: Range<u64>) -> impl Iterator<Item = (usize, u64)> {
         let (first, end) = (run.start / PAGE_SIZE, run.end / PAGE_SIZE);
         (first / 64..end.div_ceil(64)).map(move |word| {
@@ -198,7 +198,7 @@ impl Bits {
         self.count = 0;
     }
 
-    /// Those that are not among the `others`.
+    /// The pages that are not in `others`.
     fn without(&self, others: &Self) -> Runs {
         let others = others.words.iter().copied().chain(std::iter::repeat(0));
         let left = self
@@ -232,7 +232,7 @@ mod tests {
         start * PAGE_SIZE..end * PAGE_SIZE
     }
 
-    /// A call that holds some pages and changes some; tells what was dropped.
+    /// Records a call that holds some pages and changes some. Returns how many pages were dropped.
     fn call(set: &mut WorkingSet, held: Range<u64>, used: Range<u64>) -> u64 {
         set.hold(&[held].into_iter().collect());
         used.step_by(PAGE_SIZE as usize)
@@ -273,7 +273,7 @@ mod tests {
         let mut set = WorkingSet::new();
         let mut dropped = Vec::new();
         for number in 0..4000 {
-            // Dirty, and as it was: a guest that writes zeros over zeros.
+            // Dirty but unchanged: a guest that writes zeros over zeros.
             if call(&mut set, run(0, 1000), run(0, 0)) > 0 {
                 dropped.push(number);
             }

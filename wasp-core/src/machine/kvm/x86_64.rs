@@ -1,4 +1,4 @@
-//! What x86-64 in particular wants of a host that starts guests directly in ring 3 of long mode.
+//! The x86-64 specifics of a host that starts guests directly in ring 3 of long mode.
 
 pub(crate) mod cpuid;
 pub(crate) mod descriptors;

@@ -1,4 +1,4 @@
-//! All that two threads can do to each other here.
+//! Everything that two threads can do to each other here.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p wasp-core --release --lib loom`
 

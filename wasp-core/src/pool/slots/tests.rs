@@ -1,4 +1,4 @@
-//! What passes from hand to hand, and in which order.
+//! Which things change hands, and in which order.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -123,7 +123,7 @@ fn what_is_lent_comes_back_as_used_longest_ago() {
     assert_eq!(stock.lend(|_| true), Some(Thing(2, 1)));
     stock.lose();
     assert_eq!(stock.lend(|_| false), None);
-    // All is over meanwhile.
+    // The pool is closed meanwhile.
     assert_eq!(stock.lend(|thing| thing.0 == 1), Some(Thing(1, 1)));
     thread::scope(|scope| {
         let closing = scope.spawn(|| stock.close());
@@ -148,7 +148,7 @@ fn closing_waits_for_what_is_being_cleaned() {
         let closing = scope.spawn(|| stock.close());
         thread::sleep(Duration::from_millis(5));
         assert!(!closing.is_finished());
-        // It may come before the closing or behind it.
+        // It may come before the closing or after it.
         let back = stock.put_clean(Thing(8, 1));
         stock.cleaned();
         let (clean, used) = closing.join().expect("no panic");

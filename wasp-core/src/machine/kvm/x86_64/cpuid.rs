@@ -1,4 +1,4 @@
-//! The processor that guests see: what KVM offers, less what is none of a virtine's business.
+//! The CPU that guests see: what KVM offers, without the features that virtines must not have.
 
 use kvm_bindings::{CpuId, kvm_cpuid_entry2};
 
@@ -16,28 +16,28 @@ const KEPT_SIZE: u32 = 832;
 const ECX_XSAVE: u32 = 1 << 26;
 const EBX_FSGSBASE: u32 = 1 << 0;
 
-/// The processor of all guests.
+/// The CPU of all guests.
 #[derive(Debug)]
 pub(crate) struct GuestCpu {
-    /// What CPUID tells them.
+    /// The CPUID leaves that guests see.
     pub(crate) cpuid: CpuId,
-    /// The extended states they may use; `None` where KVM offers no XSAVE. That a guest cannot
-    /// switch them on does not mean that they are off: a KVM that runs ring 3 on the bare processor
-    /// (kvm_pvm) offers none, and everything works. Whether it does, shows when a guest starts.
+    /// The extended states that guests may use. `None` if KVM offers no XSAVE. That a guest cannot switch them on does
+    /// not mean that they are off: a KVM that runs ring 3 on the bare CPU (kvm_pvm) offers no XSAVE, and everything
+    /// works. Whether it does shows when a guest starts.
     pub(crate) xcr0: Option<u64>,
-    /// Whether CR4.FSGSBASE can be set. As above, it may be on without.
+    /// Whether CR4.FSGSBASE can be set. As above, it may be on even if not.
     pub(crate) fsgsbase: bool,
-    /// What the gate has to do for a guest on it.
+    /// What the gate must do on this CPU.
     pub(crate) gate: GateForm,
 }
 
 impl GuestCpu {
-    /// Chooses from what KVM offers on this processor.
+    /// Chooses from what KVM offers on this CPU.
     pub(crate) fn new(offered: &CpuId, processor: &Processor) -> Self {
         let xsave = find(offered, LEAF_FEATURES, 0).is_some_and(|leaf| leaf.ecx & ECX_XSAVE != 0);
         let fsgsbase = find(offered, LEAF_EXTENDED_FEATURES, 0)
             .is_some_and(|leaf| leaf.ebx & EBX_FSGSBASE != 0);
-        // At least x87 and SSE, which every processor with XSAVE has.
+        // At least x87 and SSE, which every CPU with XSAVE has.
         let states = find(offered, LEAF_XSAVE, 0).map_or(0, |leaf| u64::from(leaf.eax));
         // AVX-512 and AMX would make each state larger and their first use slower.
         let xcr0 = (states & KEPT) | 0b11;
@@ -64,12 +64,12 @@ fn find(cpuid: &CpuId, function: u32, index: u32) -> Option<&kvm_cpuid_entry2> {
         .find(|leaf| leaf.function == function && leaf.index == index)
 }
 
-/// Whether a leaf is not that of an extended state which guests do not have.
+/// Whether to keep a leaf. Leaves of extended states that guests do not have are dropped.
 fn is_kept(leaf: &kvm_cpuid_entry2) -> bool {
     leaf.function != LEAF_XSAVE || leaf.index < 2 || 1 << leaf.index.min(63) & KEPT != 0
 }
 
-/// Has XSAVE's leaf tell of these states alone. Sizes of areas are KVM's to fill in, but for the largest one.
+/// Limits XSAVE's leaf to these states. KVM fills in the sizes of areas, except the largest.
 fn limit_states(leaf: &mut kvm_cpuid_entry2, xcr0: u64) {
     match (leaf.function, leaf.index) {
         (LEAF_XSAVE, 0) => {
@@ -77,7 +77,7 @@ fn limit_states(leaf: &mut kvm_cpuid_entry2, xcr0: u64) {
             leaf.ecx = leaf.ecx.min(KEPT_SIZE);
             leaf.edx = 0;
         }
-        // States behind IA32_XSS.
+        // States of IA32_XSS.
         (LEAF_XSAVE, 1) => (leaf.ecx, leaf.edx) = (0, 0),
         _ => {}
     }

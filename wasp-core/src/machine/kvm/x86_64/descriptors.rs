@@ -1,8 +1,8 @@
 //! The supervisor's pages: descriptor tables, exception stubs and their stack.
 //!
-//! A guest never runs in ring 0 of its own will. An exception gets it there, by a gate of the IDT,
-//! on the exception stack, into a stub that reports to the host by one `out` and is never resumed.
-//! The page behind the rest is ring 3's to execute: the [gate](crate::machine::kvm::x86_64::gate).
+//! Guest code cannot enter ring 0 by choice. An exception takes the CPU there, through a gate of the IDT, on the
+//! exception stack, into a stub that reports to the host by one `out` and is never resumed. Ring 3 may execute the page
+//! after these: the [gate](crate::machine::kvm::x86_64::gate).
 //!
 //! ```text
 //! base + 0x0000  GDT, IDT                                    read-only
@@ -43,12 +43,12 @@ const VECTORS: u8 = 32;
 const GATE_SIZE: usize = 16;
 const STUB_SIZE: u64 = 16;
 
-/// What a stub leaves on the exception stack, from its top down: the processor's five words, the
-/// error code (or 0) and the vector.
+/// Words that a stub leaves on the exception stack, from the top down: the CPU's five words, the error code (or 0) and
+/// the vector.
 pub(crate) const FRAME_WORDS: usize = 7;
 
-/// Bytes of the bitmap of ports that ring 3 may reach, as long as it must be, and the byte of ones that must follow.
-/// Ports behind it are closed.
+/// Bytes of the bitmap of ports that ring 3 may reach, only as long as necessary, plus the byte of ones that must
+/// follow. All ports beyond it are closed.
 const fn bitmap_size(interface: Interface) -> usize {
     match interface {
         Interface::Hypercalls | Interface::SystemCalls => 0x100 / 8 + 1,
@@ -64,18 +64,18 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Pages from `base` on, a multiple of the page size.
+    /// The pages start at `base`, a multiple of the page size.
     pub(crate) const fn new(base: u64, interface: Interface) -> Self {
         Self { base, interface }
     }
 
-    /// How the guest may ask for something.
+    /// How the guest may make requests.
     #[inline]
     pub(crate) const fn interface(&self) -> Interface {
         self.interface
     }
 
-    /// The first address behind them.
+    /// The first address after the pages.
     pub(crate) const fn end(&self) -> u64 {
         let gate_end = self.gate().base + PAGE_SIZE;
         match self.system_calls() {
@@ -84,7 +84,7 @@ impl Supervisor {
         }
     }
 
-    /// The entry of system calls, where guests may make them.
+    /// The entry page for system calls, if guests may make them.
     pub(crate) const fn system_calls(&self) -> Option<SystemCalls> {
         match self.interface {
             Interface::SystemCalls => Some(SystemCalls {
@@ -102,7 +102,7 @@ impl Supervisor {
         }
     }
 
-    /// Whether RIP shows that a stub, which no guest can reach by itself, is running.
+    /// Whether RIP is inside a stub, which no guest can reach by itself.
     pub(crate) fn is_stub(&self, rip: u64) -> bool {
         let stubs = self.base + STUBS;
         (stubs..stubs + PAGE_SIZE).contains(&rip)
@@ -113,7 +113,7 @@ impl Supervisor {
         self.base + EXCEPTION_STACK_TOP - 8 * FRAME_WORDS as u64
     }
 
-    /// Maps the pages, all but the gate out of ring 3's reach.
+    /// Maps the pages. Ring 3 can reach only the gate and the entry page for system calls.
     pub(crate) fn map(&self, tables: &mut PageTables) {
         let rights = |write, execute| Rights {
             user: false,
@@ -137,7 +137,7 @@ impl Supervisor {
         tables.map(gate, self.end(), execute);
     }
 
-    /// What lies in the pages at the start: addresses and contents.
+    /// Initial contents of the pages: addresses and bytes.
     pub(crate) fn contents(&self, form: GateForm) -> Vec<(u64, Vec<u8>)> {
         let mut pages = vec![
             (self.base + TABLES, self.tables()),
@@ -163,8 +163,8 @@ impl Supervisor {
         page
     }
 
-    /// Flat descriptors (Intel SDM vol. 3, 3.4.5) with the accessed bit set, so that the processor
-    /// never writes to this read-only page; and a busy 64-bit TSS, since the host loads TR itself.
+    /// Flat descriptors (Intel SDM vol. 3, 3.4.5) with the accessed bit set, so that the CPU never writes to this
+    /// read-only page, and a busy 64-bit TSS, since the host loads TR itself.
     fn gdt(&self) -> [u64; GDT_ENTRIES] {
         let (base, limit) = (self.base + TASK_STATE, u64::from(self.task_limit()));
         let task =
@@ -180,8 +180,8 @@ impl Supervisor {
         ]
     }
 
-    /// Opens ports to ring 3. The bitmap serves hosts that ignore IOPL; [`registers`] raises IOPL for
-    /// those that refuse the bitmap of a busy TSS.
+    /// Opens ports to ring 3. The bitmap is for hosts that ignore IOPL. For hosts that refuse the bitmap of a busy TSS,
+    /// [`registers`] raises IOPL.
     ///
     /// [`registers`]: crate::machine::kvm::x86_64::registers
     fn task_state(&self) -> Vec<u8> {
@@ -194,7 +194,7 @@ impl Supervisor {
         tss
     }
 
-    /// One bit a port, clear where it is open.
+    /// One bit per port, clear if the port is open.
     fn bitmap(&self) -> Vec<u8> {
         let open: &[u16] = match self.interface {
             Interface::Hypercalls => &[HYPERCALL_PORT],
@@ -258,8 +258,8 @@ fn stubs() -> Vec<u8> {
     page
 }
 
-/// A present interrupt gate of DPL 0 on IST 1 (Intel SDM vol. 3, 7.14.1): no exception ever pushes
-/// on a stack of the guest's choosing, and no `int n` of the guest's passes.
+/// A present interrupt gate of DPL 0 on IST 1 (Intel SDM vol. 3, 7.14.1). No exception ever pushes on a stack that the
+/// guest chose, and no `int n` of the guest passes.
 fn gate(stub: u64) -> [u8; GATE_SIZE] {
     const IST1: u64 = 1 << 32;
     const PRESENT_INTERRUPT_GATE: u64 = 0x8e << 40;

@@ -1,9 +1,8 @@
-//! Extended states: x87, SSE, AVX and whatever else XSAVE knows, as the bare processor has them, and the
-//! form in which the [gate](crate::machine::kvm::x86_64::gate) has XRSTOR put them right.
+//! Extended states: x87, SSE, AVX and all others that XSAVE supports, as the bare CPU has them, and the form of area
+//! from which XRSTOR in the [gate](crate::machine::kvm::x86_64::gate) restores them.
 //!
-//! A guest's CPUID says nothing about that. A KVM that runs ring 3 on the bare processor (kvm_pvm) leaves it
-//! the host's XCR0, so a guest there reaches every state that the host has switched on, AVX-512 and AMX among
-//! them, whatever it is told.
+//! A guest's CPUID does not bound them. A KVM that runs ring 3 on the bare CPU (kvm_pvm) leaves it the host's XCR0. A
+//! guest there can use every state that the host has switched on, including AVX-512 and AMX, whatever its CPUID says.
 
 use std::arch::x86_64::{__cpuid, __cpuid_count};
 
@@ -11,12 +10,12 @@ use kvm_bindings::kvm_xsave;
 
 use crate::machine::kvm::x86_64::xgetbv::xcr0;
 
-/// States that an XSAVE area of ours may hold: x87, SSE and AVX (Intel SDM vol. 1, 13.1).
+/// States that our XSAVE areas may hold: x87, SSE and AVX (Intel SDM vol. 1, 13.1).
 pub(crate) const KEPT: u64 = 0b111;
 const SSE: u64 = 1 << 1;
 const AVX: u64 = 1 << 2;
 
-/// Bit of XCOMP_BV that makes an area a compacted one (Intel SDM vol. 1, 13.4.2).
+/// The bit of XCOMP_BV that marks a compacted area (Intel SDM vol. 1, 13.4.2).
 const IS_COMPACTED: u64 = 1 << 63;
 
 /// Bytes of an area without AVX: the legacy region and the header.
@@ -29,17 +28,17 @@ const XSTATE_BV_WORD: usize = 128;
 /// All SIMD exceptions masked: MXCSR's value after reset.
 pub(crate) const INITIAL_MXCSR: u32 = 0x1f80;
 
-/// Where each state ends in an area of the standard form; 0 where XCR0 does not have it.
+/// Where each state ends in an area of the standard form; 0 if XCR0 does not have it.
 pub(crate) type Ends = [u32; 63];
 
-/// The processor under host and guests, as it tells the host.
+/// The CPU under host and guests, as the host sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Processor {
     /// The states that the host has switched on; 0 without XSAVE.
     pub(crate) xcr0: u64,
-    /// XSAVEC is known, and with it XRSTOR from compacted areas.
+    /// XSAVEC is supported, and with it XRSTOR from compacted areas.
     pub(crate) xsavec: bool,
-    /// XGETBV with ECX 1 tells which states are in use.
+    /// XGETBV with ECX 1 reports which states are in use.
     pub(crate) tells_in_use: bool,
     /// CR4.PKE is set, so ring 3 can write PKRU.
     pub(crate) ospke: bool,
@@ -47,7 +46,7 @@ pub(crate) struct Processor {
 }
 
 impl Processor {
-    /// Asks CPUID (Intel SDM vol. 2, CPUID, leaves 7 and 0DH) and XGETBV.
+    /// Queries CPUID (Intel SDM vol. 2, CPUID, leaves 7 and 0DH) and XGETBV.
     pub(crate) fn of_host() -> Self {
         let leaves = __cpuid(0).eax;
         let has_xsave = __cpuid(1).ecx & 1 << 27 != 0;
@@ -66,7 +65,7 @@ impl Processor {
     }
 }
 
-/// Asks for the states of `xcr0` alone: where the host is a guest itself, each CPUID takes microseconds.
+/// Queries only the states of `xcr0`: if the host is itself a guest, each CPUID takes microseconds.
 fn ends(xcr0: u64) -> Ends {
     let mut ends = [0; 63];
     for (number, end) in (0_u32..).zip(&mut ends).skip(2) {
@@ -78,14 +77,14 @@ fn ends(xcr0: u64) -> Ends {
     ends
 }
 
-/// The form of an XSAVE area that XRSTOR, asked for all states, brings every one of them back from: those
-/// that the area does not hold to their initial values.
+/// The form of an XSAVE area from which XRSTOR, asked for all states, restores every one of them. States that the area
+/// does not hold return to their initial values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// Compacted. XRSTOR reads no further than the states that are named here, which is at most to the end
-    /// of AVX; they lie where the standard form has them.
+    /// Compacted. XRSTOR reads no further than the states that are named here, which is at most to the end of AVX.
+    /// Their offsets are those of the standard form.
     Compacted {
-        /// Those of [`KEPT`] that XCR0 has: XRSTOR refuses an area that names others.
+        /// The states of [`KEPT`] that XCR0 has: XRSTOR refuses an area that names others.
         states: u64,
     },
     /// Standard. XRSTOR may read as far as the last state of XCR0.
@@ -93,8 +92,8 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    /// The form for a guest with this XCR0, whose area may take `room` bytes. There is none where XRSTOR would
-    /// read beyond: to ask for fewer states instead would leave the others as the guest before left them.
+    /// The form for a guest with this XCR0, whose area may take `room` bytes. `None` if XRSTOR would read beyond that.
+    /// Asking for fewer states is no alternative: the others would keep the previous guest's values.
     pub(crate) fn new(xcr0: u64, xsavec: bool, ends: &Ends, room: u32) -> Option<Self> {
         if xsavec {
             return Some(Self::Compacted {
@@ -122,8 +121,8 @@ fn standard_size(xcr0: u64, ends: &Ends) -> u32 {
         .fold(HEADER_END, u32::max)
 }
 
-/// Has an area that KVM filled name SSE as a state of its own, so that KVM takes MXCSR from it. Where an area
-/// names neither SSE nor AVX, KVM_SET_XSAVE leaves MXCSR as the guest before has set it.
+/// Marks SSE as present in an area that KVM filled, so that KVM takes MXCSR from the area. If an area names neither SSE
+/// nor AVX, KVM_SET_XSAVE leaves MXCSR as the previous guest set it.
 pub(crate) fn name_sse(area: &mut kvm_xsave) {
     let states = &mut area.region[XSTATE_BV_WORD];
     let named = u64::from(*states);
@@ -139,7 +138,7 @@ pub(super) mod tests {
 
     const ROOM: u32 = 3712;
 
-    /// Where the states end on Intel's processors.
+    /// Where the states end on Intel CPUs.
     pub(in super::super) fn intel() -> Ends {
         let mut ends = [0; 63];
         for (number, end) in [
@@ -158,7 +157,7 @@ pub(super) mod tests {
         ends
     }
 
-    /// And on AMD's, which never had MPX.
+    /// Where the states end on AMD CPUs, which never had MPX.
     fn amd() -> Ends {
         let mut ends = [0; 63];
         for (number, end) in [(2, 832), (5, 896), (6, 1408), (7, 2432), (9, 2440)] {
@@ -219,7 +218,7 @@ pub(super) mod tests {
         name_sse(&mut area);
         assert_eq!(area.region[XSTATE_BV_WORD], 0b10);
         assert_eq!(area.region[MXCSR_WORD], INITIAL_MXCSR);
-        // One that holds SSE or AVX has an MXCSR of its own.
+        // An area that holds SSE or AVX has its own MXCSR.
         for named in [0b10, 0b100, 0b111] {
             let mut area = kvm_xsave::default();
             area.region[XSTATE_BV_WORD] = named;

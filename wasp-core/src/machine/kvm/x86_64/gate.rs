@@ -1,19 +1,17 @@
 //! The gate: the first code of every run that starts in a used machine.
 //!
-//! One page that ring 3 can execute and read, not write. It puts right what a guest before may have
-//! left in the processor and the host could otherwise only set by system calls of some 6 us each: data
-//! selectors, FS and GS base, and by XRSTOR every x87, MMX, SSE and AVX register, tags and control
-//! words (Intel SDM vol. 1, 13.8). Then it loads the three registers that it needed for that and jumps
-//! to where the guest starts. No instruction in it changes a flag.
+//! It is one page that ring 3 can execute and read, but not write. It resets what a previous guest may have left in the
+//! CPU, which the host could otherwise reset only by system calls of some 6 us each: data selectors, FS and GS base,
+//! and, by XRSTOR, every x87, MMX, SSE and AVX register, tags and control words (Intel SDM vol. 1, 13.8). Then it loads
+//! the three registers that it needed for that and jumps to the guest's start. No instruction in it changes a flag.
 //!
-//! Selectors and bases are only written where they are not as they shall be, which is zero but for FS base,
-//! by which Linux programs find their thread's data: to write one takes some 100 cycles, to
-//! read one takes one. XRSTOR takes 280; where nothing but SSE is in use, as XGETBV with ECX 1 tells it
-//! (13.6), zeros and LDMXCSR do the same for less.
+//! Selectors and bases are written only if they differ from the wanted value. That value is zero except for FS base, at
+//! which Linux programs find their thread's data. A write takes some 100 cycles, a read takes one. XRSTOR takes 280. If
+//! only SSE is in use, as XGETBV with ECX 1 reports (13.6), zeros and LDMXCSR do the same for less.
 //!
-//! XRSTOR is asked for every state that XCR0 has on, whichever these are, and so the area is of a
-//! [form](crate::machine::kvm::x86_64::extended_states::Form) by which it finds all of them within this page. Where a guest can
-//! write PKRU, that comes first of all: a key that denies everything would fault the loads that follow.
+//! XRSTOR is asked for every state that XCR0 has on. So the area has a
+//! [form](crate::machine::kvm::x86_64::extended_states::Form) in which XRSTOR finds all of them within this page. If a
+//! guest can write PKRU, PKRU is restored first: a key that denies everything would make the following loads fault.
 //!
 //! ```text
 //! + 0x000  PKRU, where a guest can write it; else a jump
@@ -23,7 +21,7 @@
 //! + 0x180  XSAVE area
 //! ```
 //!
-//! A guest that jumps here by itself resets its own registers and nothing else.
+//! A guest that jumps here by itself only resets its own registers.
 
 use kvm_bindings::{kvm_regs, kvm_xsave};
 use virtine_rt::abi::PAGE_SIZE;
@@ -40,21 +38,21 @@ const ROOM: u32 = PAGE_SIZE as u32 - XSAVE as u32;
 /// `jmp` from the start of the page to [`BODY`].
 const NO_KEYS: [u8; 2] = [0xeb, BODY as u8 - 2];
 
-/// What the gate must do on a processor.
+/// What the gate must do on a CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GateForm {
-    /// Of its XSAVE area. Where there is none, no guest starts by the gate.
+    /// Form of the XSAVE area. If there is none, no guest starts through the gate.
     area: Option<Form>,
-    /// A guest can have written PKRU.
+    /// Guests may have written PKRU.
     writes_keys: bool,
-    /// XGETBV tells whether anything but SSE is in use.
+    /// XGETBV reports whether anything but SSE is in use.
     asks_for_use: bool,
 }
 
 impl GateForm {
-    /// The form for guests whose XCR0 is `guest_xcr0`; where KVM offers none, they have the host's, and run
-    /// under the host's control registers as well. On all others CR4.PKE is clear in our guests: they could
-    /// not execute WRPKRU, and neither could the gate.
+    /// The form for guests whose XCR0 is `guest_xcr0`. If KVM offers no XCR0, guests have the host's, and run under the
+    /// host's control registers too. In all other cases CR4.PKE is clear in our guests, so neither they nor the gate
+    /// can execute WRPKRU.
     pub(crate) fn new(guest_xcr0: Option<u64>, processor: &Processor) -> Self {
         let xcr0 = guest_xcr0.unwrap_or(processor.xcr0);
         Self {
@@ -64,7 +62,7 @@ impl GateForm {
         }
     }
 
-    /// Whether a gate can put everything right.
+    /// Whether a gate can restore all states.
     pub(crate) const fn exists(&self) -> bool {
         self.area.is_some()
     }
@@ -93,7 +91,7 @@ impl Gate {
         page
     }
 
-    /// The same for guests that start with this FS base.
+    /// Like [`Gate::page`], for guests that start with this FS base.
     pub(crate) fn page_for(form: GateForm, fs_base: u64) -> Vec<u8> {
         let mut page = Self::page(form);
         put(&mut page, FS, &fs_base.to_le_bytes());
@@ -101,7 +99,7 @@ impl Gate {
         page
     }
 
-    /// The same for guests whose extended registers start as these are; and where it lies.
+    /// The page's address and contents, for guests whose extended registers start with these values.
     pub(crate) fn page_with(
         &self,
         form: GateForm,
@@ -118,7 +116,7 @@ impl Gate {
         (self.base, page)
     }
 
-    /// Where and with what the host overwrites the page before a guest starts with `registers`.
+    /// The address and the bytes that the host writes into the page before a guest starts with `registers`.
     pub(crate) fn start(&self, registers: &kvm_regs) -> (u64, [u8; 32]) {
         let kvm_regs {
             rax, rcx, rdx, rip, ..
@@ -130,18 +128,18 @@ impl Gate {
         (self.base + START as u64, bytes)
     }
 
-    /// Whether the processor does not know an instruction of the gate's.
+    /// Whether the CPU does not support an instruction of the gate.
     pub(crate) fn is_refused(&self, exception: &Exception) -> bool {
         exception.vector == Exception::INVALID_INSTRUCTION && self.contains(exception.rip)
     }
 
-    /// Whether the guest has not got behind the gate yet.
+    /// Whether the guest has not left the gate yet.
     pub(crate) fn contains(&self, rip: u64) -> bool {
         (self.base..self.base + PAGE_SIZE).contains(&rip)
     }
 }
 
-/// Has the code jump from `clean` to `all`.
+/// Makes the code jump from `clean` to `all`.
 fn skip_what_asks_for_use(page: &mut [u8]) {
     let (from, to) = (gate_code::clean(), gate_code::all());
     put(page, from, &[0xeb, (to - from - 2) as u8]);
@@ -151,8 +149,8 @@ fn put(page: &mut [u8], at: usize, bytes: &[u8]) {
     page[at..at + bytes.len()].copy_from_slice(bytes);
 }
 
-/// Has XRSTOR read the area as what it is. A compacted one names no state that it does not hold, and its
-/// header is otherwise zero (Intel SDM vol. 1, 13.8.2).
+/// Writes the area's header. A compacted area names no state that it does not hold, and its header is otherwise zero
+/// (Intel SDM vol. 1, 13.8.2).
 fn put_form(page: &mut [u8], form: GateForm) {
     let Some(Form::Compacted { states }) = form.area else {
         return;
@@ -175,7 +173,7 @@ mod tests {
         u64::from_le_bytes(page[at..at + 8].try_into().expect("eight bytes"))
     }
 
-    /// A processor with Intel's layout, as far as AMX.
+    /// A CPU with Intel's layout, up to AMX.
     fn processor(xcr0: u64, xsavec: bool, ospke: bool) -> Processor {
         Processor {
             xcr0,
@@ -186,7 +184,7 @@ mod tests {
         }
     }
 
-    /// The conditions of XRSTOR on an area (Intel SDM vol. 1, 13.8).
+    /// Checks the conditions that XRSTOR has on an area (Intel SDM vol. 1, 13.8).
     fn check_area(page: &[u8], xcr0: u64) {
         let (held, form) = (word(page, XSTATE_BV), word(page, XCOMP_BV));
         let zeros = match form >> 63 {
@@ -215,7 +213,7 @@ mod tests {
                     continue;
                 }
                 check_area(&Gate::page(form), xcr0);
-                // As KVM hands it out for a guest that has used x87, SSE and, if it can, AVX.
+                // As KVM returns it for a guest that has used x87, SSE and, if possible, AVX.
                 let mut used = kvm_xsave::default();
                 used.region[128] = 0b111 & xcr0 as u32;
                 used.region[1023] = u32::MAX;

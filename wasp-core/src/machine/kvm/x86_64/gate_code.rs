@@ -1,36 +1,36 @@
-//! The gate's code, as it is copied into a guest's page.
+//! The gate's code, which is copied into a guest's page.
 //!
 //! Position-independent: it reaches the rest of its page relative to RIP, and is never run here.
 
 use std::arch::naked_asm;
 
-/// Where the code starts that follows the writing of PKRU.
+/// Offset of the code after the write of PKRU.
 pub(super) const BODY: usize = 0x40;
 /// RAX, RCX, RDX and RIP of the guest's start.
 pub(super) const START: usize = 0x140;
-/// FS base of the guest's start, and its negative.
+/// FS base at the guest's start, and its negative.
 pub(super) const FS: usize = 0x160;
 /// The XSAVE area.
 pub(super) const XSAVE: usize = 0x180;
-/// In that, MXCSR.
+/// MXCSR in that area.
 pub(super) const MXCSR: usize = XSAVE + 24;
 
-/// Bytes before [`START`]: the code, and behind it where `clean` and `all` are.
+/// Bytes before [`START`]: the code, and after it the offsets of `clean` and `all`.
 const LENGTH: usize = START;
 
 /// The code, and padding.
 pub(super) fn bytes() -> &'static [u8; LENGTH] {
     let start = assembled as unsafe extern "C" fn();
-    // SAFETY: `assembled` is padded to so many bytes, which the program can read and nobody writes.
+    // SAFETY: `assembled` is padded to this many bytes, which the program can read and nothing writes.
     unsafe { &*(start as *const [u8; LENGTH]) }
 }
 
-/// Where `clean` starts: from there to [`all`], the code is only for processors that know XGETBV with ECX 1.
+/// Offset of `clean`. The code from there to [`all`] is only for CPUs that support XGETBV with ECX 1.
 pub(super) fn clean() -> usize {
     bytes()[LENGTH - 2].into()
 }
 
-/// Where `all` starts.
+/// Offset of `all`.
 pub(super) fn all() -> usize {
     bytes()[LENGTH - 1].into()
 }
@@ -38,7 +38,7 @@ pub(super) fn all() -> usize {
 #[unsafe(naked)]
 unsafe extern "C" fn assembled() {
     naked_asm!(
-        // All keys allow everything.
+        // All keys allow all accesses.
         "mov ecx, 0",
         "mov eax, 0",
         "mov edx, 0",
@@ -71,7 +71,7 @@ unsafe extern "C" fn assembled() {
         "rdgsbase rcx",
         "jrcxz 30f",
         "jmp 34f",
-        // clean: selectors and bases are as they shall be.
+        // clean: selectors and bases have the wanted values.
         "30:",
         "mov ecx, 1",
         "xgetbv",

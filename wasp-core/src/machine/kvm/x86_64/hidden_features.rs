@@ -1,8 +1,8 @@
-//! What CPUID keeps from guests, though KVM offers it.
+//! CPU features that CPUID hides from guests though KVM offers them.
 //!
-//! A feature is hidden where it has state that nothing puts back between two guests, or leads to such state.
-//! KVM holds guests in ring 0 to what they are told: a bit of CR4 or XCR0, or an MSR, of a feature that CPUID
-//! does not have is refused with #GP. Ring 3 cannot switch any of it on.
+//! A feature is hidden if it has state that is not reset between two guests, or leads to such state. KVM enforces this
+//! for guests in ring 0: it refuses with #GP any bit of CR4 or XCR0, or MSR, of a feature that CPUID does not have.
+//! Ring 3 cannot switch any of it on.
 
 use kvm_bindings::kvm_cpuid_entry2;
 
@@ -32,18 +32,18 @@ const fn hidden(function: u32, index: u32, register: Register, bits: &'static [u
     }
 }
 
-/// From Intel SDM vol. 2, CPUID, and AMD APM vol. 3, appendix E. By reasons:
+/// From Intel SDM vol. 2, CPUID, and AMD APM vol. 3, appendix E. By reason:
 ///
-/// * Virtualization: no guest is a host in turn.
-/// * AVX-512, AMX, AVX10, APX, MPX, LWP, protection keys: extended states beyond x87, SSE and AVX. No guest is
-///   compiled for them, and KVM_SET_XSAVE leaves PKRU as it is where the area does not name it.
-/// * XSAVES and XFD: the states behind IA32_XSS and their switches, which no XSAVE area of KVM's has.
-/// * Shadow stacks and branch tracking (CET), user interrupts (UINTR), FRED, key locker, PASIDs (ENQCMD): states
-///   of their own, with MSRs that older KVMs do not list, or keys that cannot be read.
-/// * SGX, processor trace, last-branch records, performance monitoring, IBS, resource directors: they write to
-///   memory, or count what others on the processor do.
-/// * RDMSR and WRMSR in ring 3 (USER_MSR): MSRs are put back only after guests in ring 0.
-/// * Software that measures loads (SKINIT, DCA), bus-lock traps: switches in MSRs that nobody here needs.
+/// * Virtualization: no guest is itself a host.
+/// * AVX-512, AMX, AVX10, APX, MPX, LWP, protection keys: extended states beyond x87, SSE and AVX. No guest is compiled
+///   for them, and KVM_SET_XSAVE leaves PKRU unchanged if the area does not name it.
+/// * XSAVES and XFD: the states of IA32_XSS and their switches, which KVM's XSAVE areas do not have.
+/// * Shadow stacks and branch tracking (CET), user interrupts (UINTR), FRED, key locker, PASIDs (ENQCMD): their own
+///   states, with MSRs that older KVMs do not list, or keys that cannot be read.
+/// * SGX, processor trace, last-branch records, performance monitoring, IBS, resource directors: they write to memory,
+///   or count what others on the CPU do.
+/// * RDMSR and WRMSR in ring 3 (USER_MSR): MSRs are restored only after guests in ring 0.
+/// * Software that measures loads (SKINIT, DCA), bus-lock traps: switches in MSRs that no guest here needs.
 const HIDDEN: [Hidden; 17] = [
     // VMX, SMX, PDCM, DCA.
     hidden(1, 0, Register::Ecx, &[5, 6, 15, 18]),
@@ -92,7 +92,7 @@ const HIDDEN: [Hidden; 17] = [
     hidden(0xa, 0, Register::Eax, &ALL),
     hidden(0xa, 0, Register::Edx, &ALL),
     hidden(0x8000_0022, 0, Register::Eax, &ALL),
-    // What a hidden SGX would have.
+    // Leaf of SGX, which is hidden.
     hidden(0x12, 0, Register::Eax, &ALL),
 ];
 
@@ -106,9 +106,9 @@ const ALL: [u32; 32] = {
     bits
 };
 
-/// Leaves of what is hidden, which are left out whole: processor trace, key locker, last-branch records, AMX's
-/// tiles, AVX10; and KVM's own, whose paravirtual clock and the like write to guest memory behind the dirty
-/// bits' back.
+/// Whether to leave out a whole leaf. Left out are the leaves of hidden features (processor trace, key locker,
+/// last-branch records, AMX's tiles, AVX10) and KVM's own: its paravirtual clock and the like write to guest memory
+/// without setting dirty bits.
 pub(super) fn is_left_out(function: u32) -> bool {
     matches!(
         function,
@@ -116,7 +116,7 @@ pub(super) fn is_left_out(function: u32) -> bool {
     )
 }
 
-/// Clears what is hidden in a leaf.
+/// Clears the hidden features in a leaf.
 pub(super) fn hide(leaf: &mut kvm_cpuid_entry2) {
     let here = |hidden: &&Hidden| (hidden.function, hidden.index) == (leaf.function, leaf.index);
     for Hidden { register, bits, .. } in HIDDEN.iter().filter(here) {

@@ -1,7 +1,7 @@
 //! Page tables for guests that own theirs: ring 0 of long mode.
 //!
-//! Everything below `reach` is mapped onto itself, readable, writable and executable, in pages of 2 MiB;
-//! the rest that makes no whole such page, in pages of 4 KiB. So 4 GiB take six tables.
+//! Everything below `reach` is identity-mapped, readable, writable and executable, in pages of 2 MiB. The rest, which
+//! does not fill such a page, is mapped in pages of 4 KiB. So 4 GiB take six tables.
 //!
 //! ```text
 //! base   PML4 | PDPT | one PD per GiB ... | PT of the rest
@@ -15,12 +15,12 @@ const ENTRIES: u64 = 512;
 const PD_SPAN: u64 = PAGE_SIZE * ENTRIES;
 const PDPT_SPAN: u64 = PD_SPAN * ENTRIES;
 
-/// Present, writable, accessed and dirty (Intel SDM vol. 3, 5.5.4): nobody goes by the last two here,
-/// and set ahead they spare the processor a write.
+/// Present, writable, accessed and dirty (Intel SDM vol. 3, 5.5.4). The last two are not used here. Setting them ahead
+/// saves the CPU a write.
 const LEAF: u64 = 1 << 0 | 1 << 1 | 1 << 5 | 1 << 6;
 const LARGE: u64 = 1 << 7;
 
-/// The tables that map all addresses below `reach`, and lie at `base`.
+/// The tables at `base` that map all addresses below `reach`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct IdentityMap {
     base: u64,
@@ -38,7 +38,7 @@ impl IdentityMap {
         self.base
     }
 
-    /// The first address behind the tables.
+    /// The first address after the tables.
     pub(crate) const fn end(&self) -> u64 {
         self.rest() + PAGE_SIZE
     }
@@ -47,12 +47,12 @@ impl IdentityMap {
         self.base + (2 + index) * PAGE_SIZE
     }
 
-    /// Where the table of 4 KiB pages lies.
+    /// Address of the table of 4 KiB pages.
     const fn rest(&self) -> u64 {
         self.directory(self.reach.div_ceil(PDPT_SPAN))
     }
 
-    /// All tables, as they are to lie in memory from [`IdentityMap::root`] on.
+    /// All tables, as they lie in memory from [`IdentityMap::root`] on.
     pub(crate) fn to_bytes(self) -> Vec<u8> {
         let mut words = vec![0; ((self.end() - self.base) / 8) as usize];
         let mut set = |table: u64, index: u64, value: u64| {
@@ -89,7 +89,7 @@ mod tests {
     const MIB: u64 = 1 << 20;
     const GIB: u64 = 1 << 30;
 
-    /// Translates as the processor does.
+    /// Translates an address as the CPU does.
     fn translate(map: IdentityMap, address: u64) -> Option<u64> {
         let bytes = map.to_bytes();
         let mut table = map.root();

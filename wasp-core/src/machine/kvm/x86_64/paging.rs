@@ -1,19 +1,18 @@
-//! The guest's page tables: where they lie, how they are written, and what the processor's dirty
-//! bits in them tell.
+//! The guest's page tables: where they lie, how they are written, and how the CPU's dirty bits in them are read.
 //!
-//! Four levels of 4 KiB tables (Intel SDM vol. 3, 5.5), identity-mapped, all in one run behind the
-//! guest's memory, in an order that makes every table's address plain arithmetic:
+//! Four levels of 4 KiB tables (Intel SDM vol. 3, 5.5), identity-mapped, all in one run after the guest's memory. Their
+//! order makes every table's address plain arithmetic:
 //!
 //! ```text
 //! base   PML4 | PDPT | one PD per GiB ... | one PT per 2 MiB ...
 //! ```
 //!
-//! The tables themselves are mapped nowhere, so no guest can read or write them. A host that reads
-//! them follows no pointer: it computes the addresses.
+//! The tables themselves are not mapped, so no guest can read or write them. The host follows no pointer when it reads
+//! them: it computes the addresses.
 //!
-//! A table's place is reserved, but only a few tables are written at the start: those of what every
-//! guest uses. The others follow when a guest first touches what they map ([`PageTables::fill`]), so
-//! that memory which is granted and not used costs nothing.
+//! Space is reserved for every table, but only a few are written at the start: those for memory that every guest uses.
+//! The others are filled in when a guest first touches memory that they map ([`PageTables::fill`]), so unused memory
+//! costs nothing.
 
 use std::cmp;
 use std::ops::Range;
@@ -45,7 +44,7 @@ pub(crate) struct Rights {
 }
 
 impl Rights {
-    /// What ring 3 may do; nothing at all for a page that it may not even read.
+    /// The rights of ring 3. `None` for a page that it may not even read.
     pub(crate) const fn of(protection: Protection) -> Option<Self> {
         match protection.is_accessible() {
             true => Some(Self {
@@ -57,8 +56,7 @@ impl Rights {
         }
     }
 
-    /// ACCESSED is set ahead, which spares the processor a write; DIRTY never is, for it is what a
-    /// reset goes by.
+    /// ACCESSED is set ahead, which saves the CPU a write. DIRTY never is, because a reset relies on it.
     const fn leaf(self) -> u64 {
         let user = if self.user { USER } else { 0 };
         let write = if self.write { WRITABLE } else { 0 };
@@ -67,7 +65,7 @@ impl Rights {
     }
 }
 
-/// A run of pages that are mapped alike, onto themselves.
+/// A run of identity-mapped pages with the same rights.
 #[derive(Clone, Copy, Debug)]
 struct Mapping {
     start: u64,
@@ -75,9 +73,9 @@ struct Mapping {
     rights: Rights,
 }
 
-/// Of each mapping, what is in the tables from the start: its first 32 MiB, and its end.
+/// The part of each mapping that is in the tables from the start: its first 32 MiB, and its end.
 const EAGER: u64 = 16 * PD_SPAN;
-/// How many tables are filled at a time: those of an aligned run of 16 MiB.
+/// The number of tables that are filled in at a time: those of an aligned run of 16 MiB.
 const BATCH: u64 = 8;
 
 /// The page tables of one guest: what they map, and where they lie.
@@ -91,8 +89,8 @@ pub(crate) struct PageTables {
 }
 
 impl PageTables {
-    /// Tables from `base` on, a multiple of the page size, for addresses below `reach`, which is at
-    /// most 512 GiB. They map nothing yet.
+    /// Tables from `base` on, a multiple of the page size, for addresses below `reach`, which is at most 512 GiB. They
+    /// map nothing yet.
     pub(crate) const fn new(base: u64, reach: u64) -> Self {
         Self {
             base,
@@ -102,7 +100,7 @@ impl PageTables {
         }
     }
 
-    /// Maps the pages from `start` to `end`, both multiples of the page size, onto themselves.
+    /// Identity-maps the pages from `start` to `end`, both multiples of the page size.
     pub(crate) fn map(&mut self, start: u64, end: u64, rights: Rights) {
         if start == end {
             return;
@@ -118,7 +116,7 @@ impl PageTables {
         self.base
     }
 
-    /// The first address behind all tables, also those that are not filled.
+    /// The first address after all tables, including those that are not filled in.
     pub(crate) const fn end(&self) -> u64 {
         self.page_table(self.page_tables())
     }
@@ -143,12 +141,12 @@ impl PageTables {
         self.base + (2 + self.directories() + index) * PAGE_SIZE
     }
 
-    /// Where the page directory's entry for a page table lies.
+    /// Address of the page directory's entry for a page table.
     const fn link(&self, table: u64) -> u64 {
         self.directory(table / ENTRIES) + 8 * (table % ENTRIES)
     }
 
-    /// The tables that are there from the start: addresses and contents.
+    /// The tables that exist from the start: addresses and contents.
     pub(crate) fn initial(&self) -> Vec<(u64, Vec<u8>)> {
         let mut eager: Vec<u64> = self.mappings.iter().flat_map(eager_tables).collect();
         eager.sort_unstable();
@@ -171,11 +169,11 @@ impl PageTables {
         tables
     }
 
-    /// Fills in the tables around `address`, where a guest has met a page that is not present. False
-    /// where it is not to be present.
+    /// Fills in the tables around `address`, where a guest has touched a page that is not present. Returns false if the
+    /// page is not mapped.
     ///
-    /// The processor keeps no translation of what is not present (Intel SDM vol. 3, 5.10.2.3), and KVM's
-    /// shadow tables read the guest's when it faults.
+    /// The CPU caches no translation of pages that are not present (Intel SDM vol. 3, 5.10.2.3), and KVM's shadow
+    /// tables read the guest's tables when the guest faults.
     pub(crate) fn fill(&self, memory: &mut GuestMemory, address: u64) -> bool {
         let table = address / PD_SPAN;
         if !self.maps(address) || self.is_filled(memory, table) {
@@ -190,15 +188,14 @@ impl PageTables {
         true
     }
 
-    /// Has the scan for dirty pages start no later than at `address`: what is mapped below may become
-    /// writable while the guest lives.
+    /// Makes the scan for dirty pages start at `address` or lower, because pages from there on may become writable
+    /// while the guest lives.
     pub(crate) fn scan_from(&mut self, address: u64) {
         self.first_written = self.first_written.min(address / PD_SPAN);
     }
 
-    /// Maps the pages from `start` to `end` in the tables of a machine whose guest stands still, `None`:
-    /// not at all. What is known of their use stays. The caller has the processor forget what it knows:
-    /// [`GuestMemory::drop_translations`].
+    /// Maps the pages from `start` to `end` in the tables of a machine whose guest is stopped. `None` unmaps them.
+    /// Accessed and dirty bits stay. The caller must drop the CPU's translations: [`GuestMemory::drop_translations`].
     pub(crate) fn remap(
         &self,
         memory: &mut GuestMemory,
@@ -226,7 +223,7 @@ impl PageTables {
         }
     }
 
-    /// Has the pages of a run count as not written. The caller has seen to it that nobody holds a translation of them.
+    /// Marks the pages of a run as not written. The caller has made sure that no translation of them is live.
     pub(crate) fn clean(&self, memory: &mut GuestMemory, run: Range<u64>) {
         for page in run.step_by(PAGE_SIZE as usize) {
             let entry = self.entry(page);
@@ -245,7 +242,7 @@ impl PageTables {
             && memory.read_word(self.entry(page)) & DIRTY != 0
     }
 
-    /// Where the page table's entry for a page lies.
+    /// Address of the page table's entry for a page.
     const fn entry(&self, page: u64) -> u64 {
         self.page_table(page / PD_SPAN) + 8 * (page / PAGE_SIZE % ENTRIES)
     }
@@ -283,18 +280,18 @@ impl PageTables {
         to_bytes(&words)
     }
 
-    /// Calls `visit` with the address of every page in ring 3's memory that the guest has written since
-    /// the tables were laid out.
+    /// Calls `visit` with the address of every page in ring 3's memory that the guest has written since the tables were
+    /// laid out.
     ///
-    /// Goes from the top and passes over every entry that the processor has not used, so that a
-    /// scan costs what was used, not what is mapped. The bits are only read: a bit cleared under a
-    /// live VM would be lost, since processor and shadow tables may hold the old entry.
+    /// Walks from the top and skips every entry that the CPU has not used. So the cost of a scan depends on the memory
+    /// that was used, not on what is mapped. The bits are only read: clearing a bit under a live VM would lose writes,
+    /// since the CPU and shadow tables may hold the old entry.
     #[inline]
     pub(crate) fn for_each_dirty(&self, memory: &GuestMemory, mut visit: impl FnMut(u64)) {
         let directories = self.directories();
         for directory in 0..directories {
-            // A single one is always used, and every page that is looked at takes time: KVM_RUN leaves
-            // the TLB empty.
+            // A single directory is always used, and every page that is read takes time, because KVM_RUN leaves the TLB
+            // empty.
             if directories > 1 && !accessed(memory, self.pdpt() + 8 * directory) {
                 continue;
             }
@@ -306,7 +303,7 @@ impl PageTables {
         }
     }
 
-    /// Most entries are clean, so eight at a time are told to be so by one comparison.
+    /// Most entries are clean, so one comparison checks eight at a time.
     fn for_each_dirty_in(&self, memory: &GuestMemory, table: u64, visit: &mut impl FnMut(u64)) {
         let bytes = memory
             .in_place(self.page_table(table), PAGE_SIZE)
@@ -328,8 +325,7 @@ fn accessed(memory: &GuestMemory, entry: u64) -> bool {
     memory.read_word(entry) & ACCESSED != 0
 }
 
-/// Upper levels allow everything; the leaf decides. ACCESSED stays clear here, for it tells the scan
-/// where to look.
+/// Upper levels allow everything; the leaf decides. ACCESSED stays clear here, because it tells the scan where to look.
 const fn upper_entry(next: u64) -> u64 {
     next | PRESENT | WRITABLE | USER
 }
@@ -341,7 +337,7 @@ fn eager_tables(mapping: &Mapping) -> impl Iterator<Item = u64> {
     (start / PD_SPAN..eager_end).chain([last])
 }
 
-/// By chunks, which the compiler makes a copy of.
+/// In chunks, which the compiler turns into a copy.
 pub(super) fn to_bytes(words: &[u64]) -> Vec<u8> {
     let mut bytes = vec![0; 8 * words.len()];
     for (to, word) in bytes.as_chunks_mut().0.iter_mut().zip(words) {
@@ -367,14 +363,14 @@ mod tests {
         execute: false,
     };
 
-    /// Tables for `reach` bytes behind them that map all but the first and the last page.
+    /// Tables for the `reach` bytes after them, mapping all but the first and the last page.
     fn tables(reach: u64) -> PageTables {
         let mut tables = PageTables::new(reach, reach);
         tables.map(PAGE_SIZE, reach - PAGE_SIZE, DATA);
         tables
     }
 
-    /// Memory that holds what is there from the start.
+    /// Memory with the initial contents of the tables.
     fn memory(tables: &PageTables) -> GuestMemory {
         let mut memory = GuestMemory::anonymous(tables.end()).expect("memory");
         for (address, bytes) in tables.initial() {
@@ -383,7 +379,7 @@ mod tests {
         memory
     }
 
-    /// Walks the tables as the processor does, and marks the way as it does for a write.
+    /// Walks the tables as the CPU does, and sets accessed and dirty bits as for a write.
     fn write(memory: &mut GuestMemory, tables: &PageTables, address: u64) -> u64 {
         let mut table = tables.root();
         let mut entry = 0;
@@ -487,7 +483,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
-        /// A guest that writes wherever it likes, its page tables filled as it goes.
+        /// A guest that writes anywhere, with its page tables filled in on demand.
         #[test]
         fn exactly_the_pages_that_were_written_are_dirty(
             reach in 1..200_u64, writes in prop::collection::vec(any::<u64>(), 0..50)

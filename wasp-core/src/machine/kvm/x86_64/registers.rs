@@ -1,4 +1,4 @@
-//! The registers of a vCPU that starts in a mode at once, as set from outside: no boot code.
+//! The registers of a vCPU that starts directly in its mode, set from outside: there is no boot code.
 
 use kvm_bindings::{kvm_segment, kvm_sregs, kvm_xcrs};
 
@@ -8,7 +8,7 @@ use crate::machine::kvm::x86_64::descriptors::{Ring, Supervisor};
 
 // Intel SDM vol. 3, 2.5; AMD APM vol. 2, 3.1.
 const CR0_MP: u64 = 1 << 1;
-/// PE, and what every processor of this kind has on: ET and NE.
+/// PE, and the bits that every CPU of this kind has on: ET and NE.
 const CR0_PROTECTED: u64 = 1 << 0 | 1 << 4 | 1 << 5;
 const CR0_WP: u64 = 1 << 16;
 const CR0_AM: u64 = 1 << 18;
@@ -18,24 +18,23 @@ const CR4_OSFXSR: u64 = 1 << 9;
 const CR4_OSXMMEXCPT: u64 = 1 << 10;
 const CR4_FSGSBASE: u64 = 1 << 16;
 const CR4_OSXSAVE: u64 = 1 << 18;
-// Where SCE is clear, LSTAR is 0, and `syscall` is an invalid instruction.
+// If SCE is clear, LSTAR is 0, and `syscall` is an invalid instruction.
 const EFER_SCE: u64 = 1 << 0;
 const EFER_LME: u64 = 1 << 8;
 const EFER_LMA: u64 = 1 << 10;
 const EFER_NXE: u64 = 1 << 11;
 
-/// Single steps: after each instruction a debug exception.
+/// Single-stepping: a debug exception after each instruction.
 pub(crate) const TRAP_FLAG: u64 = 1 << 8;
-/// Interrupts on. There is nothing that could interrupt; but with IOPL 3 a guest may leave at the instruction
-/// behind an `sti`, and in the shadow of that no vCPU can be entered with interrupts off (Intel SDM vol. 3,
-/// 27.3.1.5).
+/// Interrupts on. Nothing here can interrupt. But with IOPL 3 a guest may leave at the instruction after an `sti`, and
+/// in the shadow of the `sti` no vCPU can be entered with interrupts off (Intel SDM vol. 3, 27.3.1.5).
 pub(crate) const INTERRUPT_FLAG: u64 = 1 << 9;
 /// Bit 1 is always set.
 pub(crate) const RFLAGS: u64 = 1 << 1;
-/// IOPL 3 lets ring 3 reach the hypercall port where the host heeds IOPL.
+/// IOPL 3 lets ring 3 reach the hypercall port if the host honors IOPL.
 pub(crate) const USER_RFLAGS: u64 = RFLAGS | INTERRUPT_FLAG | 3 << 12;
 
-/// The special registers of a guest in ring 3 of long mode; `page_tables` is where the PML4 lies.
+/// The special registers of a guest in ring 3 of long mode. `page_tables` is the address of the PML4.
 pub(crate) fn user64(
     reset: &kvm_sregs,
     cpu: &GuestCpu,
@@ -83,8 +82,8 @@ pub(crate) fn protected32(reset: &kvm_sregs) -> kvm_sregs {
     }
 }
 
-/// The special registers of a guest in real mode. As after a reset, but that CS starts at address 0
-/// instead of just below 4 GiB.
+/// The special registers of a guest in real mode. They are as after a reset, except that CS starts at address 0 instead
+/// of just below 4 GiB.
 pub(crate) fn real16(reset: &kvm_sregs) -> kvm_sregs {
     let cs = kvm_segment {
         base: 0,
@@ -101,7 +100,7 @@ fn long_mode(reset: &kvm_sregs, cpu: &GuestCpu, page_tables: u64) -> kvm_sregs {
         cr3: page_tables,
         cr4: CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | fsgsbase | osxsave,
         efer: EFER_LME | EFER_LMA | EFER_NXE,
-        // The APIC's base and the like.
+        // The APIC's base and others.
         ..*reset
     }
 }
@@ -119,7 +118,7 @@ fn with_segments(special: &kvm_sregs, ring: Ring) -> kvm_sregs {
     }
 }
 
-/// Whether XCR0 can be set beside these.
+/// Whether XCR0 can be set with these registers.
 pub(crate) fn has_osxsave(special: &kvm_sregs) -> bool {
     special.cr4 & CR4_OSXSAVE != 0
 }

@@ -1,9 +1,8 @@
-//! The entry of system calls: one page, for guests that are Linux programs.
+//! The entry page for system calls, for guests that are Linux programs.
 //!
-//! `syscall` jumps to LSTAR. A processor with hardware virtualization enters ring 0 by that (Intel SDM
-//! vol. 2, SYSCALL); a KVM without (kvm_pvm) stays in ring 3. So ring 3 must be able to execute the page,
-//! and its code must serve both: it asks the host, by one `out`, and goes back by the way of the ring
-//! that it runs in.
+//! `syscall` jumps to LSTAR. On a CPU with hardware virtualization, it enters ring 0 (Intel SDM vol. 2, SYSCALL). A KVM
+//! without it (kvm_pvm) stays in ring 3. So ring 3 must be able to execute the page, and the code must work in both
+//! rings. It asks the host, by one `out`, and returns in the way that suits the ring it runs in.
 //!
 //! ```text
 //!       out 0xfd, al             the host puts the answer into RAX
@@ -17,12 +16,12 @@
 //!       jmp rcx
 //! ```
 //!
-//! What a guest can do with ring 0 here is nothing: all code that runs there is the first four
-//! instructions. They write no memory, read none of the guest's, and use no stack, whatever RSP holds.
-//! RFLAGS comes in with TF, NT, AC, DF and IF cleared (FMASK), so that nothing stops between them; an
-//! exception would find its own stack by the IDT. `sysretq` loads ring 3's CS and SS from STAR, and RFLAGS
-//! without a way to change the ring. A guest that jumps here by itself is still in ring 3, where `verr`
-//! sends it to the second half; one that makes the `out` itself makes a system call.
+//! A guest can do nothing with ring 0 here: the only code that runs there is the first four instructions. They write no
+//! memory, read none of the guest's, and use no stack, whatever RSP holds. RFLAGS arrives with TF, NT, AC, DF and IF
+//! cleared (FMASK), so nothing stops between them. An exception would find its own stack by the IDT. `sysretq` loads
+//! ring 3's CS and SS from STAR, and loads RFLAGS without a way to change the ring. A guest that jumps here by itself
+//! is still in ring 3, where `verr` sends it to the second half. A guest that makes the `out` itself makes a system
+//! call.
 
 use kvm_bindings::{Msrs, kvm_msr_entry};
 use virtine_rt::abi::{PAGE_SIZE, SYSTEM_CALL_PORT};
@@ -63,10 +62,10 @@ const CODE: [u8; 32] = [
     0xff,
     0xe1, // jmp
 ];
-/// Where the selector lies that `verr` reads.
+/// Offset of the selector that `verr` reads.
 const SELECTOR: usize = 0x40;
 
-/// What a call by `syscall` returns with into ring 3: 16 above is CS, 8 above SS (AMD APM vol. 2, 6.1.1).
+/// Selector base with which `sysret` returns into ring 3: CS is 16 above, SS is 8 above (AMD APM vol. 2, 6.1.1).
 const SYSRET_BASE: u64 = 0x10 | 3;
 
 const STAR: u32 = 0xc000_0081;
@@ -75,14 +74,14 @@ const FMASK: u32 = 0xc000_0084;
 /// TF, IF, DF, NT and AC.
 const MASKED_FLAGS: u64 = 1 << 8 | 1 << 9 | 1 << 10 | 1 << 14 | 1 << 18;
 
-/// The entry of one guest, at an address of its memory.
+/// The entry page of one guest, at an address in its memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SystemCalls {
     pub(crate) base: u64,
 }
 
 impl SystemCalls {
-    /// What the processor is to do at `syscall`.
+    /// The MSRs that set up `syscall`.
     pub(crate) fn msrs(self) -> Msrs {
         let entry = |index, data| kvm_msr_entry {
             index,
