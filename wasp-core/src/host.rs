@@ -7,8 +7,9 @@
 //!                 files, streams, clock, environment, random
 //! ```
 //!
-//! All of a call's state is one [`Session`]. It is created at the first hypercall that the host answers, so a call that
-//! uses no capability pays nothing. It is dropped with the call, however the call ends, which closes all handles.
+//! All of a call's state is one [`Session`](dispatch::Session). It is created at the first hypercall that the host
+//! answers, so a call that uses no capability pays nothing. It is dropped with the call, however the call ends, which
+//! closes all handles.
 
 pub(crate) mod audit;
 pub(crate) mod authority;

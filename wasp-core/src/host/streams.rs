@@ -97,7 +97,7 @@ pub(super) fn receive(
     })
 }
 
-/// Like [`write`], for a socket.
+/// Like [`write()`], for a socket.
 pub(super) fn send(
     open: &Open,
     memory: &(impl GuestSpace + ?Sized),
