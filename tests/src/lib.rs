@@ -6,6 +6,7 @@ use std::sync::Barrier;
 use wasp_core::virtine;
 
 pub mod data;
+pub mod processes;
 
 /// Does nothing.
 #[virtine]

@@ -29,7 +29,7 @@
 //! | `memory` | guest memory and its checked copies, address spaces, image files, ELF files |
 //! | `decode` | bytes from a guest to values, bounded in depth, memory and time |
 //! | `host` | capabilities: policies, paths, files, streams, clocks, host functions, handles |
-//! | `machine` | the seam: `Machine`, `Entry`, `Stop`; `machine/kvm` is the backend |
+//! | `machine` | the seam: `Machine`, `Entry`, `Stop`; `machine/kvm` and `machine/process` are the backends |
 //! | `service` | the loop that runs a guest and answers it, until it ends |
 //! | `pool` | machines of one image: taken, returned, cleaned, replaced |
 //! | `linux` | static Linux programs, and the answers to their system calls |
@@ -54,6 +54,7 @@ mod raw;
 mod service;
 
 pub use base::address::GuestAddress;
+pub use base::backend::Backend;
 pub use base::capability::Capability;
 pub use base::error::{Error, Panic};
 pub use base::exit::{Direction, Exception, Exit, Fault, Place};
@@ -64,6 +65,7 @@ pub use host::functions::HostFunction;
 pub use host::policy::Policy;
 pub use limits::cancel::{CancelToken, Canceller};
 pub use limits::watchdog::use_signal;
+pub use machine::backend::{backend, use_backend};
 #[cfg(feature = "seccomp")]
 pub use machine::kvm::seccomp;
 pub use raw::cache::{Cache, CacheBuilder, Lease};

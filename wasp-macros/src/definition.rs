@@ -28,6 +28,7 @@ pub(crate) fn definition(
     let (snapshot, std) = (settings.snapshot, settings.std);
     let (depth, keep) = (settings.depth(), settings.keep);
     let policy = policy(settings, host);
+    let backend = backend(settings, host);
     quote! {
         #host::expansion::Function::new(#host::expansion::Definition {
             name: #name,
@@ -41,8 +42,20 @@ pub(crate) fn definition(
             snapshot: #snapshot,
             depth: #depth,
             std: #std,
+            backend: #backend,
             policy: || #policy,
         })
+    }
+}
+
+/// The backend in the attribute.
+fn backend(settings: &Settings, host: &TokenStream) -> TokenStream {
+    match settings.backend {
+        Some(backend) => {
+            let variant = Ident::new(backend, Span::call_site());
+            quote!(::core::option::Option::Some(#host::Backend::#variant))
+        }
+        None => quote!(::core::option::Option::None),
     }
 }
 

@@ -39,6 +39,7 @@ use proc_macro::TokenStream;
 /// | `limits` | `wasp_core::Policy`'s | limits of each call: `limits(bytes_read = "1MiB", bytes_written = "1MiB", output = "64KiB", handles = 4, hypercalls = 1000)` |
 /// | `host` | none | functions in scope that run on the host when the virtine calls them: `host(lookup, db::audit)`; parameters and result are owned types that implement serde's traits |
 /// | `std` | `false` | give the guest the real std instead of the runtime's facade |
+/// | `backend` | the program's choice | what must hold the guest: `"kvm"` or `"process"`. See `wasp_core::Backend` |
 /// | `strict` | `false` | end the call if it asks for something else, instead of returning an error to the guest |
 ///
 /// `f::with(policy)` has `call` and `try_call` under another `wasp_core::Policy`. Relative paths start at the

@@ -46,6 +46,8 @@ pub struct Settings {
     pub strict: bool,
     /// Whether the guest uses the real std instead of the runtime's facade.
     pub std: bool,
+    /// What must hold its guests: a variant of `wasp_core::Backend`; the program's choice by default.
+    pub backend: Option<&'static str>,
 }
 
 impl Default for Settings {
@@ -64,6 +66,7 @@ impl Default for Settings {
             host: Vec::new(),
             strict: false,
             std: false,
+            backend: None,
         }
     }
 }
@@ -74,7 +77,7 @@ const KEEP_MAX: u64 = 1 << 40;
 const STACK_MIN: u64 = PAGE_SIZE;
 const DEPTH_MAX: u32 = 10_000_000;
 const KNOWN: &str = "known keys are `timeout`, `memory`, `stack`, `keep`, `depth`, `snapshot`, `init`, `name`, \
-     `allow`, `limits`, `host`, `strict` and `std`";
+     `allow`, `limits`, `host`, `strict`, `std` and `backend`";
 
 impl Settings {
     /// The maximum nesting depth of values.
@@ -142,6 +145,7 @@ impl Settings {
             "strict" => self.strict = pair.is_given()?,
             "host" => self.host = allow::functions(pair.group("host(lookup)")?)?,
             "std" => self.std = pair.is_given()?,
+            "backend" => self.backend = Some(pair.backend()?),
             other => return Err(pair.error(&format!("unknown key `{other}`; {KNOWN}"))),
         }
         Ok(())
@@ -182,7 +186,7 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let settings = parse(
-            r#"timeout = "50ms", memory = "8MiB", stack = "256KiB", keep = "64MiB", depth = 100_000, snapshot = false, name = "n", init = tables::load, allow(stdout, read("a")), limits(handles = 4), host(db::audit), strict"#,
+            r#"timeout = "50ms", memory = "8MiB", stack = "256KiB", keep = "64MiB", depth = 100_000, snapshot = false, name = "n", init = tables::load, allow(stdout, read("a")), limits(handles = 4), host(db::audit), strict, backend = "kvm""#,
         );
         let expected = Settings {
             timeout: Duration::from_millis(50),
@@ -210,6 +214,7 @@ mod tests {
             host: vec![FunctionPath(syn::parse_quote!(db::audit))],
             strict: true,
             std: false,
+            backend: Some("Kvm"),
         };
         assert_eq!(settings, Ok(expected));
     }

@@ -90,6 +90,19 @@ impl Pair {
         }
     }
 
+    /// The variant of `wasp_core::Backend` that is named.
+    pub(super) fn backend(&self) -> syn::Result<&'static str> {
+        let text = self.text("kvm")?;
+        match text.value().as_str() {
+            "kvm" => Ok("Kvm"),
+            "process" => Ok("Process"),
+            other => Err(syn::Error::new(
+                text.span(),
+                format!("expected \"kvm\" or \"process\", found \"{other}\""),
+            )),
+        }
+    }
+
     pub(super) fn function(&self) -> syn::Result<FunctionPath> {
         match &self.value {
             Some(Expr::Path(path)) if path.qself.is_none() => Ok(FunctionPath(path.path.clone())),

@@ -1,7 +1,7 @@
 //! What a call costs, beside the floor.
 //!
 //!     cargo bench -p wasp-core
-//!     cargo bench -p wasp-core -- pages data    these alone
+//!     cargo bench -p wasp-core -- pages data processes    these alone
 //!
 //! Every line is a comparison of its own: see `compare`. Printed are the floor that was measured beside
 //! it, its median and 99th percentile, and the ratio of the medians. Every result is checked. The rows go to
@@ -23,6 +23,7 @@ mod hypercalls;
 mod machine;
 mod memory;
 mod pages;
+mod processes;
 mod raw;
 mod report;
 mod threads;
@@ -43,12 +44,15 @@ fn main() {
     let floor = || Floor::new(&kvm, &cpuid);
     let mut report = Report::new();
     let asked = |name: &str| std::env::args().any(|argument| argument == name);
-    if asked("pages") || asked("data") {
+    if ["pages", "data", "processes"].into_iter().any(asked) {
         if asked("pages") {
             pages::measure(&mut report);
         }
         if asked("data") {
             data::measure(&mut report, &floor);
+        }
+        if asked("processes") {
+            processes::measure(&mut report, &floor);
         }
         return report.store();
     }
@@ -69,6 +73,7 @@ fn main() {
     memory::measure(&mut report);
     pages::measure(&mut report);
     data::measure(&mut report, &floor);
+    processes::measure(&mut report, &floor);
     report.store();
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use virtine_rt::abi::image::ImageError;
 
+use crate::base::backend::Backend;
 use crate::base::capability::Capability;
 use crate::base::elf_error::ElfError;
 use crate::base::ended::Ended;
@@ -24,7 +25,8 @@ pub enum Error {
     #[error(
         "no /dev/kvm on this machine: load the kernel module kvm_intel or kvm_amd \
          (`modprobe kvm_amd`), and switch virtualization on in the firmware or, inside a virtual \
-         machine, nested virtualization on its host"
+         machine, nested virtualization on its host; or run guests as processes that may make no system call, a \
+         weaker boundary: WASP_BACKEND=process, or WASP_BACKEND=auto for KVM where there is one"
     )]
     KvmMissing,
     /// `/dev/kvm` exists, but this user may not open it.
@@ -55,7 +57,44 @@ pub enum Error {
         /// What is missing.
         expected: &'static str,
     },
-    /// The process is a child, created by `fork`, of one that uses virtines.
+    /// Guests cannot run as processes here: see [`Backend::Process`](crate::Backend::Process).
+    #[error("guests cannot run as processes here: {reason}")]
+    ProcessBackend {
+        /// What was expected, and what was found.
+        reason: String,
+    },
+    /// Only KVM can do this, and guests run as processes.
+    #[error(
+        "{feature} needs KVM, and guests run as processes here (WASP_BACKEND=process, or `auto` without /dev/kvm)"
+    )]
+    NeedsKvm {
+        /// What was asked for.
+        feature: &'static str,
+    },
+    /// The call's policy requires another backend than its guest has.
+    #[error(
+        "the policy requires the backend {required}, and this guest is held by {found}; \
+         #[virtine(backend = \"{required}\")] gives the function that one"
+    )]
+    WrongBackend {
+        /// What [`Policy::require_backend`](crate::Policy::require_backend) says.
+        required: Backend,
+        /// What holds the guest.
+        found: Backend,
+    },
+    /// WASP_BACKEND says something else than it can.
+    #[error("expected WASP_BACKEND to be kvm, process or auto, found {found:?}")]
+    UnknownBackend {
+        /// What it says.
+        found: String,
+    },
+    /// A backend was chosen after the first virtine.
+    #[error("use_backend comes too late: virtines run by {chosen} already")]
+    BackendInUse {
+        /// What virtines run by.
+        chosen: Backend,
+    },
+    /// The process is a child, by `fork`, of one that uses virtines.
     #[error(
         "virtines cannot be used in a forked child of a process that has used them; \
          run the child's program by exec, or fork before the first virtine"
@@ -72,8 +111,8 @@ pub enum Error {
     },
     /// The process, or the whole system, may have no more open files (EMFILE, ENFILE).
     #[error(
-        "{operation} failed: no more files can be opened; every virtine takes two and every image \
-         one: raise RLIMIT_NOFILE (`ulimit -n`) or hold fewer virtines"
+        "{operation} failed: no more files can be opened; every virtine takes two, or four as a process, \
+         and every image one: raise RLIMIT_NOFILE (`ulimit -n`) or hold fewer virtines"
     )]
     TooManyFiles {
         /// The operation, by its name in the KVM API document or of the system call.

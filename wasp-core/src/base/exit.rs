@@ -93,6 +93,9 @@ pub enum Fault {
         /// KVM's exit, as KVM reports it.
         reason: String,
     },
+    /// The process that held the guest has ended: somebody has killed it, or the system was out of memory, or the guest
+    /// did what not even its process survives. Under [`Backend::Process`](crate::Backend::Process) only.
+    ProcessGone,
 }
 
 impl fmt::Display for Fault {
@@ -120,6 +123,10 @@ impl fmt::Display for Fault {
                     "the processor refused the registers (reason {reason:#x})"
                 )
             }
+            Self::ProcessGone => f.write_str(
+                "the guest's process ended: it was killed from outside, or the system is out of memory, or the guest \
+                 ruined its stack of signals",
+            ),
             Self::Kvm { reason } => write!(f, "unexpected exit of KVM: {reason}"),
         }
     }

@@ -37,6 +37,9 @@ pub(crate) enum Failure {
         /// Bytes granted.
         available: u64,
     },
+    /// The process that held them has ended.
+    #[error("the guest's process has ended")]
+    Gone,
     /// They lie where the guest has no memory.
     #[error("expected {length} bytes of the guest's memory at {address:#x}, found none")]
     Place {

@@ -15,6 +15,7 @@ use virtine_rt::abi::requests::grant;
 use virtine_rt::codec::Encoding;
 
 use crate::Error;
+use crate::base::backend::Backend;
 use crate::base::error::Panic;
 use crate::base::excerpt::excerpt;
 use crate::base::exit::Fault;
@@ -35,9 +36,9 @@ use crate::limits::cancel::CancelToken;
 use crate::limits::deadline::Deadline;
 use crate::limits::meter::Meter;
 use crate::linux::process::Process;
-use crate::machine::Machine;
 use crate::machine::entry::Entry;
 use crate::machine::stop::Stop;
+use crate::machine::{Machine, backend};
 use crate::pool::{Pool, PooledMachine};
 use crate::service::Completion;
 
@@ -72,6 +73,8 @@ pub struct Definition {
     pub depth: u32,
     /// Whether its guest is a program with the real std.
     pub std: bool,
+    /// What must hold its guests, if that is not the program's choice.
+    pub backend: Option<Backend>,
 }
 
 /// The guest of one of a package's targets. `KEY` distinguishes it from those of other targets and packages, and `TEST`
@@ -187,6 +190,9 @@ impl Function {
             return Err(Error::Cancelled);
         }
         let ready = self.ready(options.cancel)?;
+        if let Some(policy) = options.policy {
+            check_backend(policy, ready.backend)?;
+        }
         let limit = self.definition.timeout;
         let loan = ready.pool.get(limit)?;
         let deadline = Deadline::after(limit);
@@ -204,6 +210,15 @@ impl Function {
                 }
             }
         }
+    }
+
+    /// What holds the function's guests. The first call settles it, or this.
+    ///
+    /// # Errors
+    ///
+    /// As [`backend`](crate::backend), where the function's attribute names none.
+    pub fn backend(&self) -> Result<Backend, Error> {
+        backend::for_guests(self.definition.backend)
     }
 
     fn identity(&self) -> usize {
@@ -443,9 +458,10 @@ impl Function {
         let image = Image::parse(file)?;
         let program = Program::new(&image, Entries::parse(entries)?, Sizes { memory, stack })?;
         let snapshot = snapshot && env::var_os(NO_SNAPSHOT).is_none();
+        let backend = backend::for_guests(self.definition.backend)?;
         let (prepared, snapshot, first) = match std {
-            true => PreparedFunction::of_linux(&program, timeout, cancel)?,
-            false => PreparedFunction::new(&program, snapshot, timeout, cancel)?,
+            true => PreparedFunction::of_linux(backend, &program, timeout, cancel)?,
+            false => PreparedFunction::new(backend, &program, snapshot, timeout, cancel)?,
         };
         let cores = thread::available_parallelism().map_or(1, usize::from);
         // A few extra for calls that wait inside the host.
@@ -454,12 +470,20 @@ impl Function {
             prepared,
             pool: Pool::new(snapshot, first, limit, self.definition.keep),
             policy: (self.definition.policy)(),
+            backend,
             segments: image.segments,
         })
     }
 }
 
-/// The number of the hypercall at which a guest stopped.
+fn check_backend(policy: &Policy, found: Backend) -> Result<(), Error> {
+    match policy.required_backend() {
+        Some(required) if required != found => Err(Error::WrongBackend { required, found }),
+        _ => Ok(()),
+    }
+}
+
+/// The number of the hypercall that a guest has stopped at.
 #[inline]
 const fn number_of(stop: &Stop) -> Option<u64> {
     match stop {
@@ -472,6 +496,7 @@ const fn number_of(stop: &Stop) -> Option<u64> {
 fn no_result(failure: Failure, limit: Duration) -> Error {
     match failure {
         Failure::Ended(ended) => Error::ended(ended, limit),
+        Failure::Gone => Error::Fault(Fault::ProcessGone),
         Failure::Place { address, length } => Error::Fault(Fault::Pointer { address, length }),
         Failure::NoStack(source) => Error::system("mmap of a stack")(source),
         failure => Error::CorruptResult {

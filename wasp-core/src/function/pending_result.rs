@@ -55,7 +55,7 @@ impl PendingResult<'_> {
             length if length <= FEW => {
                 few = [0; FEW];
                 let few = few.get_mut(..length).unwrap_or_default();
-                let _ = machine.memory().read(address, few);
+                machine.memory().read(address, few).ok_or(Failure::Gone)?;
                 &*few
             }
             length => {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use virtine_rt::abi::image::Segment;
 
+use crate::base::backend::Backend;
 use crate::guest::prepared_function::PreparedFunction;
 use crate::host::policy::Policy;
 use crate::pool::Pool;
@@ -13,6 +14,8 @@ pub(crate) struct Ready {
     pub(crate) prepared: PreparedFunction,
     pub(crate) pool: Arc<Pool>,
     pub(crate) policy: Policy,
-    /// The segments of the image, for strings that results borrow.
+    /// What holds its guests.
+    pub(crate) backend: Backend,
+    /// Those of the image, for texts that results borrow.
     pub(crate) segments: Vec<Segment<'static>>,
 }

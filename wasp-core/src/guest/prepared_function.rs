@@ -10,6 +10,7 @@ use virtine_rt::abi::image::{Entries, Program};
 use virtine_rt::abi::{hypercall, page_align_up};
 
 use crate::Error;
+use crate::base::backend::Backend;
 use crate::base::exit::Fault;
 use crate::base::hypercall::Hypercall;
 use crate::guest::layout::Layout;
@@ -46,6 +47,7 @@ impl PreparedFunction {
     /// Lays out `program`. With `snapshot`, boots it once, for at most `limit` or until it is cancelled. Also returns
     /// the machine that this used, which can be reset to the snapshot.
     pub(crate) fn new(
+        backend: Backend,
         program: &Program<'_>,
         snapshot: bool,
         limit: Duration,
@@ -60,7 +62,7 @@ impl PreparedFunction {
         };
         let segments = program.image.segments.iter();
         let contents = segments.map(|segment| (segment.address, segment.bytes));
-        let (mut machine, file) = Machine::prepare(&prepared.layout.plan(), contents)?;
+        let (mut machine, file) = Machine::prepare(backend, &prepared.layout.plan(), contents)?;
         let state = machine.state()?;
         if snapshot {
             let cancelling = cancel.map(|token| token.watch(machine.canceller()));
@@ -74,6 +76,7 @@ impl PreparedFunction {
 
     /// Starts `program`, which uses the real std, for at most `limit` or until it is cancelled.
     pub(crate) fn of_linux(
+        backend: Backend,
         program: &Program<'_>,
         limit: Duration,
         cancel: Option<&CancelToken>,
@@ -84,7 +87,7 @@ impl PreparedFunction {
             machine,
             process,
             arguments: [start, _],
-        } = std_boot::boot(program, limit, cancel)?;
+        } = std_boot::boot(backend, program, limit, cancel)?;
         let prepared = Self {
             layout,
             entries: program.entries,

@@ -12,6 +12,8 @@ use virtine_rt::abi::image::{Access, Image, ImageError, Program, Segment};
 use virtine_rt::abi::{AT_VIRTINE, PAGE_SIZE};
 
 use crate::Error;
+use crate::base::backend::Backend;
+use crate::base::exit::Fault;
 use crate::base::hypercall::Hypercall;
 use crate::guest::layout::Layout;
 use crate::guest::protocol::Call;
@@ -54,6 +56,7 @@ pub(crate) struct Booted {
 
 /// Starts `program`, for at most `limit` or until it is cancelled.
 pub(crate) fn boot(
+    backend: Backend,
     program: &Program<'_>,
     limit: Duration,
     cancel: Option<&CancelToken>,
@@ -71,6 +74,7 @@ pub(crate) fn boot(
     };
     let stack = start.lay_out(layout.stack_top);
     let (mut machine, file) = Machine::prepare(
+        backend,
         &layout.plan(),
         executable.contents(&stack, layout.stack_top),
     )?;
@@ -126,7 +130,7 @@ fn run(
 fn snapshot(mut process: Process, mut machine: Machine, end: u64) -> Result<Booted, Error> {
     let stack_top = (machine.stack_pointer() - RED_ZONE) & !15;
     let arguments = place_for_arguments(&mut process)?;
-    let pages = pages_in_use(&process, &mut machine);
+    let pages = pages_in_use(&process, &mut machine)?;
     let plan = layout::plan(&process.space, end);
     let snapshot = Snapshot::laid_out_anew(&machine, &plan, pages.iter().copied())?;
     process.initial = process.space.clone().into();
@@ -162,19 +166,23 @@ fn place_for_arguments(process: &mut Process) -> Result<[u64; 2], Error> {
     Ok([start, free_end - PAGE_SIZE])
 }
 
-/// The mapped pages that may hold something.
-fn pages_in_use(process: &Process, machine: &mut Machine) -> Vec<u64> {
-    let mut pages = machine.written_pages();
+/// What may hold something and is mapped still.
+fn pages_in_use(process: &Process, machine: &mut Machine) -> Result<Vec<u64>, Error> {
+    let mut pages = machine.written_pages()?;
     pages.extend(process.given.pages_between(0, u64::MAX));
     pages.sort_unstable();
     pages.dedup();
+    pages.retain(|&page| process.space.holds(page, page + PAGE_SIZE));
     let mut contents = [0; PAGE_SIZE as usize];
-    pages.retain(|&page| {
-        process.space.holds(page, page + PAGE_SIZE)
-            && machine.memory().read(page, &mut contents).is_some()
-            && contents.iter().any(|byte| *byte != 0)
-    });
-    pages
+    let mut in_use = Vec::new();
+    for page in pages {
+        let read = machine.memory().read(page, &mut contents);
+        read.ok_or(Error::Fault(Fault::ProcessGone))?;
+        if contents.iter().any(|byte| *byte != 0) {
+            in_use.push(page);
+        }
+    }
+    Ok(in_use)
 }
 
 /// The program that the image was made of. Its first segment starts with the ELF file's own header.
@@ -220,7 +228,7 @@ pub(crate) fn map_argument_overflow(
     let mut process = program.clone();
     let result = process.space.map(first, last, Protection::DATA);
     result.map_err(|_| ImageError::SegmentCount { found: 0 })?;
-    mapped.protect(first, last, Protection::DATA);
+    mapped.protect(first, last, Protection::DATA)?;
     Ok(Some(process))
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use virtine_rt::abi::requests::grant;
 use virtine_rt::codec::DEPTH;
 
+use crate::base::backend::Backend;
 use crate::base::capability::Capability;
 use crate::base::quota::Quota;
 use crate::base::refusal::Refusal;
@@ -48,6 +49,7 @@ struct Rules {
     limits: Quotas,
     depth: Option<u32>,
     strict: bool,
+    backend: Option<Backend>,
 }
 
 /// The target of a standard stream.
@@ -67,6 +69,19 @@ impl Policy {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Refuses calls whose guest is held by another backend, with [`Error::WrongBackend`](crate::Error::WrongBackend):
+    /// for guests that must be in a virtual machine, whatever the program's user has chosen.
+    #[must_use]
+    pub fn require_backend(self, backend: Backend) -> Self {
+        self.with(|rules| rules.backend = Some(backend))
+    }
+
+    /// The backend that guests must be held by.
+    #[inline]
+    pub(crate) fn required_backend(&self) -> Option<Backend> {
+        self.0.backend
     }
 
     fn with(mut self, change: impl FnOnce(&mut Rules)) -> Self {

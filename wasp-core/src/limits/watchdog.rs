@@ -10,6 +10,7 @@
 //!
 //! All times are of the monotonic clock, which cannot be set.
 
+use std::os::fd::{BorrowedFd, RawFd};
 use std::ptr;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -17,11 +18,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::process::{Signal, pidfd_send_signal};
+
 use crate::Error;
 use crate::base::ended::Ended;
 use crate::limits::deadline::{Deadline, NEVER, now};
 use crate::limits::watchdog::agenda::Agenda;
-use crate::limits::watchdog::slot::{Slot, Tenancy};
+use crate::limits::watchdog::slot::{NO_PROCESS, Slot, Tenancy};
 pub use signal::use_signal;
 
 pub(crate) mod agenda;
@@ -92,10 +96,22 @@ impl Watchdog {
         slot
     }
 
-    /// Removes a machine that is about to be torn down.
+    /// Enters a machine that is a process, by a descriptor for signals to it, which must stay open until
+    /// [`Watchdog::leave`]. It is kicked by a signal to that process, which makes it stop; so no thread of this one
+    /// has to be woken.
+    ///
+    /// `denied` ends the process in another way. It is called if this program may not send signals to it any more.
+    pub(crate) fn enter_process(&self, process: RawFd, denied: fn()) -> Arc<Slot> {
+        let slot = Arc::new(Slot::of_process(process, denied));
+        self.lock().slots.push(Arc::clone(&slot));
+        slot
+    }
+
+    /// Takes a machine out that is about to be torn down.
     pub(crate) fn leave(&self, slot: &Arc<Slot>) {
         self.lock().slots.retain(|other| !Arc::ptr_eq(other, slot));
         slot.immediate_exit.store(ptr::null_mut(), SeqCst);
+        slot.process.store(NO_PROCESS, SeqCst);
     }
 
     /// Lets the current thread run the slot's vCPU until `deadline`.
@@ -155,6 +171,13 @@ impl Watchdog {
     }
 
     fn kick(&self, slot: &Slot) {
+        let process = slot.process.load(SeqCst);
+        if process != NO_PROCESS {
+            // SAFETY: the descriptor is open until the machine has taken itself out, under the lock that the caller
+            // holds.
+            interrupt_process(unsafe { BorrowedFd::borrow_raw(process) }, slot.denied);
+            return;
+        }
         let immediate_exit = slot.immediate_exit.load(SeqCst);
         if immediate_exit.is_null() {
             return;
@@ -171,6 +194,15 @@ impl Watchdog {
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Has a guest's process stop, also one that somebody has suspended. One that has ended needs no signal.
+pub(crate) fn interrupt_process(process: BorrowedFd<'_>, denied: fn()) {
+    for signal in [Signal::CONT, Signal::TRAP] {
+        if pidfd_send_signal(process, signal) == Err(Errno::PERM) {
+            return denied();
+        }
     }
 }
 

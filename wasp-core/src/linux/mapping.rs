@@ -3,8 +3,11 @@
 use virtine_rt::abi::PAGE_SIZE;
 
 use crate::Error;
+use crate::base::ended::Ended;
+use crate::base::exit::Fault;
 use crate::host::guest_memory::GuestSpace;
 use crate::limits::meter::Meter;
+use crate::limits::pieces::Pieces;
 use crate::linux::initial_pages::InitialPages;
 use crate::linux::system_call_error::SystemCallError;
 use crate::machine::mapped_memory::MappedMemory;
@@ -33,8 +36,8 @@ impl Pages<'_, '_> {
         let mut pieces = self.meter.pieces();
         let mut from = start;
         while from < end {
-            let to = end.min(from.saturating_add(pieces.next()? as u64));
-            self.mapped.protect(from, to, protection);
+            let to = end.min(from.saturating_add(self.piece(&mut pieces)?));
+            self.mapped.protect(from, to, protection)?;
             from = to;
         }
         if known {
@@ -55,25 +58,30 @@ impl Pages<'_, '_> {
         end: u64,
         given: &InitialPages,
     ) -> Result<(), SystemCallError> {
-        let mut written = self.mapped.memory().written_between(start, end);
-        written.extend(given.pages_between(start, end));
-        written.sort_unstable();
         let mut pieces = self.meter.pieces();
         let mut from = start;
         while from < end {
-            let to = end.min(from.saturating_add(pieces.next()? as u64));
-            for page in (from..to).step_by(PAGE_SIZE as usize) {
-                let is_dirty = self.mapped.is_dirty(page);
-                if is_dirty || written.binary_search(&page).is_ok() {
-                    let _ = self
-                        .mapped
-                        .memory_mut()
-                        .write(page, &[0; PAGE_SIZE as usize]);
-                }
+            let to = end.min(from.saturating_add(self.piece(&mut pieces)?));
+            let mut pages = self.mapped.dirty_pages(from, to)?;
+            pages.extend(given.pages_between(from, to));
+            pages.sort_unstable();
+            pages.dedup();
+            let memory = self.mapped.memory_mut();
+            for page in pages {
+                let _ = memory.write(page, &[0; PAGE_SIZE as usize]);
             }
             from = to;
         }
         Ok(())
+    }
+
+    /// Bytes of the next piece of work on mappings.
+    fn piece(&self, pieces: &mut Pieces<'_>) -> Result<u64, Ended> {
+        let piece = pieces.next()? as u64;
+        match self.mapped.takes_any_length() {
+            true => Ok(u64::MAX),
+            false => Ok(piece),
+        }
     }
 
     /// Copies pages from `from` to `to`, which do not overlap. Pages that cannot hold anything are skipped.
@@ -84,7 +92,8 @@ impl Pages<'_, '_> {
         while done < length {
             let piece_end = length.min(done + pieces.next()? as u64);
             for offset in (done..piece_end).step_by(PAGE_SIZE as usize) {
-                let _ = self.mapped.memory().read(from + offset, &mut page);
+                let read = self.mapped.memory().read(from + offset, &mut page);
+                read.ok_or(Error::Fault(Fault::ProcessGone))?;
                 if page.iter().any(|byte| *byte != 0) {
                     let _ = self.mapped.memory_mut().write(to + offset, &page);
                 }
@@ -111,7 +120,7 @@ pub(crate) fn restore(
         return Ok(false);
     }
     for (start, end, protection) in different {
-        mapped.protect(start, end, protection);
+        mapped.protect(start, end, protection)?;
         mapped.drop_translations(start, end)?;
     }
     Ok(true)

@@ -29,9 +29,9 @@ use crate::linux::names;
 use crate::linux::personality::Linux;
 use crate::linux::process::Process;
 use crate::linux::stack::Start;
-use crate::machine::Machine;
 use crate::machine::entry::Entry;
 use crate::machine::stop::Stop;
+use crate::machine::{Machine, backend};
 use crate::memory::elf::Executable;
 use crate::pool::reclaimer::Disposable;
 use crate::service::{self, Completion};
@@ -259,7 +259,11 @@ impl Program {
         }
         let rsp = layout.stack_top - stack.len() as u64;
         let contents = executable.contents(&stack, layout.stack_top);
-        let (machine, file) = Machine::prepare(&layout.plan(), contents)?;
+        let (machine, file) = Machine::prepare(
+            backend::for_guests(policy.required_backend())?,
+            &layout.plan(),
+            contents,
+        )?;
         let mut machine = Disposable::from(machine);
         let token = self.cancel.as_ref();
         let _cancelling = token.map(|token| token.watch(machine.canceller()));

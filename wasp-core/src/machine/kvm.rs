@@ -13,5 +13,4 @@ mod user_mode_monitor;
 pub(crate) mod vcpu;
 pub(crate) mod vcpu_state;
 pub(crate) mod vm;
-mod working_set;
 pub(crate) mod x86_64;

@@ -2,20 +2,31 @@
 
 use crate::Error;
 use crate::base::ended::Ended;
+use crate::base::registers::Registers;
 use crate::limits::deadline::Deadline;
 use crate::limits::meter::Meter;
 use crate::machine::entry::Entry;
 use crate::machine::kvm;
 use crate::machine::plan::{MachineKind, MachinePlan};
+use crate::machine::process::snapshot::ProcessSnapshot;
 use crate::machine::stop::Stop;
 use crate::machine::{Machine, MachineState};
 use crate::memory::image_file::ImageFile;
 
-/// The state that all machines of one image start from and are reset to.
+/// What all machines of one image start from, and get back to.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is what a warm call uses, and a box would cost it a load"
+)]
 pub(crate) enum Snapshot {
     /// A snapshot of KVM virtual machines.
     Kvm(kvm::snapshot::Snapshot),
+    /// Of processes.
+    Process(Box<ProcessSnapshot>),
 }
+
+/// One program has one backend, and a snapshot meets only machines that were made by it or for it.
+const OF_ONE_BACKEND: &str = "a snapshot and its machines are of one backend";
 
 impl Snapshot {
     /// Takes the contents of `machine`, which was made of `file`, as the start of others: at `entry`, and in the
@@ -26,8 +37,19 @@ impl Snapshot {
         state: MachineState,
         entry: &Entry,
     ) -> Result<Self, Error> {
-        let (Machine::Kvm(vm), MachineState::Kvm(state)) = (machine, state);
-        kvm::snapshot::Snapshot::of(vm, file, state, entry).map(Self::Kvm)
+        match (machine, state) {
+            (Machine::Kvm(vm), MachineState::Kvm(state)) => {
+                kvm::snapshot::Snapshot::of(vm, file, state, entry).map(Self::Kvm)
+            }
+            (Machine::Process(machine), MachineState::Process(state)) => {
+                ProcessSnapshot::of(machine, file, state, entry).map(Self::process)
+            }
+            _ => unreachable!("{OF_ONE_BACKEND}"),
+        }
+    }
+
+    fn process(snapshot: ProcessSnapshot) -> Self {
+        Self::Process(Box::new(snapshot))
     }
 
     /// Takes the contents of `machine` in `pages`, laid out by another plan.
@@ -36,8 +58,14 @@ impl Snapshot {
         plan: &MachinePlan,
         pages: impl IntoIterator<Item = u64>,
     ) -> Result<Self, Error> {
-        let Machine::Kvm(vm) = machine;
-        kvm::snapshot::Snapshot::laid_out_anew(vm, plan, pages).map(Self::Kvm)
+        match machine {
+            Machine::Kvm(vm) => {
+                kvm::snapshot::Snapshot::laid_out_anew(vm, plan, pages).map(Self::Kvm)
+            }
+            Machine::Process(machine) => {
+                ProcessSnapshot::laid_out_anew(machine, plan, pages).map(Self::process)
+            }
+        }
     }
 
     /// Takes a snapshot of a machine of this snapshot. Its guest has stopped at a hypercall that is finished. The guest
@@ -48,14 +76,22 @@ impl Snapshot {
         memory: u64,
         meter: &Meter,
     ) -> Result<Result<Self, Ended>, Error> {
-        let (Self::Kvm(snapshot), Machine::Kvm(vm)) = (self, machine);
-        Ok(snapshot.retake(vm, memory, meter)?.map(Self::Kvm))
+        match (self, machine) {
+            (Self::Kvm(snapshot), Machine::Kvm(vm)) => {
+                Ok(snapshot.retake(vm, memory, meter)?.map(Self::Kvm))
+            }
+            (Self::Process(snapshot), Machine::Process(machine)) => {
+                Ok(snapshot.retake(machine, memory, meter)?.map(Self::process))
+            }
+            _ => unreachable!("{OF_ONE_BACKEND}"),
+        }
     }
 
     /// The kind of machine that this snapshot needs.
     pub(crate) fn kind(&self) -> MachineKind {
         match self {
             Self::Kvm(snapshot) => snapshot.kind(),
+            Self::Process(snapshot) => snapshot.kind(),
         }
     }
 
@@ -63,13 +99,23 @@ impl Snapshot {
     pub(crate) fn machine(&self) -> Result<Machine, Error> {
         match self {
             Self::Kvm(snapshot) => snapshot.machine().map(Machine::Kvm),
+            Self::Process(snapshot) => {
+                let machine = snapshot.machine()?;
+                Ok(Machine::Process(Box::new(machine)))
+            }
         }
     }
 
-    /// Brings a clean machine of another snapshot, of the same kind, to this snapshot's state.
+    /// A clean machine of another snapshot's, of the same kind, brought to this one's state. A new process is made in
+    /// less time than an old one's mappings are.
     pub(crate) fn adopt(&self, machine: Machine) -> Result<Machine, Error> {
-        let (Self::Kvm(snapshot), Machine::Kvm(vm)) = (self, machine);
-        snapshot.adopt(vm).map(Machine::Kvm)
+        match (self, machine) {
+            (Self::Kvm(snapshot), Machine::Kvm(vm)) => snapshot.adopt(vm).map(Machine::Kvm),
+            (_, other) => {
+                drop(other);
+                self.machine()
+            }
+        }
     }
 
     /// Starts a guest in a clean machine at `entry` and runs it, at most until `deadline`.
@@ -80,41 +126,87 @@ impl Snapshot {
         entry: &Entry,
         deadline: &Deadline,
     ) -> Result<Stop, Error> {
-        let (Self::Kvm(snapshot), Machine::Kvm(vm)) = (self, machine);
-        snapshot.start(vm, entry, deadline)
+        match (self, machine) {
+            (Self::Kvm(snapshot), Machine::Kvm(vm)) => snapshot.start(vm, entry, deadline),
+            (Self::Process(snapshot), Machine::Process(machine)) => {
+                snapshot.start(machine, entry, deadline)
+            }
+            _ => unreachable!("{OF_ONE_BACKEND}"),
+        }
+    }
+
+    /// As [`Snapshot::start`], with these general registers.
+    #[inline]
+    pub(crate) fn start_with(
+        &self,
+        machine: &mut Machine,
+        registers: &Registers,
+        deadline: &Deadline,
+    ) -> Result<Stop, Error> {
+        match (self, machine) {
+            (Self::Kvm(snapshot), Machine::Kvm(vm)) => {
+                snapshot.start_with(vm, &registers.into(), deadline)
+            }
+            (Self::Process(snapshot), Machine::Process(machine)) => {
+                snapshot.start_with(machine, *registers, deadline)
+            }
+            _ => unreachable!("{OF_ONE_BACKEND}"),
+        }
+    }
+
+    /// Whether a guest that was to start has been kept from its first instruction.
+    #[inline]
+    pub(crate) fn is_unstarted(&self, machine: &mut Machine) -> bool {
+        match (self, machine) {
+            (Self::Kvm(snapshot), Machine::Kvm(vm)) => snapshot.is_at_gate(vm),
+            (_, Machine::Process(machine)) => machine.is_unstarted(),
+            _ => false,
+        }
+    }
+
+    /// Sets all registers but the general ones in a machine whose guest has not started, so that they can be read.
+    pub(crate) fn materialise(&self, machine: &mut Machine) -> Result<(), Error> {
+        match (self, machine) {
+            (Self::Kvm(snapshot), Machine::Kvm(vm)) => snapshot.materialise(vm),
+            _ => Ok(()),
+        }
     }
 
     /// Cleans a used machine whose guest stopped normally, if it can be done at once. Returns false if the machine is
     /// left to [`Snapshot::clean`].
     #[inline]
     pub(crate) fn clean_at_once(&self, machine: &mut Machine) -> bool {
-        let (Self::Kvm(snapshot), Machine::Kvm(vm)) = (self, machine);
-        snapshot.clean_at_once(vm)
+        match (self, machine) {
+            (Self::Kvm(snapshot), Machine::Kvm(vm)) => snapshot.clean_at_once(vm),
+            (Self::Process(snapshot), Machine::Process(machine)) => snapshot.clean_at_once(machine),
+            _ => false,
+        }
     }
 
     /// Whether a guest that stopped normally may have left something pending that would hit the next guest and that
     /// cannot be cleared.
     pub(crate) fn is_beyond_cleaning(&self, machine: &Machine) -> Result<bool, Error> {
-        let (Self::Kvm(snapshot), Machine::Kvm(vm)) = (self, machine);
-        snapshot.is_beyond_cleaning(vm)
+        match (self, machine) {
+            (Self::Kvm(snapshot), Machine::Kvm(vm)) => snapshot.is_beyond_cleaning(vm),
+            (_, Machine::Process(machine)) => Ok(!machine.is_at_door()),
+            _ => Ok(true),
+        }
     }
 
     /// Cleans a used machine whose guest stopped normally.
     pub(crate) fn clean(&self, machine: &mut Machine) -> Result<(), Error> {
-        let (Self::Kvm(snapshot), Machine::Kvm(vm)) = (self, machine);
-        snapshot.clean(vm)
+        match (self, machine) {
+            (Self::Kvm(snapshot), Machine::Kvm(vm)) => snapshot.clean(vm),
+            (Self::Process(snapshot), Machine::Process(machine)) => snapshot.clean(machine),
+            _ => unreachable!("{OF_ONE_BACKEND}"),
+        }
     }
 
     /// Releases the memory of a clean machine.
     pub(crate) fn release_memory(machine: &mut Machine) -> Result<(), Error> {
-        let Machine::Kvm(vm) = machine;
-        kvm::snapshot::Snapshot::release_memory(vm)
-    }
-
-    /// The snapshot, for code that reads and sets x86-64 registers.
-    pub(crate) const fn of_vm(&self) -> &kvm::snapshot::Snapshot {
-        match self {
-            Self::Kvm(snapshot) => snapshot,
+        match machine {
+            Machine::Kvm(vm) => kvm::snapshot::Snapshot::release_memory(vm),
+            Machine::Process(machine) => ProcessSnapshot::release_memory(machine),
         }
     }
 }

@@ -20,6 +20,7 @@ use virtine_rt::abi::PAGE_SIZE;
 
 use crate::Error;
 use crate::base::fork;
+use crate::memory::remote_memory::RemoteMemory;
 use crate::memory::runs::Runs;
 
 const ACCESS: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE);
@@ -42,9 +43,17 @@ fn mapping_failed(errno: Errno) -> Error {
 ///
 /// Children of `fork` do not inherit it. If they shared its pages copy-on-write, a running guest would lose them.
 pub(crate) struct GuestMemory {
-    base: NonNull<u8>,
+    bytes: Bytes,
     size: u64,
     written: HostWrites,
+}
+
+/// Where the bytes are.
+enum Bytes {
+    /// Mapped here, from this address on.
+    Mapped(NonNull<u8>),
+    /// In another process, at the addresses that the guest has for them.
+    Remote(RemoteMemory),
 }
 
 // SAFETY: the mapping belongs to this value alone; nothing about it is tied to a thread.
@@ -65,13 +74,30 @@ impl GuestMemory {
         Ok(memory)
     }
 
+    /// The `size` bytes, from address 0 on, of another process; what of them is there, is that one's own affair.
+    pub(crate) fn remote(memory: RemoteMemory, size: u64) -> Self {
+        Self {
+            bytes: Bytes::Remote(memory),
+            size,
+            written: HostWrites::default(),
+        }
+    }
+
+    /// The other process's memory, where it is one.
+    pub(crate) const fn as_remote(&self) -> Option<&RemoteMemory> {
+        match &self.bytes {
+            Bytes::Mapped(_) => None,
+            Bytes::Remote(memory) => Some(memory),
+        }
+    }
+
     fn reserve(size: u64) -> Result<Self, Error> {
         // SAFETY: a new mapping at an address that the kernel chooses touches no existing memory.
         let base = unsafe { mmap_anonymous(ptr::null_mut(), size as usize, ACCESS, FLAGS) };
         let base = base.map_err(mapping_failed)?;
         NonNull::new(base.cast())
             .map(|base| Self {
-                base,
+                bytes: Bytes::Mapped(base),
                 size,
                 written: HostWrites::default(),
             })
@@ -119,7 +145,10 @@ impl GuestMemory {
     /// After an error the memory must not be used again.
     pub(crate) fn remap(&mut self, contents: &Contents<'_>) -> Result<(), Error> {
         let flags = FLAGS.union(MapFlags::FIXED);
-        let (base, size) = (self.base.as_ptr().cast(), self.size as usize);
+        let Some(base) = self.pointer(0, self.size) else {
+            return Ok(());
+        };
+        let (base, size) = (base.cast(), self.size as usize);
         // SAFETY: replaces this value's own mapping, of which nothing is borrowed: `self` is `&mut`.
         let mapped = unsafe { mmap_anonymous(base, size, ACCESS, flags) };
         self.kept(mapped)?;
@@ -202,10 +231,11 @@ impl GuestMemory {
 
     /// `address` and `length` must lie in this memory.
     fn advise(&self, address: u64, length: u64, advice: Advice) -> Result<(), Errno> {
-        // SAFETY: the caller's range lies in this value's own mapping.
-        let start = unsafe { self.base.as_ptr().add(address as usize) };
-        // SAFETY: as above; none of the advice used here moves the mapping, and advice that changes contents is given
-        // under `&mut self`.
+        let Some(start) = self.pointer(address, length) else {
+            return Ok(());
+        };
+        // SAFETY: the range lies in this value's own mapping, as `pointer` has checked; none of the advices used here changes where the mapping is, and those that
+        // change contents are given under `&mut self`.
         unsafe { madvise(start.cast(), length as usize, advice) }
     }
 
@@ -244,7 +274,7 @@ impl GuestMemory {
 
     /// The mapping's address in the host, for KVM.
     pub(crate) fn host_address(&self) -> u64 {
-        self.base.as_ptr() as u64
+        self.pointer(0, 0).map_or(0, |base| base as u64)
     }
 
     /// Bytes of the mapping.
@@ -255,10 +285,10 @@ impl GuestMemory {
     /// Copies the bytes at `address` into `to`. `None`, with nothing copied, if they do not all lie in this memory.
     #[inline]
     pub(crate) fn read(&self, address: u64, to: &mut [u8]) -> Option<()> {
-        let from = self.pointer(address, to.len() as u64)?;
-        // SAFETY: `pointer` has checked the range. `to` is not guest memory, to which no references exist.
-        unsafe { ptr::copy_nonoverlapping(from, to.as_mut_ptr(), to.len()) };
-        Some(())
+        // SAFETY: initialised bytes are valid where uninitialised ones are, and `read_into` writes nothing but
+        // initialised ones.
+        let to = unsafe { &mut *(ptr::from_mut(to) as *mut [MaybeUninit<u8>]) };
+        self.read_into(address, to).map(drop)
     }
 
     /// Like [`GuestMemory::read`], into uninitialized memory. Returns it initialized.
@@ -268,8 +298,12 @@ impl GuestMemory {
         address: u64,
         to: &'t mut [MaybeUninit<u8>],
     ) -> Option<&'t mut [u8]> {
+        self.check(address, to.len() as u64)?;
+        if let Bytes::Remote(memory) = &self.bytes {
+            return memory.read(address, to);
+        }
         let from = self.pointer(address, to.len() as u64)?;
-        // SAFETY: as in `read`.
+        // SAFETY: `pointer` has checked the range; `to` is no guest's memory, of which nobody has a reference.
         unsafe { ptr::copy_nonoverlapping(from, to.as_mut_ptr().cast(), to.len()) };
         // SAFETY: all of it has just been written.
         Some(unsafe { std::slice::from_raw_parts_mut(to.as_mut_ptr().cast(), to.len()) })
@@ -304,6 +338,11 @@ impl GuestMemory {
     /// nothing written, if they do not fit.
     #[inline]
     pub(crate) fn put(&mut self, address: u64, bytes: &[u8]) -> Option<()> {
+        self.check(address, bytes.len() as u64)?;
+        if let Bytes::Remote(memory) = &self.bytes {
+            memory.write(address, bytes);
+            return Some(());
+        }
         let target = self.pointer(address, bytes.len() as u64)?;
         // SAFETY: `pointer` has checked the target range; `bytes` cannot overlap it, since `self`
         // is borrowed mutably.
@@ -357,22 +396,36 @@ impl GuestMemory {
     }
 
     #[inline]
-    fn pointer(&self, address: u64, length: u64) -> Option<*mut u8> {
+    fn check(&self, address: u64, length: u64) -> Option<()> {
         let end = address.checked_add(length)?;
-        // SAFETY: `address` <= `end` <= `size`, so the result stays inside the mapping or just past its end.
-        (end <= self.size).then(|| unsafe { self.base.as_ptr().add(address as usize) })
+        (end <= self.size).then_some(())
+    }
+
+    /// Where in the mapping the bytes are; `None` where they do not all lie in it, or there is none.
+    #[inline]
+    fn pointer(&self, address: u64, length: u64) -> Option<*mut u8> {
+        self.check(address, length)?;
+        match &self.bytes {
+            // SAFETY: `address` is at most `size`, as has been checked, so the result stays inside or just behind
+            // the mapping.
+            Bytes::Mapped(base) => Some(unsafe { base.as_ptr().add(address as usize) }),
+            Bytes::Remote(_) => None,
+        }
     }
 }
 
 impl Drop for GuestMemory {
     fn drop(&mut self) {
+        let Bytes::Mapped(base) = self.bytes else {
+            return;
+        };
         if fork::is_child() {
             // The child has not inherited it; something else may lie there.
             return;
         }
-        // SAFETY: `map` made this mapping, and the machine drops its VM, which knows the address, before its memory. If
-        // it fails, the mapping stays, which is harmless.
-        let _ = unsafe { munmap(self.base.as_ptr().cast(), self.size as usize) };
+        // SAFETY: `map` made this mapping, and the machine drops its VM, which knows the address,
+        // before its memory. Failure would leave the mapping, which harms nobody.
+        let _ = unsafe { munmap(base.as_ptr().cast(), self.size as usize) };
     }
 }
 

@@ -4,7 +4,7 @@
 //! it. It is sealed before the first machine maps it for calls, so the kernel guarantees that it never changes again.
 
 use std::ops::Range;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::ptr::{self, NonNull};
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
@@ -42,12 +42,7 @@ impl ImageFile {
 
     /// Writes `bytes` at `address`, all inside the file.
     pub(crate) fn write(&mut self, address: u64, bytes: &[u8]) -> Result<(), Error> {
-        let mut done = 0;
-        while done < bytes.len() {
-            let (rest, at) = (&bytes[done..], address + done as u64);
-            done += retry_on_intr(|| quietly(|| pwrite(&self.file, rest, at)))
-                .map_err(failed("pwrite of guest memory"))?;
-        }
+        write_all(self.file.as_fd(), bytes, address).map_err(failed("pwrite of guest memory"))?;
         if !bytes.is_empty() {
             let end = (address + bytes.len() as u64).next_multiple_of(PAGE_SIZE);
             let start = page_of(address);
@@ -104,6 +99,16 @@ impl ImageFile {
             written: self.written.into_boxed(),
         })
     }
+}
+
+/// Writes all bytes to a file in memory, and raises no signal where RLIMIT_FSIZE keeps it from that.
+pub(crate) fn write_all(file: BorrowedFd<'_>, bytes: &[u8], offset: u64) -> Result<(), Errno> {
+    let mut done = 0;
+    while done < bytes.len() {
+        let (rest, at) = (&bytes[done..], offset + done as u64);
+        done += retry_on_intr(|| quietly(|| pwrite(file, rest, at)))?;
+    }
+    Ok(())
 }
 
 /// Memory contents that can no longer change.
@@ -183,6 +188,18 @@ impl FrozenMemory {
         let at = self.written.partition_point(|run| run.end <= address);
         let written = self.written.get(at)?.contains(&address);
         written.then(|| self.bytes(address, address + PAGE_SIZE))
+    }
+
+    /// The bytes from `start` on, as far as they lie in one run that was written, at most to `end`; or where the hole
+    /// ends that is there, at most `end`.
+    #[inline]
+    pub(crate) fn bytes_or_hole(&self, start: u64, end: u64) -> Result<&[u8], u64> {
+        let at = self.written.partition_point(|run| run.end <= start);
+        match self.written.get(at) {
+            Some(run) if run.start <= start => Ok(self.bytes(start, run.end.min(end))),
+            Some(run) => Err(run.start.min(end)),
+            None => Err(end),
+        }
     }
 
     /// The bytes from `start` to `end`, which lie in a run that was written.

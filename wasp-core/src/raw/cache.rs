@@ -14,9 +14,9 @@ use crate::function::handle::NO_SNAPSHOT;
 use crate::limits::deadline::Deadline;
 use crate::limits::meter::Meter;
 use crate::limits::quotas::Quotas;
-use crate::machine::Machine;
 use crate::machine::entry::Entry;
 use crate::machine::snapshot::Snapshot;
+use crate::machine::{Machine, backend};
 use crate::pool::slots::Statistics;
 use crate::pool::{BUDGET, Pool};
 use crate::raw::mode::{Mode, RawLayout};
@@ -167,7 +167,11 @@ fn lay_out(
     image: &[u8],
     address: GuestAddress,
 ) -> Result<(Snapshot, Machine), Error> {
-    let (mut machine, file) = Machine::prepare(&layout.plan(), [(address.0, image)])?;
+    let (mut machine, file) = Machine::prepare(
+        backend::for_guests(None)?,
+        &layout.plan(),
+        [(address.0, image)],
+    )?;
     let state = machine.state()?;
     let entry = Entry {
         rip: address.0,

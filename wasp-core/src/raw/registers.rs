@@ -1,52 +1,9 @@
 //! The registers of a vCPU, as the raw API reads and writes them.
 
-use kvm_bindings::{kvm_dtable, kvm_fpu, kvm_regs, kvm_segment, kvm_sregs};
+use kvm_bindings::{kvm_dtable, kvm_fpu, kvm_segment, kvm_sregs};
 
-/// General registers, instruction pointer and flags (Intel SDM vol. 1, 3.4).
-#[expect(missing_docs, reason = "the fields bear the processor's own names")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Registers {
-    pub rax: u64,
-    pub rbx: u64,
-    pub rcx: u64,
-    pub rdx: u64,
-    pub rsi: u64,
-    pub rdi: u64,
-    pub rsp: u64,
-    pub rbp: u64,
-    pub r8: u64,
-    pub r9: u64,
-    pub r10: u64,
-    pub r11: u64,
-    pub r12: u64,
-    pub r13: u64,
-    pub r14: u64,
-    pub r15: u64,
-    pub rip: u64,
-    pub rflags: u64,
-}
-
-/// Conversions in both directions between structs with the same fields.
-macro_rules! same_fields {
-    ($own:ty, $kvm:ty, $($field:ident)*; $($rest:tt)*) => {
-        impl From<&$kvm> for $own {
-            fn from(from: &$kvm) -> Self {
-                Self { $($field: from.$field),* }
-            }
-        }
-
-        impl From<&$own> for $kvm {
-            fn from(from: &$own) -> Self {
-                Self { $($field: from.$field,)* $($rest)* }
-            }
-        }
-    };
-}
-
-same_fields!(
-    Registers, kvm_regs,
-    rax rbx rcx rdx rsi rdi rsp rbp r8 r9 r10 r11 r12 r13 r14 r15 rip rflags;
-);
+pub use crate::base::registers::Registers;
+use crate::machine::kvm::x86_64::same_fields::same_fields;
 
 /// A segment register with the descriptor that the CPU caches for it (Intel SDM vol. 3, 3.4.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

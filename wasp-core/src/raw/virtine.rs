@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::Error;
 use crate::base::address::GuestAddress;
+use crate::base::backend::Backend;
 use crate::base::ended::Ended;
 use crate::base::exit::{Direction, Exit, Fault};
 use crate::base::fork;
@@ -15,9 +16,9 @@ use crate::limits::cancel::Canceller;
 use crate::limits::deadline::Deadline;
 use crate::limits::meter::Meter;
 use crate::limits::quotas::Quotas;
-use crate::machine::Machine;
 use crate::machine::kvm::vcpu::Vcpu;
 use crate::machine::stop::{PortAccess, Stop};
+use crate::machine::{Machine, backend};
 use crate::pool::PooledMachine;
 use crate::raw::mode::{Mode, RawLayout};
 use crate::raw::registers::{FloatRegisters, Registers, SpecialRegisters};
@@ -132,7 +133,7 @@ impl Builder {
     pub fn build(self) -> Result<Virtine, Error> {
         fork::check()?;
         let layout = RawLayout::new(self.mode, self.memory)?;
-        let mut machine = Machine::anonymous(&layout.plan())?;
+        let mut machine = Machine::anonymous(backend::for_guests(None)?, &layout.plan())?;
         machine.set_entry(&layout.entry());
         Ok(Virtine::new(
             Body::Owned(machine),
@@ -207,12 +208,8 @@ impl Virtine {
         }
     }
 
-    fn vcpu(&self) -> &Vcpu {
-        self.machine().vm().vcpu()
-    }
-
-    fn vcpu_mut(&mut self) -> &mut Vcpu {
-        self.machine_mut().vm_mut().vcpu_mut()
+    fn vcpu(&self) -> Result<&Vcpu, Error> {
+        self.machine().vcpu()
     }
 
     /// Reads a flat image from a file into guest memory, and sets the guest to start at its first byte.
@@ -291,12 +288,11 @@ impl Virtine {
         match (&mut self.body, &self.state) {
             (Body::Lent(loan), State::Unstarted) => {
                 let (machine, snapshot) = loan.split_mut();
-                let (vm, snapshot) = (machine.vm_mut(), snapshot.of_vm());
-                let registers = *vm.vcpu_mut().general();
-                let stop = snapshot.start_with(vm, &registers, deadline)?;
-                match snapshot.is_at_gate(vm) {
-                    // Ended before the guest's first instruction. To the caller, it has not started.
-                    true => vm.vcpu_mut().set_general(registers),
+                let registers = machine.general();
+                let stop = snapshot.start_with(machine, &registers, deadline)?;
+                match snapshot.is_unstarted(machine) {
+                    // Ended before the guest's first instruction: to the caller, it has not started.
+                    true => machine.set_general(&registers),
                     false => self.state = State::Stopped,
                 }
                 Ok(stop)
@@ -353,7 +349,7 @@ impl Virtine {
     /// Errors of the kernel.
     pub fn registers(&mut self) -> Result<Registers, Error> {
         self.settle()?;
-        Ok(self.vcpu_mut().general().into())
+        Ok(self.machine_mut().general())
     }
 
     /// Sets the general registers.
@@ -363,7 +359,7 @@ impl Virtine {
     /// Errors of the kernel.
     pub fn set_registers(&mut self, registers: &Registers) -> Result<(), Error> {
         self.settle()?;
-        self.vcpu_mut().set_general(registers.into());
+        self.machine_mut().set_general(registers);
         Ok(())
     }
 
@@ -374,7 +370,7 @@ impl Virtine {
     /// Errors of the kernel.
     pub fn special_registers(&mut self) -> Result<SpecialRegisters, Error> {
         self.settle_all()?;
-        Ok((&self.vcpu().special()?).into())
+        Ok((&self.vcpu()?.special()?).into())
     }
 
     /// Sets segment, descriptor-table and control registers.
@@ -386,8 +382,8 @@ impl Virtine {
         self.settle_all()?;
         // It may start in ring 0 now.
         self.suspect = true;
-        let rest = self.vcpu().special()?;
-        self.vcpu().set_special(&registers.over(&rest))
+        let rest = self.vcpu()?.special()?;
+        self.vcpu()?.set_special(&registers.over(&rest))
     }
 
     /// x87 and SSE registers.
@@ -397,7 +393,7 @@ impl Virtine {
     /// Errors of the kernel.
     pub fn float_registers(&mut self) -> Result<FloatRegisters, Error> {
         self.settle_all()?;
-        Ok((&self.vcpu().float()?).into())
+        Ok((&self.vcpu()?.float()?).into())
     }
 
     /// Sets x87 and SSE registers.
@@ -407,7 +403,7 @@ impl Virtine {
     /// [`Error::System`] if a control register has reserved bits set.
     pub fn set_float_registers(&mut self, registers: &FloatRegisters) -> Result<(), Error> {
         self.settle_all()?;
-        self.vcpu().set_float(&registers.into())
+        self.vcpu()?.set_float(&registers.into())
     }
 
     /// Bytes of the guest's memory.
@@ -422,9 +418,9 @@ impl Virtine {
     ///
     /// [`Error::OutOfBounds`], with nothing copied, if the guest has no such memory.
     pub fn read(&self, address: impl Into<GuestAddress>, bytes: &mut [u8]) -> Result<(), Error> {
-        let address = self.layout.check(address.into(), bytes.len() as u64)?;
-        let _ = self.machine().memory().read(address, bytes);
-        Ok(())
+        let address = self.check(address.into(), bytes.len() as u64)?;
+        let read = self.machine().memory().read(address, bytes);
+        read.ok_or(Error::Fault(Fault::ProcessGone))
     }
 
     /// Copies `bytes` into guest memory from `address` on.
@@ -433,9 +429,21 @@ impl Virtine {
     ///
     /// [`Error::OutOfBounds`], with nothing copied, if the guest has no such memory.
     pub fn write(&mut self, address: impl Into<GuestAddress>, bytes: &[u8]) -> Result<(), Error> {
-        let address = self.layout.check(address.into(), bytes.len() as u64)?;
+        let address = self.check(address.into(), bytes.len() as u64)?;
         let _ = self.machine_mut().memory_mut().write(address, bytes);
         Ok(())
+    }
+
+    fn check(&self, address: GuestAddress, length: u64) -> Result<u64, Error> {
+        let address = self.layout.check(address, length)?;
+        self.machine().check_address(address, length)?;
+        Ok(address)
+    }
+
+    /// What holds the guest.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.machine().backend()
     }
 
     /// A handle that ends a run from any thread.
@@ -453,7 +461,7 @@ impl Virtine {
 
     /// The hypercall at which the guest stopped.
     pub(crate) fn hypercall(&mut self) -> Hypercall {
-        self.vcpu_mut().hypercall()
+        self.machine_mut().hypercall()
     }
 
     /// Answers a guest that stopped at a hypercall.
@@ -491,7 +499,7 @@ impl Virtine {
                 true => State::Stopped,
                 false => State::AtHypercall,
             };
-            self.vcpu_mut().complete_io()?;
+            self.machine_mut().finish_exit()?;
         }
         Ok(())
     }
@@ -500,10 +508,9 @@ impl Virtine {
     fn settle_all(&mut self) -> Result<(), Error> {
         if let (State::Unstarted, Body::Lent(loan)) = (&self.state, &mut self.body) {
             let (machine, snapshot) = loan.split_mut();
-            let vm = machine.vm_mut();
-            let registers = *vm.vcpu_mut().general();
-            snapshot.of_vm().materialise(vm)?;
-            vm.vcpu_mut().set_general(registers);
+            let registers = machine.general();
+            snapshot.materialise(machine)?;
+            machine.set_general(&registers);
             self.state = State::Stopped;
         }
         self.settle()

@@ -15,6 +15,7 @@
 //! The steps that decide are sequentially consistent. Each is one side of a race in which each side stores and then
 //! loads what the other has stored. Relaxed stores are published by these.
 
+use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicPtr};
 
 use crate::base::ended::Ended;
@@ -45,9 +46,16 @@ pub(crate) struct Slot {
     pub(super) thread: AtomicI32,
     /// `immediate_exit` of the vCPU's `kvm_run`; null once the machine is gone.
     pub(super) immediate_exit: AtomicPtr<u8>,
+    /// A descriptor of the machine's process, for signals to it; [`NO_PROCESS`] for a vCPU.
+    pub(super) process: AtomicI32,
+    /// Ends the process where signals to it are not permitted.
+    pub(super) denied: fn(),
 }
 
-/// A machine's user: the number of a lease.
+/// In place of a process's descriptor.
+pub(super) const NO_PROCESS: i32 = -1;
+
+/// Who uses a machine: the number of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tenancy(u64);
 
@@ -61,10 +69,21 @@ impl Slot {
             cancelled: AtomicU64::new(0),
             thread: AtomicI32::new(0),
             immediate_exit: AtomicPtr::new(immediate_exit),
+            process: AtomicI32::new(NO_PROCESS),
+            denied: || {},
         }
     }
 
-    /// The machine's current user. Only that user may ask.
+    pub(super) fn of_process(process: i32, denied: fn()) -> Self {
+        let slot = Self {
+            denied,
+            ..Self::new(ptr::null_mut())
+        };
+        slot.process.store(process, SeqCst);
+        slot
+    }
+
+    /// Who uses the machine now. Only who uses it may ask.
     #[inline]
     pub(crate) fn tenancy(&self) -> Tenancy {
         Tenancy(self.cancelled.load(Relaxed) & !1)

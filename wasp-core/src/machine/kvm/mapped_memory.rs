@@ -1,5 +1,7 @@
 //! A user-mode guest's memory and the page tables that map it. The guest is stopped.
 
+use virtine_rt::abi::PAGE_SIZE;
+
 use crate::Error;
 use crate::machine::kvm::x86_64::paging::{PageTables, Rights};
 use crate::memory::address_space::Protection;
@@ -38,8 +40,16 @@ impl<'a> MappedMemory<'a> {
         self.memory.drop_translations(start, end)
     }
 
-    /// Whether the guest has written the page at `page` since the machine was laid out.
-    pub(crate) fn is_dirty(&self, page: u64) -> bool {
-        self.tables.is_dirty(self.memory, page)
+    /// The pages between two addresses, in ascending order, that guest or host have written since the machine was laid
+    /// out.
+    pub(crate) fn dirty_pages(&self, start: u64, end: u64) -> Vec<u64> {
+        let mut written = self.memory.written_between(start, end);
+        written.sort_unstable();
+        let pages = (start..end).step_by(PAGE_SIZE as usize);
+        pages
+            .filter(|page| {
+                self.tables.is_dirty(self.memory, *page) || written.binary_search(page).is_ok()
+            })
+            .collect()
     }
 }

@@ -48,7 +48,7 @@ const fn exchanged<T>(number: u32) -> u32 {
 
 /// The ioctl requests of a process with virtines (include/uapi/linux/kvm.h): names and numbers. With the last three,
 /// the C library and this one find out whether a descriptor is a terminal.
-pub const REQUESTS: [(&str, u32); 30] = [
+pub const REQUESTS: [(&str, u32); 34] = [
     ("KVM_GET_API_VERSION", plain(0x00)),
     ("KVM_CREATE_VM", plain(0x01)),
     ("KVM_GET_MSR_INDEX_LIST", exchanged::<kvm_msr_list>(0x02)),
@@ -81,6 +81,11 @@ pub const REQUESTS: [(&str, u32); 30] = [
     ("KVM_X86_SET_MSR_FILTER", given::<kvm_msr_filter>(0xc6)),
     ("TCGETS", 0x5401),
     ("TCGETS2", 0x802c_542a),
+    // Of processes that hold guests (include/uapi/linux/seccomp.h, fs.h).
+    ("SECCOMP_IOCTL_NOTIF_RECV", 0xc050_2100),
+    ("SECCOMP_IOCTL_NOTIF_SEND", 0xc018_2101),
+    ("SECCOMP_IOCTL_NOTIF_SET_FLAGS", 0x4008_2104),
+    ("PAGEMAP_SCAN", 0xc060_6610),
     ("TIOCGWINSZ", 0x5413),
 ];
 

@@ -16,12 +16,12 @@ use crate::machine::kvm::msrs;
 use crate::machine::kvm::setup::Setup;
 use crate::machine::kvm::vcpu::Vcpu;
 use crate::machine::kvm::vcpu_state::VcpuState;
-use crate::machine::kvm::working_set::WorkingSet;
 use crate::machine::plan::{MachinePlan, Paging};
 use crate::machine::stop::Stop;
 use crate::memory::guest_memory::GuestMemory;
 use crate::memory::image_file::ImageFile;
 use crate::memory::runs::Runs;
+use crate::memory::working_set::WorkingSet;
 
 /// Where the kernel may put three of its own pages on Intel CPUs that cannot run real mode natively (KVM API document,
 /// KVM_SET_TSS_ADDR): below 4 GiB, where no such guest has memory.

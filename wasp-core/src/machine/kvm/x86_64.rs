@@ -9,6 +9,6 @@ mod hidden_features;
 pub(crate) mod identity;
 pub(crate) mod paging;
 pub(crate) mod registers;
+pub(crate) mod same_fields;
 mod selectors;
 pub(crate) mod system_calls;
-mod xgetbv;

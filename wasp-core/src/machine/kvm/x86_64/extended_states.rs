@@ -8,7 +8,7 @@ use std::arch::x86_64::{__cpuid, __cpuid_count};
 
 use kvm_bindings::kvm_xsave;
 
-use crate::machine::kvm::x86_64::xgetbv::xcr0;
+use crate::base::xgetbv::xcr0;
 
 /// States that our XSAVE areas may hold: x87, SSE and AVX (Intel SDM vol. 1, 13.1).
 pub(crate) const KEPT: u64 = 0b111;
