@@ -16,7 +16,7 @@ const TIMED_OUT: i32 = 124;
 
 /// What cargo, rustc and a linker need of the environment. All else would make the tests depend on
 /// who runs them; cargo itself sets OUT_DIR and a lot more for a test.
-const KEPT: [&str; 8] = [
+const KEPT: [&str; 9] = [
     "PATH",
     "HOME",
     "USER",
@@ -25,6 +25,7 @@ const KEPT: [&str; 8] = [
     "RUSTUP_HOME",
     "RUSTUP_TOOLCHAIN",
     "LD_LIBRARY_PATH",
+    "WASP_BACKEND",
 ];
 
 /// What a user's package depends on.

@@ -7,23 +7,22 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use crate::backend::{self, LOWEST, MEMORY, START};
 use crate::{alone, skipped};
 use wasp_core::{Cache, CacheBuilder, Error, Exit, Lease, Mode};
 
 /// ```text
-/// 48 ff 04 25 00 20 00 00   inc qword [0x2000]
-/// 48 8b 04 25 00 20 00 00   mov rax, [0x2000]
+/// 48 ff 04 25 00 20 01 00   inc qword [0x12000]
+/// 48 8b 04 25 00 20 01 00   mov rax, [0x12000]
 /// e6 ff                     out 0xff, al
 /// e6 fa                     out 0xfa, al
 /// ```
 const COUNTER: [u8; 20] = [
-    0x48, 0xff, 4, 0x25, 0, 0x20, 0, 0, 0x48, 0x8b, 4, 0x25, 0, 0x20, 0, 0, 0xe6, 0xff, 0xe6, 0xfa,
+    0x48, 0xff, 4, 0x25, 0, 0x20, 1, 0, 0x48, 0x8b, 4, 0x25, 0, 0x20, 1, 0, 0xe6, 0xff, 0xe6, 0xfa,
 ];
 
-const MEMORY: u64 = 0x1_0000;
-
 fn counter(mode: Mode) -> CacheBuilder {
-    Cache::builder(MEMORY).mode(mode).binary(COUNTER, 0x8000)
+    Cache::builder(MEMORY).mode(mode).binary(COUNTER, START)
 }
 
 /// Runs the counter until its hypercall and returns its count.
@@ -36,7 +35,10 @@ fn count(virtine: &mut Lease) -> u64 {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn wasps_program_with_a_cache_runs_as_written() {
-    // As in Wasp's README: 16 pages, a flat binary at 0x8000 in real mode, 12 in advance.
+    if backend::refuses(Mode::Real16) {
+        return;
+    }
+    // As Wasp's README: 16 pages, a flat binary at 0x8000 in real mode, 12 ahead.
     //   [bits 16] out 0xFA, eax
     let file = env::temp_dir().join(format!("virtine-cache-{}.bin", std::process::id()));
     fs::write(&file, [0x66, 0xe7, 0xfa]).expect("written");
@@ -61,17 +63,21 @@ fn wasps_program_with_a_cache_runs_as_written() {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn every_virtine_is_fresh() {
-    for mode in [Mode::Long64, Mode::User64] {
+    for mode in backend::modes(&[Mode::Long64, Mode::User64]) {
         let cache = counter(mode).limit(2).build().expect("a cache");
         for _ in 0..100 {
             let mut virtine = cache.get().expect("a virtine");
             // What the host writes belongs to this call too.
             let mut host = [0; 8];
-            virtine.read(0x5000, &mut host).expect("in bounds");
+            virtine.read(LOWEST + 0x5000, &mut host).expect("in bounds");
             assert_eq!(host, [0; 8]);
-            virtine.write(0x5000, &[0xff; 8]).expect("in bounds");
-            virtine.write(0x8010, &[0xcc; 4]).expect("in bounds");
-            virtine.write(0x8010, &COUNTER[16..]).expect("in bounds");
+            virtine
+                .write(LOWEST + 0x5000, &[0xff; 8])
+                .expect("in bounds");
+            virtine.write(START + 0x10, &[0xcc; 4]).expect("in bounds");
+            virtine
+                .write(START + 0x10, &COUNTER[16..])
+                .expect("in bounds");
             assert_eq!(count(&mut virtine), 1, "{mode:?}");
             assert_eq!(virtine.run().expect("a run"), Exit::Exited);
         }
@@ -81,7 +87,7 @@ fn every_virtine_is_fresh() {
 /// ```text
 /// 66 48 0f 7e fb    movq rbx, xmm7
 /// f3 48 0f ae c1    rdfsbase rcx
-/// c5 fe 7f 3c 25 00 30 00 00   vmovdqu [0x3000], ymm7
+/// c5 fe 7f 3c 25 00 30 01 00   vmovdqu [0x13000], ymm7
 /// 48 b8 ..          mov rax, 0x123456789000
 /// 66 48 0f 6e f8    movq xmm7, rax
 /// c4 e3 45 38 ff 01 vinserti128 ymm7, ymm7, xmm7, 1
@@ -91,7 +97,7 @@ fn every_virtine_is_fresh() {
 /// ```
 const STATE: [u8; 48] = [
     0x66, 0x48, 0x0f, 0x7e, 0xfb, 0xf3, 0x48, 0x0f, 0xae, 0xc1, 0xc5, 0xfe, 0x7f, 0x3c, 0x25, 0,
-    0x30, 0, 0, 0x48, 0xb8, 0, 0x90, 0x78, 0x56, 0x34, 0x12, 0, 0, 0x66, 0x48, 0x0f, 0x6e, 0xf8,
+    0x30, 1, 0, 0x48, 0xb8, 0, 0x90, 0x78, 0x56, 0x34, 0x12, 0, 0, 0x66, 0x48, 0x0f, 0x6e, 0xf8,
     0xc4, 0xe3, 0x45, 0x38, 0xff, 1, 0xf3, 0x48, 0x0f, 0xae, 0xd0, 0xfd, 0xe6, 0xfa,
 ];
 
@@ -102,14 +108,14 @@ fn processor_state_is_fresh_as_well() {
         return;
     }
     let cache = Cache::builder(MEMORY)
-        .binary(STATE, 0x8000)
+        .binary(STATE, START)
         .limit(1)
         .build()
         .expect("a cache");
     for _ in 0..20 {
         let mut virtine = cache.get().expect("a virtine");
         let before = virtine.registers().expect("registers");
-        assert_eq!((before.rax, before.rbx, before.rip), (0, 0, 0x8000));
+        assert_eq!((before.rax, before.rbx, before.rip), (0, 0, START));
         assert_eq!(before.rflags & 1 << 10, 0, "the direction flag");
         assert_eq!(virtine.run().expect("a run"), Exit::Exited);
         let after = virtine.registers().expect("registers");
@@ -119,17 +125,17 @@ fn processor_state_is_fresh_as_well() {
             "xmm7 and FS base as the guest found them"
         );
         let mut ymm7 = [0xff; 32];
-        virtine.read(0x3000, &mut ymm7).expect("in bounds");
+        virtine.read(0x1_3000, &mut ymm7).expect("in bounds");
         assert_eq!(ymm7, [0; 32]);
     }
 }
 
-/// Stores the SSE registers at 0x3000, then fills them. It uses no others, so that the gate takes the shorter of its
-/// two ways.
+/// Leaves what it finds in the registers of SSE at 0x13000, then fills them. It uses no others, so that the
+/// shorter of the gate's two ways is taken.
 ///
 /// ```text
-/// movups [0x3000], xmm0        and so on to xmm15 at 0x30f0
-/// stmxcsr [0x3100]
+/// movups [0x13000], xmm0        and so on to xmm15 at 0x130f0
+/// stmxcsr [0x13100]
 /// mov eax, -1
 /// movd xmm0, eax
 /// pshufd xmm0, xmm0, 0
@@ -139,14 +145,14 @@ fn processor_state_is_fresh_as_well() {
 /// out 0xfa, al
 /// ```
 const SSE: [u8; 222] = [
-    0x0f, 0x11, 4, 0x25, 0, 0x30, 0, 0, 0x0f, 0x11, 0x0c, 0x25, 0x10, 0x30, 0, 0, 0x0f, 0x11, 0x14,
-    0x25, 0x20, 0x30, 0, 0, 0x0f, 0x11, 0x1c, 0x25, 0x30, 0x30, 0, 0, 0x0f, 0x11, 0x24, 0x25, 0x40,
-    0x30, 0, 0, 0x0f, 0x11, 0x2c, 0x25, 0x50, 0x30, 0, 0, 0x0f, 0x11, 0x34, 0x25, 0x60, 0x30, 0, 0,
-    0x0f, 0x11, 0x3c, 0x25, 0x70, 0x30, 0, 0, 0x44, 0x0f, 0x11, 4, 0x25, 0x80, 0x30, 0, 0, 0x44,
-    0x0f, 0x11, 0x0c, 0x25, 0x90, 0x30, 0, 0, 0x44, 0x0f, 0x11, 0x14, 0x25, 0xa0, 0x30, 0, 0, 0x44,
-    0x0f, 0x11, 0x1c, 0x25, 0xb0, 0x30, 0, 0, 0x44, 0x0f, 0x11, 0x24, 0x25, 0xc0, 0x30, 0, 0, 0x44,
-    0x0f, 0x11, 0x2c, 0x25, 0xd0, 0x30, 0, 0, 0x44, 0x0f, 0x11, 0x34, 0x25, 0xe0, 0x30, 0, 0, 0x44,
-    0x0f, 0x11, 0x3c, 0x25, 0xf0, 0x30, 0, 0, 0x0f, 0xae, 0x1c, 0x25, 0, 0x31, 0, 0, 0xb8, 0xff,
+    0x0f, 0x11, 4, 0x25, 0, 0x30, 1, 0, 0x0f, 0x11, 0x0c, 0x25, 0x10, 0x30, 1, 0, 0x0f, 0x11, 0x14,
+    0x25, 0x20, 0x30, 1, 0, 0x0f, 0x11, 0x1c, 0x25, 0x30, 0x30, 1, 0, 0x0f, 0x11, 0x24, 0x25, 0x40,
+    0x30, 1, 0, 0x0f, 0x11, 0x2c, 0x25, 0x50, 0x30, 1, 0, 0x0f, 0x11, 0x34, 0x25, 0x60, 0x30, 1, 0,
+    0x0f, 0x11, 0x3c, 0x25, 0x70, 0x30, 1, 0, 0x44, 0x0f, 0x11, 4, 0x25, 0x80, 0x30, 1, 0, 0x44,
+    0x0f, 0x11, 0x0c, 0x25, 0x90, 0x30, 1, 0, 0x44, 0x0f, 0x11, 0x14, 0x25, 0xa0, 0x30, 1, 0, 0x44,
+    0x0f, 0x11, 0x1c, 0x25, 0xb0, 0x30, 1, 0, 0x44, 0x0f, 0x11, 0x24, 0x25, 0xc0, 0x30, 1, 0, 0x44,
+    0x0f, 0x11, 0x2c, 0x25, 0xd0, 0x30, 1, 0, 0x44, 0x0f, 0x11, 0x34, 0x25, 0xe0, 0x30, 1, 0, 0x44,
+    0x0f, 0x11, 0x3c, 0x25, 0xf0, 0x30, 1, 0, 0x0f, 0xae, 0x1c, 0x25, 0, 0x31, 1, 0, 0xb8, 0xff,
     0xff, 0xff, 0xff, 0x66, 0x0f, 0x6e, 0xc0, 0x66, 0x0f, 0x70, 0xc0, 0, 0x0f, 0x28, 0xc8, 0x0f,
     0x28, 0xd0, 0x0f, 0x28, 0xd8, 0x0f, 0x28, 0xe0, 0x0f, 0x28, 0xe8, 0x0f, 0x28, 0xf0, 0x0f, 0x28,
     0xf8, 0x44, 0x0f, 0x28, 0xc0, 0x44, 0x0f, 0x28, 0xc8, 0x44, 0x0f, 0x28, 0xd0, 0x44, 0x0f, 0x28,
@@ -157,13 +163,13 @@ const SSE: [u8; 222] = [
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn sse_alone_is_fresh_as_well() {
-    let builder = Cache::builder(MEMORY).binary(SSE, 0x8000).limit(1);
+    let builder = Cache::builder(MEMORY).binary(SSE, START).limit(1);
     let cache = builder.build().expect("a cache");
     for round in 0..20 {
         let mut virtine = cache.get().expect("a virtine");
         assert_eq!(virtine.run().expect("a run"), Exit::Exited);
         let mut found = [0xff; 0x104];
-        virtine.read(0x3000, &mut found).expect("in bounds");
+        virtine.read(0x1_3000, &mut found).expect("in bounds");
         let mut expected = [0; 0x104];
         expected[0x100..].copy_from_slice(&0x1f80_u32.to_le_bytes());
         assert_eq!(found, expected, "round {round}");
@@ -177,7 +183,7 @@ fn virtine_that_went_wrong_is_replaced() {
     for code in [[0x0f, 0x0b], [0xeb, 0xfe]] {
         let deadline = Duration::from_millis(5);
         let cache = Cache::builder(MEMORY)
-            .binary(code, 0)
+            .binary(code, LOWEST)
             .limit(1)
             .deadline(deadline)
             .build()
@@ -258,12 +264,12 @@ fn trimmed_cache_starts_anew() {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn machines_move_between_images_of_one_size_and_take_nothing_along() {
-    const SIZE: u64 = 0x3_2000;
-    // 48 8b 04 25 00 20 00 00: mov rax, [0x2000]; e6 ff: out 0xff, al
-    let looking = [0x48, 0x8b, 4, 0x25, 0, 0x20, 0, 0, 0xe6, 0xff];
-    for mode in [Mode::Long64, Mode::User64] {
+    const SIZE: u64 = 0x4_2000;
+    // 48 8b 04 25 00 20 01 00: mov rax, [0x12000]; e6 ff: out 0xff, al
+    let looking = [0x48, 0x8b, 4, 0x25, 0, 0x20, 1, 0, 0xe6, 0xff];
+    for mode in backend::modes(&[Mode::Long64, Mode::User64]) {
         let build = |code: &[u8]| {
-            let builder = Cache::builder(SIZE).mode(mode).binary(code, 0x8000);
+            let builder = Cache::builder(SIZE).mode(mode).binary(code, START);
             builder.build().expect("a cache")
         };
         let other = build(&looking);
@@ -304,7 +310,7 @@ fn eight_threads_share_a_cache() {
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn image_that_does_not_fit_is_refused() {
     for (length, address) in [
-        (0x1_0001, 0_u64),
+        (MEMORY as usize + 1, 0_u64),
         (1, MEMORY),
         (2, MEMORY - 1),
         (1, u64::MAX),
@@ -399,16 +405,16 @@ fn statistics_are_dumped_on_request() {
 
 /// ```text
 /// 48 c7 c3 07 00 00 00      mov rbx, 7
-/// 48 89 1c 25 00 40 00 00   mov [0x4000], rbx
+/// 48 89 1c 25 00 40 01 00   mov [0x14000], rbx
 /// e6 ff                     out 0xff, al      the snapshot is taken here
-/// 48 ff 04 25 00 40 00 00   inc qword [0x4000]
-/// 48 8b 04 25 00 40 00 00   mov rax, [0x4000]
+/// 48 ff 04 25 00 40 01 00   inc qword [0x14000]
+/// 48 8b 04 25 00 40 01 00   mov rax, [0x14000]
 /// 48 01 d8                  add rax, rbx
 /// e6 20                     out 0x20, al
 /// ```
 const INITIALISING: [u8; 38] = [
-    0x48, 0xc7, 0xc3, 7, 0, 0, 0, 0x48, 0x89, 0x1c, 0x25, 0, 0x40, 0, 0, 0xe6, 0xff, 0x48, 0xff, 4,
-    0x25, 0, 0x40, 0, 0, 0x48, 0x8b, 4, 0x25, 0, 0x40, 0, 0, 0x48, 1, 0xd8, 0xe6, 0x20,
+    0x48, 0xc7, 0xc3, 7, 0, 0, 0, 0x48, 0x89, 0x1c, 0x25, 0, 0x40, 1, 0, 0xe6, 0xff, 0x48, 0xff, 4,
+    0x25, 0, 0x40, 1, 0, 0x48, 0x8b, 4, 0x25, 0, 0x40, 1, 0, 0x48, 1, 0xd8, 0xe6, 0x20,
 ];
 
 fn port(virtine: &mut Lease) -> (u16, u64) {
@@ -421,10 +427,10 @@ fn port(virtine: &mut Lease) -> (u16, u64) {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn snapshot_of_an_initialised_guest_starts_all_later_ones() {
-    for mode in [Mode::Long64, Mode::User64] {
+    for mode in backend::modes(&[Mode::Long64, Mode::User64]) {
         let cache = Cache::builder(MEMORY)
             .mode(mode)
-            .binary(INITIALISING, 0x8000)
+            .binary(INITIALISING, START)
             .limit(3)
             .build()
             .expect("a cache");
@@ -450,7 +456,7 @@ fn snapshot_of_an_initialised_guest_starts_all_later_ones() {
 fn snapshots_are_the_hosts_to_take_and_once() {
     let build = || {
         Cache::builder(MEMORY)
-            .binary(INITIALISING, 0x8000)
+            .binary(INITIALISING, START)
             .build()
             .expect("a cache")
     };

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::backend::{self, MEMORY};
 use crate::skipped;
 use wasp_core::linux::Program;
 use wasp_core::{Cache, CancelToken, Canceller, Error, Exit, Mode, Policy, virtine};
@@ -17,14 +18,16 @@ const EXITING: [u8; 2] = [0xe6, 0xfa];
 const SPINNING: [u8; 2] = [0xeb, 0xfe];
 
 fn cache(mode: Mode, code: &[u8]) -> Cache {
-    let builder = Cache::builder(0x1_0000).mode(mode).binary(code, 0x8000);
+    let builder = Cache::builder(MEMORY)
+        .mode(mode)
+        .binary(code, backend::start(mode));
     builder.limit(1).build().expect("a cache")
 }
 
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn old_canceller_does_not_end_the_next_lease() {
-    for mode in [Mode::User64, Mode::Long64, Mode::Real16] {
+    for mode in backend::modes(&[Mode::User64, Mode::Long64, Mode::Real16]) {
         let cache = cache(mode, &EXITING);
         let mut stale: Vec<Canceller> = Vec::new();
         for _ in 0..5 {
@@ -39,7 +42,7 @@ fn old_canceller_does_not_end_the_next_lease() {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn request_that_is_pending_goes_with_its_lease() {
-    for mode in [Mode::User64, Mode::Long64] {
+    for mode in backend::modes(&[Mode::User64, Mode::Long64]) {
         let cache = cache(mode, &EXITING);
         for _ in 0..5 {
             let lease = cache.get().expect("a virtine");

@@ -10,6 +10,7 @@
 mod alone;
 mod arguments;
 mod attacks;
+mod backend;
 mod bodies;
 mod cache;
 mod calls;
@@ -31,6 +32,7 @@ mod memory_end;
 mod own_code;
 mod panics;
 mod paths;
+mod processes;
 mod processor;
 mod raw;
 mod real_std;

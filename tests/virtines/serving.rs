@@ -4,7 +4,9 @@ use std::ops::ControlFlow;
 
 use wasp_core::{Cache, Error, Exit, HYPERCALL_PORT, Hypercall, Mode, Virtine};
 
-/// Adds with hypercall 1 until the sum is 100, then exits with hypercall 0.
+use crate::backend::{self, MEMORY, START};
+
+/// Adds by hypercall 1 until the sum is 100, then exits by hypercall 0.
 ///
 /// ```text
 /// 31 f6            xor esi, esi
@@ -25,16 +27,16 @@ const ADDING: [u8; 25] = [
 const ENOSYS: u64 = -38_i64 as u64;
 
 fn virtine(mode: Mode, code: &[u8]) -> Virtine {
-    let builder = Virtine::builder().memory(0x1_0000).mode(mode);
+    let builder = Virtine::builder().memory(MEMORY).mode(mode);
     let mut virtine = builder.build().expect("a virtine");
-    virtine.load_raw(code, 0x8000).expect("it fits");
+    virtine.load_raw(code, START).expect("it fits");
     virtine
 }
 
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn handler_answers_until_it_breaks() {
-    for mode in [Mode::Protected32, Mode::Long64, Mode::User64] {
+    for mode in backend::modes(&[Mode::Protected32, Mode::Long64, Mode::User64]) {
         let mut calls = 0;
         let exit = virtine(mode, &ADDING).serve(|_, call| {
             calls += 1;
@@ -80,11 +82,11 @@ fn pointers_that_guests_make_up_are_found_out() {
     // e6 fa            out 0xfa, al
     let code = [0xbf, 10, 0, 0, 0, 0xe6, 0xff, 0x48, 0x89, 0xc3, 0xe6, 0xfa];
     for (address, length, answer) in [
-        (0x9000_u64, 5_u64, 5_u64),
-        (0xfffb, 5, 5),
-        (0xfffc, 5, ENOSYS),
+        (0x1_9000_u64, 5_u64, 5_u64),
+        (0x1_fffb, 5, 5),
+        (0x1_fffc, 5, ENOSYS),
         (u64::MAX, 2, ENOSYS),
-        (0x9000, u64::MAX, ENOSYS),
+        (0x1_9000, u64::MAX, ENOSYS),
     ] {
         let mut virtine = virtine(Mode::User64, &code);
         let registers = virtine.registers().expect("registers");
@@ -121,26 +123,26 @@ fn handlers_error_ends_the_serving() {
 }
 
 /// ```text
-/// 48 c7 04 25 00 20 00 00 07 00 00 00   mov qword [0x2000], 7
+/// 48 c7 04 25 00 20 01 00 07 00 00 00   mov qword [0x12000], 7
 /// bf ff 00 00 00                        mov edi, 0xff
 /// 31 f6                                 xor esi, esi
 /// ba 00 90 00 00                        mov edx, 0x9000
 /// e6 ff                                 out 0xff, al     the snapshot
-/// 48 03 04 25 00 20 00 00               add rax, [0x2000]
+/// 48 03 04 25 00 20 01 00               add rax, [0x12000]
 /// e6 30                                 out 0x30, al
 /// ```
 const INITIALISING: [u8; 36] = [
-    0x48, 0xc7, 4, 0x25, 0, 0x20, 0, 0, 7, 0, 0, 0, 0xbf, 0xff, 0, 0, 0, 0x31, 0xf6, 0xba, 0, 0x90,
-    0, 0, 0xe6, 0xff, 0x48, 3, 4, 0x25, 0, 0x20, 0, 0, 0xe6, 0x30,
+    0x48, 0xc7, 4, 0x25, 0, 0x20, 1, 0, 7, 0, 0, 0, 0xbf, 0xff, 0, 0, 0, 0x31, 0xf6, 0xba, 0, 0x90,
+    0, 0, 0xe6, 0xff, 0x48, 3, 4, 0x25, 0, 0x20, 1, 0, 0xe6, 0x30,
 ];
 
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn approved_snapshot_starts_later_virtines_behind_it() {
-    for mode in [Mode::Long64, Mode::User64] {
-        let cache = Cache::builder(0x1_0000)
+    for mode in backend::modes(&[Mode::Long64, Mode::User64]) {
+        let cache = Cache::builder(MEMORY)
             .mode(mode)
-            .binary(INITIALISING, 0x8000)
+            .binary(INITIALISING, START)
             .allow_snapshot()
             .build()
             .expect("a cache");
@@ -148,7 +150,7 @@ fn approved_snapshot_starts_later_virtines_behind_it() {
             let mut virtine = cache.get().expect("a virtine");
             if round > 0 {
                 let start = virtine.registers().expect("registers").rip;
-                assert_eq!(start, 0x801a, "{mode:?}: behind the hypercall");
+                assert_eq!(start, START + 0x1a, "{mode:?}: behind the hypercall");
             }
             let exit = cache.serve(&mut virtine, |_, call| panic!("{call:?}"));
             assert!(

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::alone;
+use crate::backend::{MEMORY, START};
 use wasp_core::{Cache, Error, Exit, Policy, Virtine, use_signal, virtine};
 
 #[test]
@@ -64,18 +65,18 @@ fn child_is_signalled() {
         let _ended = Ending(&over);
         // eb fe: jmp to itself
         let mut virtine = Virtine::builder().build().expect("a virtine");
-        virtine.load_raw(&[0xeb, 0xfe], 0x8000).expect("it fits");
+        virtine.load_raw(&[0xeb, 0xfe], START).expect("it fits");
         for _ in 0..20 {
             assert_eq!(virtine.run().expect("a run"), Exit::Interrupted);
-            assert_eq!(virtine.registers().expect("registers").rip, 0x8000);
+            assert_eq!(virtine.registers().expect("registers").rip, START);
         }
-        // From a cache, so that the guest starts through the gate.
-        let cache = Cache::builder(0x1_0000).binary([0xeb, 0xfe], 0x8000);
+        // From a cache, where the gate comes first.
+        let cache = Cache::builder(MEMORY).binary([0xeb, 0xfe], START);
         let cache = cache.build().expect("a cache");
         for _ in 0..20 {
             let mut virtine = cache.get().expect("a virtine");
             assert_eq!(virtine.run().expect("a run"), Exit::Interrupted);
-            assert_eq!(virtine.registers().expect("registers").rip, 0x8000);
+            assert_eq!(virtine.registers().expect("registers").rip, START);
         }
         for number in [10, 1_000_000, 50_000_000] {
             assert_eq!(count_to(number), number);
@@ -88,7 +89,7 @@ fn spin() {
     let builder = Virtine::builder().deadline(Duration::from_millis(20));
     let mut virtine = builder.build().expect("a virtine");
     // eb fe: jmp to itself
-    virtine.load_raw(&[0xeb, 0xfe], 0x8000).expect("it fits");
+    virtine.load_raw(&[0xeb, 0xfe], START).expect("it fits");
     assert_eq!(virtine.run().expect("a run"), Exit::TimedOut);
 }
 
@@ -199,7 +200,7 @@ fn child_is_signalled_near_the_deadline() {
             .deadline(limit)
             .build()
             .expect("a virtine");
-        virtine.load_raw(&[0xeb, 0xfe], 0x8000).expect("it fits");
+        virtine.load_raw(&[0xeb, 0xfe], START).expect("it fits");
         for _ in 0..3 {
             let start = Instant::now();
             let ended = spins::try_call();

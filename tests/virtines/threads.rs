@@ -4,6 +4,8 @@ use std::thread;
 
 use wasp_core::{Cache, Error, Exit, Virtine, virtine};
 
+use crate::backend::LOWEST;
+
 #[virtine]
 fn mixed(thread: u64, call: u64) -> (u64, Vec<u64>) {
     (thread * 1000 + call, (0..call % 7).collect())
@@ -46,8 +48,8 @@ fn in_child(check: impl Fn() -> bool) -> bool {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn forked_child_is_refused_and_harms_nobody() {
-    let cache = Cache::builder(0x1000)
-        .binary([0xe6, 0xfa], 0)
+    let cache = Cache::builder(LOWEST + 0x1000)
+        .binary([0xe6, 0xfa], LOWEST)
         .build()
         .expect("a cache");
     let mut virtine = cache.get().expect("a virtine");

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use wasp_core::{Error, Exit, Mode, Policy, Quota, Registers, Virtine};
 
-use super::MEMORY;
+use super::{MEMORY, START};
+use crate::backend::{self, LOWEST};
 
 mod hosts;
 mod names;
@@ -20,9 +21,8 @@ mod streams;
 /// e6 30    out 0x30, al
 /// ```
 const ASK: [u8; 4] = [0xe6, 0xff, 0xe6, 0x30];
-const START: u64 = 0x8000;
-const PATH: u64 = 0x4000;
-const BUFFER: u64 = 0x5000;
+const PATH: u64 = LOWEST + 0x4000;
+const BUFFER: u64 = LOWEST + 0x5000;
 
 const CLOSE: u64 = 1;
 const FSTAT: u64 = 2;
@@ -78,7 +78,7 @@ fn ask_with(
     contents: &[(u64, &[u8])],
     calls: &[(u64, [u64; 3])],
 ) -> Result<(Virtine, Vec<u64>), Error> {
-    const ANSWERS: u64 = 0x2000;
+    const ANSWERS: u64 = LOWEST + 0x2000;
     let mut code = Vec::new();
     for (index, (number, [first, second, third])) in calls.iter().enumerate() {
         let loads = [(0xbf, number), (0xbe, first), (0xba, second), (0xb9, third)];
@@ -171,7 +171,7 @@ fn paths_without_end_are_refused() {
         for (address, expected) in [
             (MEMORY, libc::EFAULT),
             (u64::MAX, libc::EFAULT),
-            (0x100, libc::ENOENT), // empty
+            (LOWEST + 0x100, libc::ENOENT), // empty
         ] {
             assert_eq!(
                 ask(&policy, number, [address, 0, 0]),
@@ -186,7 +186,7 @@ fn paths_without_end_are_refused() {
     }
     // More than a page of letters, and some up to the very end of memory.
     for (address, length, expected) in [
-        (0x9000, 0x2000, libc::ENAMETOOLONG),
+        (LOWEST + 0x9000, 0x2000, libc::ENAMETOOLONG),
         (MEMORY - 100, 100, libc::EFAULT),
     ] {
         let mut virtine = Virtine::builder()
@@ -337,11 +337,11 @@ fn thirteen_calls_work_as_wasps_guests_expect() {
         &[
             (OPEN, [PATH, 0, 0]),
             (FSTAT, [3, BUFFER, 0]),
-            (READ, [3, 0x6000, 100]),
-            (READ, [3, 0x6000, 100]),
-            (WRITE, [1, 0x6000, 10]),
-            (TIMES, [0x7000, 0, 0]),
-            (GETTIMEOFDAY, [0x7100, 0, 0]),
+            (READ, [3, LOWEST + 0x6000, 100]),
+            (READ, [3, LOWEST + 0x6000, 100]),
+            (WRITE, [1, LOWEST + 0x6000, 10]),
+            (TIMES, [LOWEST + 0x7000, 0, 0]),
+            (GETTIMEOFDAY, [LOWEST + 0x7100, 0, 0]),
             (SBRK, [0, 0, 0]),
             (SBRK, [0x1000, 0, 0]),
             (SBRK, [MEMORY, 0, 0]),
@@ -351,13 +351,13 @@ fn thirteen_calls_work_as_wasps_guests_expect() {
     )
     .expect("served");
     assert_eq!(answers[..5], [3, 0, 10, 0, 10]);
-    assert_eq!((answers[7], answers[8]), (0x9000, 0x9000));
+    assert_eq!((answers[7], answers[8]), (START + 0x1000, START + 0x1000));
     assert_eq!(answers[9..], [error(libc::ENOMEM), 0, 0]);
     let mut size = [0; 8];
     virtine.read(BUFFER + 48, &mut size).expect("st_size");
     assert_eq!(u64::from_le_bytes(size), 10);
     let mut seconds = [0; 8];
-    virtine.read(0x7100, &mut seconds).expect("tv_sec");
+    virtine.read(LOWEST + 0x7100, &mut seconds).expect("tv_sec");
     assert!(u64::from_le_bytes(seconds) > 1_700_000_000);
     drop(policy);
     let mut text = String::new();
@@ -377,7 +377,7 @@ fn exit_ends_the_serving_and_answers_survive_in_every_mode() {
     let code = [
         0xbf, 7, 0, 0, 0, 0xbe, 16, 0, 0, 0, 0xe6, 0xff, 0xe6, 0x30, 0x31, 0xff, 0xe6, 0xff,
     ];
-    for mode in [Mode::Protected32, Mode::Long64, Mode::User64] {
+    for mode in backend::modes(&[Mode::Protected32, Mode::Long64, Mode::User64]) {
         let builder = Virtine::builder().memory(MEMORY).mode(mode);
         let mut virtine = builder.build().expect("a virtine");
         virtine.load_raw(&code, START).expect("it fits");
@@ -389,7 +389,7 @@ fn exit_ends_the_serving_and_answers_survive_in_every_mode() {
         );
         assert_eq!(
             virtine.registers().expect("registers").rax,
-            0x9000,
+            START + 0x1000,
             "{mode:?}"
         );
         assert_eq!(
@@ -406,12 +406,12 @@ fn exit_ends_the_serving_and_answers_survive_in_every_mode() {
 fn waiting_for_a_door_ends_when_it_is_cancelled() {
     // bf 06 00 00 00   mov edi, 6 (read)
     // 31 f6            xor esi, esi
-    // ba 00 50 00 00   mov edx, 0x5000
+    // ba 00 50 01 00   mov edx, 0x15000
     // b9 01 00 00 00   mov ecx, 1
     // e6 ff            out 0xff, al
     // e6 30            out 0x30, al
     let code = [
-        0xbf, 6, 0, 0, 0, 0x31, 0xf6, 0xba, 0, 0x50, 0, 0, 0xb9, 1, 0, 0, 0, 0xe6, 0xff, 0xe6, 0x30,
+        0xbf, 6, 0, 0, 0, 0x31, 0xf6, 0xba, 0, 0x50, 1, 0, 0xb9, 1, 0, 0, 0, 0xe6, 0xff, 0xe6, 0x30,
     ];
     let builder = Virtine::builder().memory(MEMORY);
     let mut virtine = builder

@@ -32,9 +32,9 @@ const FAULTS: [(&[u8], &[u8], &str); 26] = [
         &[13],
         "interrupts off",
     ),
-    // mov rax, 0x5000; mov cr3, rax
+    // mov rax, 0x15000; mov cr3, rax
     (
-        &[0x48, 0xc7, 0xc0, 0, 0x50, 0, 0, 0x0f, 0x22, 0xd8],
+        &[0x48, 0xc7, 0xc0, 0, 0x50, 1, 0, 0x0f, 0x22, 0xd8],
         &[13],
         "another page table",
     ),
@@ -104,9 +104,9 @@ const FAULTS: [(&[u8], &[u8], &str); 26] = [
     ),
     // xor esp, esp; ud2
     (&[0x31, 0xe4, 0x0f, 0x0b], &[6], "a fault without a stack"),
-    // mov rsp, 0x13000; ud2
+    // mov rsp, 0x23000; ud2
     (
-        &[0x48, 0xc7, 0xc4, 0, 0x30, 1, 0, 0x0f, 0x0b],
+        &[0x48, 0xc7, 0xc4, 0, 0x30, 2, 0, 0x0f, 0x0b],
         &[6],
         "a fault with the stack in the hidden pages",
     ),
@@ -165,10 +165,10 @@ const ARITHMETIC: [(&[u8], u8, &str); 3] = [
         16,
         "an exception of the x87",
     ),
-    // pushfq; or dword ptr [rsp], 0x40000; popfq; mov rax, [0x9001]
+    // pushfq; or dword ptr [rsp], 0x40000; popfq; mov rax, [0x19001]
     (
         &[
-            0x9c, 0x81, 0x0c, 0x24, 0, 0, 4, 0, 0x9d, 0x48, 0x8b, 4, 0x25, 1, 0x90, 0, 0,
+            0x9c, 0x81, 0x0c, 0x24, 0, 0, 4, 0, 0x9d, 0x48, 0x8b, 4, 0x25, 1, 0x90, 1, 0,
         ],
         17,
         "an unaligned access",

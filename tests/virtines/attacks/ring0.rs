@@ -3,6 +3,7 @@
 use wasp_core::{Exit, Mode, Registers};
 
 use super::{attack, behaves, cache};
+use crate::backend;
 
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
@@ -86,6 +87,9 @@ fn whatever_ring_0_breaks_is_its_own() {
         ),
     ];
     for (mode, code, name) in attacks {
+        if backend::refuses(mode) {
+            continue;
+        }
         let exit = attack(mode, code);
         assert!(
             matches!(exit, Exit::Faulted { .. } | Exit::TimedOut),
@@ -98,7 +102,7 @@ fn whatever_ring_0_breaks_is_its_own() {
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn halt_for_ever_is_an_exit() {
     // fa: cli; f4: hlt
-    for mode in [Mode::Real16, Mode::Protected32, Mode::Long64] {
+    for mode in backend::modes(&[Mode::Real16, Mode::Protected32, Mode::Long64]) {
         assert_eq!(attack(mode, &[0xfa, 0xf4]), Exit::Halted, "{mode:?}");
     }
 }
@@ -131,6 +135,9 @@ const REGISTERS: &[u8] = &[
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn registers_of_ring_0_start_anew() {
+    if backend::refuses(Mode::Long64) {
+        return;
+    }
     let cache = cache(Mode::Long64, REGISTERS);
     let mut found = Vec::new();
     for _ in 0..5 {
@@ -154,6 +161,9 @@ fn registers_of_ring_0_start_anew() {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn page_tables_of_ring_0_start_anew() {
+    if backend::refuses(Mode::Long64) {
+        return;
+    }
     // 0f 20 df: mov rdi, cr3; 48 c7 07 00 00 00 00: mov qword [rdi], 0; e6 31: out 0x31, al
     let code = [0x0f, 0x20, 0xdf, 0x48, 0xc7, 7, 0, 0, 0, 0, 0xe6, 0x31];
     let cache = cache(Mode::Long64, &code);

@@ -4,48 +4,50 @@ use std::ops::ControlFlow;
 
 use wasp_core::{Cache, CacheBuilder, Error, Exit, Hypercall, SNAPSHOT_HYPERCALL, Virtine};
 
-/// Asks for a snapshot of the range between the two words at 0x3000 and reports the answer, twice. Counts its runs at
-/// 0x2000.
+use super::{MEMORY, START};
+
+/// Asks for a snapshot of what lies between the two words at 0x13000 and tells the answer, twice; counts
+/// itself at 0x12000.
 ///
 /// ```text
 /// mov edi, 0xff
-/// mov rsi, [0x3000]
-/// mov rdx, [0x3008]
+/// mov rsi, [0x13000]
+/// mov rdx, [0x13008]
 /// out 0xff, al
 /// mov rsi, rax
 /// mov edi, 1
 /// out 0xff, al
 /// mov edi, 0xff
-/// mov rsi, [0x3000]
+/// mov rsi, [0x13000]
 /// out 0xff, al
 /// mov rsi, rax
 /// mov edi, 1
 /// out 0xff, al
-/// inc qword ptr [0x2000]
-/// mov rsi, [0x2000]
+/// inc qword ptr [0x12000]
+/// mov rsi, [0x12000]
 /// out 0xff, al
 /// out 0xfa, al
 /// ```
 const ASKING: &[u8] = &[
-    0xbf, 0xff, 0, 0, 0, 0x48, 0x8b, 0x34, 0x25, 0, 0x30, 0, 0, 0x48, 0x8b, 0x14, 0x25, 8, 0x30, 0,
+    0xbf, 0xff, 0, 0, 0, 0x48, 0x8b, 0x34, 0x25, 0, 0x30, 1, 0, 0x48, 0x8b, 0x14, 0x25, 8, 0x30, 1,
     0, 0xe6, 0xff, 0x48, 0x89, 0xc6, 0xbf, 1, 0, 0, 0, 0xe6, 0xff, 0xbf, 0xff, 0, 0, 0, 0x48, 0x8b,
-    0x34, 0x25, 0, 0x30, 0, 0, 0x48, 0x8b, 0x14, 0x25, 8, 0x30, 0, 0, 0xe6, 0xff, 0x48, 0x89, 0xc6,
-    0xbf, 1, 0, 0, 0, 0xe6, 0xff, 0x48, 0xff, 4, 0x25, 0, 0x20, 0, 0, 0x48, 0x8b, 0x34, 0x25, 0,
-    0x20, 0, 0, 0xe6, 0xff, 0xe6, 0xfa,
+    0x34, 0x25, 0, 0x30, 1, 0, 0x48, 0x8b, 0x14, 0x25, 8, 0x30, 1, 0, 0xe6, 0xff, 0x48, 0x89, 0xc6,
+    0xbf, 1, 0, 0, 0, 0xe6, 0xff, 0x48, 0xff, 4, 0x25, 0, 0x20, 1, 0, 0x48, 0x8b, 0x34, 0x25, 0,
+    0x20, 1, 0, 0xe6, 0xff, 0xe6, 0xfa,
 ];
 
 fn builder() -> CacheBuilder {
-    Cache::builder(0x1_0000).binary(ASKING, 0x8000)
+    Cache::builder(MEMORY).binary(ASKING, START)
 }
 
 /// Lets a virtine ask for this range. Returns its answers and its count.
 fn ask(cache: &Cache, start: u64, end: u64) -> Vec<i64> {
     let mut virtine = cache.get().expect("a virtine");
     virtine
-        .write(0x3000, &start.to_le_bytes())
+        .write(0x1_3000, &start.to_le_bytes())
         .expect("in bounds");
     virtine
-        .write(0x3008, &end.to_le_bytes())
+        .write(0x1_3008, &end.to_le_bytes())
         .expect("in bounds");
     let mut told = Vec::new();
     let tell = |_: &mut Virtine, Hypercall { number, arguments }: Hypercall| {
@@ -79,7 +81,7 @@ fn impossible_ranges_are_refused() {
     let cache = builder().allow_snapshot().build().expect("a cache");
     for (start, end) in [
         (1, 0),
-        (0, 0x1_0001),
+        (0, MEMORY + 1),
         (u64::MAX, 8),
         (8, u64::MAX),
         (u64::MAX, u64::MAX),
@@ -118,8 +120,8 @@ fn snapshot_asked_for_a_thousand_times_is_taken_once() {
         0xbb, 0xe8, 3, 0, 0, 0xff, 0xcb, 0xbf, 0xff, 0, 0, 0, 0x31, 0xf6, 0xba, 0, 0x10, 0, 0,
         0xe6, 0xff, 0x85, 0xdb, 0x75, 0xec, 0xe6, 0xfa,
     ];
-    let cache = Cache::builder(0x1_0000)
-        .binary(code, 0x8000)
+    let cache = Cache::builder(MEMORY)
+        .binary(code, START)
         .allow_snapshot()
         .build()
         .expect("a cache");

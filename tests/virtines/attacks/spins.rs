@@ -3,6 +3,7 @@
 use wasp_core::{Exit, Mode};
 
 use super::attack;
+use crate::backend;
 
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
@@ -33,7 +34,7 @@ fn endless_loops_end_at_the_deadline() {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn every_mode_has_its_deadline() {
-    for mode in [Mode::Real16, Mode::Protected32, Mode::Long64] {
+    for mode in backend::modes(&[Mode::Real16, Mode::Protected32, Mode::Long64]) {
         assert_eq!(attack(mode, &[0xeb, 0xfe]), Exit::TimedOut, "{mode:?}");
     }
 }
@@ -41,9 +42,9 @@ fn every_mode_has_its_deadline() {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn one_instruction_that_takes_for_ever_is_none() {
-    // mov rcx, -1; mov esi, 0x2000; mov edi, 0x2000; rep movsb
+    // mov rcx, -1; mov esi, 0x12000; mov edi, 0x12000; rep movsb
     let copy = &[
-        0x48, 0xc7, 0xc1, 0xff, 0xff, 0xff, 0xff, 0xbe, 0, 0x20, 0, 0, 0xbf, 0, 0x20, 0, 0, 0xf3,
+        0x48, 0xc7, 0xc1, 0xff, 0xff, 0xff, 0xff, 0xbe, 0, 0x20, 1, 0, 0xbf, 0, 0x20, 1, 0, 0xf3,
         0xa4,
     ];
     // It copies a page onto itself some 10^15 times, or touches memory that is not its own.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use wasp_core::{Cache, Error, Exit, Mode, Policy, Quota, SNAPSHOT_HYPERCALL, Virtine};
 
 use super::{LATE, LIMIT};
+use crate::backend::{self, MEMORY, START};
 
 /// Makes the hypercall in RDI forever.
 ///
@@ -17,7 +18,7 @@ use super::{LATE, LIMIT};
 const ASKING: [u8; 9] = [0xbf, 0xff, 0, 0, 0, 0xe6, 0xff, 0xeb, 0xf7];
 
 fn cache(mode: Mode) -> Cache {
-    let builder = Cache::builder(0x1_0000).mode(mode).binary(ASKING, 0x8000);
+    let builder = Cache::builder(MEMORY).mode(mode).binary(ASKING, START);
     builder.deadline(LIMIT).build().expect("a cache")
 }
 
@@ -32,9 +33,9 @@ fn timed<R>(work: impl FnOnce() -> R) -> R {
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn guest_that_asks_for_snapshots_for_ever_is_ended() {
-    for mode in [Mode::Protected32, Mode::Long64, Mode::User64] {
+    for mode in backend::modes(&[Mode::Protected32, Mode::Long64, Mode::User64]) {
         for approved in [false, true] {
-            let builder = Cache::builder(0x1_0000).mode(mode).binary(ASKING, 0x8000);
+            let builder = Cache::builder(MEMORY).mode(mode).binary(ASKING, START);
             let builder = builder.deadline(LIMIT);
             let builder = match approved {
                 true => builder.allow_snapshot(),
@@ -73,7 +74,7 @@ fn handler_that_answers_for_ever_does_not_keep_its_guest_alive() {
         .deadline(LIMIT)
         .build()
         .expect("a virtine");
-    virtine.load_raw(&ASKING, 0x8000).expect("it fits");
+    virtine.load_raw(&ASKING, START).expect("it fits");
     let mut calls = 0_u64;
     let exit = timed(|| {
         virtine.serve(|_, call| {
@@ -93,7 +94,7 @@ fn time_in_the_handler_is_the_hosts() {
         .deadline(LIMIT)
         .build()
         .expect("a virtine");
-    virtine.load_raw(&ASKING, 0x8000).expect("it fits");
+    virtine.load_raw(&ASKING, START).expect("it fits");
     let mut calls = 0;
     let exit = virtine.serve(|_, _| {
         calls += 1;

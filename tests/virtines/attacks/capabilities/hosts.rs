@@ -7,11 +7,12 @@ use wasp_core::{Error, Policy, Quota};
 
 use super::super::MEMORY;
 use super::{BUFFER, WRONG, ask_with, error};
+use crate::backend::LOWEST;
 
-const NAME: u64 = 0x4000;
-/// Address and length of the arguments, and of the result buffer.
-const BLOCK: u64 = 0x4100;
-const ARGUMENTS: u64 = 0x4200;
+const NAME: u64 = LOWEST + 0x4000;
+/// Address and length of the arguments, and of the room for the result.
+const BLOCK: u64 = LOWEST + 0x4100;
+const ARGUMENTS: u64 = LOWEST + 0x4200;
 
 const HOST: u64 = 0x115;
 const HOST_RESULT: u64 = 0x116;

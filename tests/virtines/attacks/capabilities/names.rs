@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use wasp_core::{Cache, Exit, Policy};
 
-use super::super::MEMORY;
+use super::super::{MEMORY, START};
 use super::{LINK, OPEN, UNLINK, WRITE, ask_with, error};
+use crate::backend::LOWEST;
 
-const OLD: u64 = 0x4000;
-const NEW: u64 = 0x5000;
+const OLD: u64 = LOWEST + 0x4000;
+const NEW: u64 = LOWEST + 0x5000;
 
 fn folder(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("wasp-names-{name}-{}", std::process::id()));
@@ -104,16 +105,16 @@ fn links_grant_no_more_than_their_files() {
     fs::remove_dir_all(folder).expect("removed");
 }
 
-/// `e6 ff` out 0xff, al with rdi 9 and rsi the path, which `bf 09 00 00 00` and `be 00 40 00 00` load;
+/// `e6 ff` out 0xff, al with rdi 9 and rsi the path, which `bf 09 00 00 00` and `be 00 40 01 00` load;
 /// `e6 30` out 0x30, al.
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn caches_serve_under_a_policy() {
     let code = [
-        0xbf, 9, 0, 0, 0, 0xbe, 0, 0x40, 0, 0, 0xe6, 0xff, 0xe6, 0x30,
+        0xbf, 9, 0, 0, 0, 0xbe, 0, 0x40, 1, 0, 0xe6, 0xff, 0xe6, 0x30,
     ];
     let cache = Cache::builder(MEMORY)
-        .binary(code, 0x8000)
+        .binary(code, START)
         .build()
         .expect("a cache");
     let folder = folder("cache");
