@@ -1,4 +1,4 @@
-//! Runs virtines, both well-behaved and malicious. Needs /dev/kvm.
+//! Runs virtines, both well-behaved and malicious. Needs /dev/kvm, or WASP_BACKEND=process.
 //!
 //! This is one binary, so that it is linked once and is copied as a whole to the stock kernel.
 

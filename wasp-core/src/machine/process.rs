@@ -6,6 +6,8 @@
 //!
 //! | | |
 //! |---|---|
+//! | `plan`, `state`, `protection` | what a machine is to be, what its guest starts with, and what it may do with pages |
+//! | `support` | what this kernel and processor offer |
 //! | `layout`, `assembly` | where host's pages lie in a child, and the code in them |
 //! | `executable`, `zygote` | the process that makes children, and its program |
 //! | `script` | the system calls by which a child becomes a machine, the filter among them |

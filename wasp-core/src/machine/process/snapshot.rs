@@ -157,6 +157,7 @@ impl ProcessSnapshot {
     #[inline]
     pub(crate) fn clean(&self, machine: &mut ProcessMachine) -> Result<(), Error> {
         let mut runs = std::mem::take(&mut machine.dirty);
+        // The page map has the host's writes as well.
         machine.memory_mut().take_written(&mut runs);
         runs.clear();
         machine.dirty_runs(&mut runs)?;
