@@ -187,7 +187,6 @@ impl Snapshot {
     /// The thread that used the machine restores its pages, however many there are. Another thread would have to be
     /// woken and to fetch all of them from this one's caches, which takes three times as long. Meanwhile the next call
     /// would have to use another machine, which has nothing in memory yet.
-    /// with another machine, of which nothing is in memory yet.
     #[inline]
     pub(crate) fn clean_at_once(&self, vm: &mut Vm) -> bool {
         let Some(monitor) = self.monitor().filter(|_| !vm.vcpu().may_hold_events()) else {
@@ -243,7 +242,7 @@ impl Snapshot {
         restored
     }
 
-    /// Restores changed pages, and drops pages that are no longer used.
+    /// Restores many pages. From time to time, compares them with the snapshot, and drops those that are no longer used.
     #[cold]
     #[inline(never)]
     fn restore_many(
@@ -253,7 +252,10 @@ impl Snapshot {
         runs: &Runs,
     ) -> Result<(), Error> {
         let (memory, set) = vm.memory_and_working_set();
-        set.hold(runs);
+        if !set.hold(runs) {
+            self.memory.restore(memory, runs);
+            return Ok(());
+        }
         self.memory
             .restore_changed(memory, runs, |page| set.uses(page));
         match set.end_call() {

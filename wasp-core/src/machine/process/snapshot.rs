@@ -176,10 +176,9 @@ impl ProcessSnapshot {
         let Some(memory) = memory.as_remote() else {
             return Ok(());
         };
-        if set.is_small_with(runs.pages()) {
+        if set.is_small_with(runs.pages()) || !set.hold(runs) {
             return restore(&self.memory, memory, runs).map_err(no_memory);
         }
-        set.hold(runs);
         restore_changed(&self.memory, memory, runs, |page| set.uses(page)).map_err(no_memory)?;
         let unused = set.end_call().unwrap_or_default();
         unused
