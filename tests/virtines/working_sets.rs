@@ -36,6 +36,24 @@ fn marks(first: usize, pages: usize, all: usize, byte: u8) -> usize {
     mark(first, pages, all, byte)
 }
 
+/// Writes every other page of 1,200. Returns how many of all pages were not zero before.
+#[virtine(memory = "32MiB")]
+fn scatters(byte: u8) -> usize {
+    const PAGES: usize = 1200;
+    let mut memory = Vec::<u8>::with_capacity(PAGES * PAGE);
+    let memory = memory.spare_capacity_mut();
+    let mut found = 0;
+    for (number, page) in memory.chunks_mut(PAGE).enumerate() {
+        // SAFETY: as in `mark`.
+        let page = unsafe { page.assume_init_mut() };
+        found += usize::from(page.iter().any(|byte| *byte != 0));
+        if number % 2 == 0 {
+            black_box(page).fill(byte);
+        }
+    }
+    found
+}
+
 // In an emulated machine it takes seconds.
 #[virtine(memory = "96MiB", timeout = "60s")]
 fn grows(pages: usize) -> usize {
@@ -77,6 +95,14 @@ fn nothing_of_one_call_is_in_the_next_however_sets_change() {
         // Also zeros over zeros, which make pages dirty but do not change them.
         let byte = [0, 1, 0xff][next(3)];
         assert_eq!(marks(first, pages, all, byte), 0, "call {round}");
+    }
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn nothing_is_left_in_pages_that_lie_apart() {
+    for call in 0..20 {
+        assert_eq!(scatters(0xff), 0, "call {call}");
     }
 }
 

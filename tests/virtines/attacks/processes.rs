@@ -98,7 +98,7 @@ fn jumps_into_the_door_lead_nowhere() {
     }
     let movabs = |opcode: u8, value: u64| [&[0x48, opcode][..], &value.to_le_bytes()].concat();
     let mut ends = 0;
-    for offset in 0..0x180 {
+    for offset in 0..0x1c0 {
         let code = [
             vec![0xbf, 11, 0, 0, 0],
             movabs(0xbe, 0x7100_0000_4000),
@@ -115,7 +115,49 @@ fn jumps_into_the_door_lead_nowhere() {
         ));
         behaves(&cache);
     }
-    assert_eq!(ends, 0x180);
+    assert_eq!(ends, 0x1c0);
+}
+
+/// To where the door zeroes pages for the host, with a table of the guest's own making.
+///
+/// ```text
+/// 48 bb ..         movabs rbx, MEMORY - 0x40
+/// 48 b8 ..         movabs rax, address
+/// 48 89 03         mov [rbx], rax
+/// 48 b8 ..         movabs rax, words
+/// 48 89 43 08      mov [rbx + 8], rax
+/// 48 b9 ..         movabs rcx, 0x7100_0000_0180
+/// ff e1            jmp rcx
+/// ```
+#[test]
+fn door_zeroes_nothing_that_the_guest_may_not_write() {
+    if !by_process() {
+        return; // about processes
+    }
+    let door = 0x7100_0000_0000;
+    let movabs = |opcode: u8, value: u64| [&[0x48, opcode][..], &value.to_le_bytes()].concat();
+    for (address, words) in [
+        (door, 1),
+        (door + 0x1000, 1),
+        (0x7000_0000_0000, 1),
+        (0, 1),
+        // Over the table itself, and on to the end of memory and beyond.
+        (MEMORY - 0x40, u64::MAX),
+        // The table stays, with a number of zero words behind it.
+        (MEMORY - 0x20, 1),
+    ] {
+        let code = [
+            movabs(0xbb, MEMORY - 0x40),
+            rax(address),
+            vec![0x48, 0x89, 0x03],
+            rax(words),
+            vec![0x48, 0x89, 0x43, 0x08],
+            movabs(0xb9, door + 0x180),
+            vec![0xff, 0xe1],
+        ]
+        .concat();
+        assert_eq!(exception(&code), PAGE_FAULT, "{address:#x}, {words}");
+    }
 }
 
 #[test]

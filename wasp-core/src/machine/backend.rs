@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::Error;
 use crate::base::backend::Backend;
+use crate::base::exit::Fault;
 use crate::machine::kvm::host::Host;
 
 /// The variable that chooses where the program does not.
@@ -52,6 +53,28 @@ pub fn use_backend(backend: impl Into<Option<Backend>>) -> Result<(), Error> {
 /// that does not mean that there is none.
 pub fn backend() -> Result<Backend, Error> {
     chosen()
+}
+
+impl Error {
+    /// The backend that the guest had or was to have, where the error shows it. `None` if guests of both backends can
+    /// end so. In that case [`Function::backend`](crate::Function::backend) or
+    /// [`Virtine::backend`](crate::Virtine::backend) says which one the guest had.
+    #[must_use]
+    pub const fn backend(&self) -> Option<Backend> {
+        match self {
+            Self::KvmMissing
+            | Self::KvmDenied { .. }
+            | Self::KvmTooOld { .. }
+            | Self::ProcessorLacks { .. } => Some(Backend::Kvm),
+            Self::ProcessBackend { .. }
+            | Self::NeedsKvm { .. }
+            | Self::Fault(Fault::ProcessGone) => Some(Backend::Process),
+            Self::WrongBackend { found: backend, .. } | Self::BackendInUse { chosen: backend } => {
+                Some(*backend)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// The backend for guests that must have `required`, if that is some: it never is another one.
@@ -107,5 +130,24 @@ fn whichever_works() -> Result<Backend, Error> {
             Ok(Backend::Process)
         }
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_one_backend_name_it() {
+        let [kvm, process] = [Backend::Kvm, Backend::Process];
+        let wrong = Error::WrongBackend {
+            required: kvm,
+            found: process,
+        };
+        assert_eq!(Error::KvmMissing.backend(), Some(kvm));
+        assert_eq!(Error::NeedsKvm { feature: "" }.backend(), Some(process));
+        assert_eq!(Error::BackendInUse { chosen: kvm }.backend(), Some(kvm));
+        assert_eq!(wrong.backend(), Some(process));
+        assert_eq!(Error::Cancelled.backend(), None);
     }
 }

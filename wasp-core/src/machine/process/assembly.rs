@@ -30,7 +30,7 @@ pub(super) mod descriptor {
 pub(super) const DOOR_CALL: i32 = libc::SYS_getpid as i32;
 /// The system call by which the door ends its process: no such number exists, and the filter kills for it.
 pub(super) const KILL_CALL: u32 = 0x5741_5350;
-/// The first argument of the door's question: the door has made a system call of the host's choice.
+/// The first argument of the door's question: the door has done what the host wanted, in RDX what came of it.
 pub(super) const ASKED_BY_HOST: u64 = 0x100;
 
 /// Where in the door an instruction pointer is once the door has asked the host.
@@ -44,10 +44,13 @@ pub(super) const CALL: usize = 0x140;
 pub(super) const CALLED: usize = CALL + 2;
 /// Where in the door the loader ends.
 pub(super) const FINISH: usize = 0x160;
+/// Where in the door memory is zeroed: RBX is the address of a table of runs, each an address and a number of words,
+/// which ends with a number of zero.
+pub(super) const ZERO: usize = 0x180;
 /// Bytes of the door.
-pub(super) const DOOR_LENGTH: usize = 0x180;
+pub(super) const DOOR_LENGTH: usize = 0x1c0;
 /// Bytes of the loader, which begins with the zygote.
-const LOADER_LENGTH: usize = 0x240;
+const LOADER_LENGTH: usize = 0x280;
 
 /// The loader's code, which the zygote's is a part of. It starts at its first byte.
 pub(super) fn loader() -> &'static [u8; LOADER_LENGTH] {
@@ -106,6 +109,9 @@ unsafe extern "C" fn assembled_loader() {
         "syscall",
         "test rax, rax",
         "jle 9f",
+        "mov eax, {getpid}",
+        "syscall",
+        "mov r15, rax",
         // clone(SIGCHLD): SIGCHLD is ignored, so nobody has to wait for the child
         "mov edi, 17",
         "xor esi, esi",
@@ -138,8 +144,18 @@ unsafe extern "C" fn assembled_loader() {
         "mov eax, {close}",
         "syscall",
         "jmp 2b",
-        // The child.
+        // The child ends with the zygote, which may have ended before it said so.
         "4:",
+        "mov edi, {pdeathsig}",
+        "mov esi, {kill}",
+        "mov eax, {prctl}",
+        "syscall",
+        "test rax, rax",
+        "js 9f",
+        "mov eax, {getppid}",
+        "syscall",
+        "cmp rax, r15",
+        "jne 9f",
         "movabs rdi, {script}",
         "mov esi, {script_size}",
         "mov edx, 3",
@@ -186,6 +202,11 @@ unsafe extern "C" fn assembled_loader() {
         poll = const libc::SYS_poll,
         recvmsg = const libc::SYS_recvmsg,
         clone = const libc::SYS_clone,
+        getpid = const libc::SYS_getpid,
+        getppid = const libc::SYS_getppid,
+        prctl = const libc::SYS_prctl,
+        pdeathsig = const libc::PR_SET_PDEATHSIG,
+        kill = const libc::SIGKILL,
         sendto = const libc::SYS_sendto,
         close = const libc::SYS_close,
         mmap = const libc::SYS_mmap,
@@ -292,6 +313,19 @@ unsafe extern "C" fn assembled_door() {
         "mov eax, {munmap}",
         "syscall",
         "jmp {start_of}",
+        // A guest that jumps here writes only what it may write anyway.
+        ".skip {ZERO} - (. - {start_of}), 0xcc",
+        "2:",
+        "mov rcx, [rbx + 8]",
+        "jrcxz 3f",
+        "mov rdi, [rbx]",
+        "xor eax, eax",
+        "rep stosq",
+        "add rbx, 16",
+        "jmp 2b",
+        "3:",
+        "mov edi, {asked_by_host}",
+        "jmp 6b",
         ".skip {LENGTH} - (. - {start_of}), 0xcc",
         door_call = const DOOR_CALL,
         asked_by_host = const ASKED_BY_HOST,
@@ -306,6 +340,7 @@ unsafe extern "C" fn assembled_door() {
         KEYS = const KEYS,
         CALL = const CALL,
         FINISH = const FINISH,
+        ZERO = const ZERO,
         LENGTH = const DOOR_LENGTH,
     )
 }

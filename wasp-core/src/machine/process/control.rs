@@ -5,12 +5,14 @@
 //! 0x0000  words that the door loads registers from   } first start page
 //! 0x0100  extended registers of a guest that starts  }
 //! 0x1000  extended registers of a guest that goes on } second
+//!         or, when it has ended, the pages to zero   }
 //! 0x2000  the signal stack
 //! ```
 //!
 //! What stands in a signal frame is a claim of the guest's. It is copied once, and only the copy is looked at. No
 //! reference to these pages exists: all access is by volatile words and copies through a pointer.
 
+use std::ops::Range;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::ptr::{self, NonNull};
 
@@ -32,6 +34,12 @@ const STARTING: u64 = 0x100;
 const GOING_ON: u64 = PAGE_SIZE;
 /// Room for the extended registers.
 pub(super) const EXTENDED_ROOM: usize = (PAGE_SIZE - STARTING) as usize;
+
+/// How many runs of pages the child is told at most to zero, by two words each. Two words end the table.
+pub(super) const TABLE_RUNS: usize = PAGE_SIZE as usize / 16 - 1;
+
+/// Where the child finds them, as an address of its own.
+pub(super) const TABLE: u64 = START + GOING_ON;
 
 /// Where the door loads extended registers from, as an address of the child's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,11 +101,27 @@ impl Control {
     #[inline]
     pub(super) fn set_words(&self, words: &[u64; 23]) {
         const _: () = assert!(23 * 8 <= STARTING);
-        for (at, word) in words.iter().enumerate() {
-            // SAFETY: all of them lie in the first start page, which is mapped and aligned.
-            let place = unsafe { self.base.as_ptr().cast::<u64>().add(at) };
+        self.write_words(0, words.iter().copied());
+    }
+
+    /// Writes the table of runs that the child is to zero: at most [`TABLE_RUNS`]. It takes the place of the extended
+    /// registers of a guest that goes on.
+    pub(super) fn set_table(&self, runs: &[Range<u64>]) {
+        let runs = runs.iter().take(TABLE_RUNS).cloned();
+        let entries = runs.flat_map(|run| [run.start, (run.end - run.start) / 8]);
+        self.write_words(GOING_ON, entries.chain([0, 0]));
+    }
+
+    /// Writes words from `offset` on, which end in the same start page.
+    #[inline]
+    fn write_words(&self, offset: u64, words: impl Iterator<Item = u64>) {
+        // SAFETY: the callers' offsets are multiples of 8 in the start pages.
+        let first = unsafe { self.base.as_ptr().add(offset as usize) }.cast::<u64>();
+        for (at, word) in words.enumerate() {
+            // SAFETY: the callers have as many words as there is room for in the page, which is mapped and aligned.
+            let place = unsafe { first.add(at) };
             // SAFETY: as above. Nobody else writes it, and the child reads it only after it has been answered.
-            unsafe { place.write_volatile(*word) };
+            unsafe { place.write_volatile(word) };
         }
     }
 
@@ -112,6 +136,23 @@ impl Control {
         let place = unsafe { self.base.as_ptr().add(which.offset() as usize) };
         // SAFETY: `area` is the host's own memory and cannot overlap the mapping, of which there is no reference.
         unsafe { ptr::copy_nonoverlapping(area.as_ptr(), place, length) };
+    }
+
+    /// Copies the extended registers at `address` of the signal stack to where a guest goes on with them: all of them,
+    /// as in [`Control::set_extended`].
+    #[inline]
+    pub(super) fn save_extended(&self, address: u64) {
+        const END: u64 = SIGNAL_STACK + SIGNAL_STACK_SIZE;
+        let address = address.clamp(SIGNAL_STACK, END);
+        let length = (END - address).min(EXTENDED_ROOM as u64);
+        // SAFETY: the address lies in the signal stack, or at its end, where the length is 0.
+        let from = unsafe { self.base.as_ptr().add((address - CONTROL) as usize) };
+        // SAFETY: the offset lies in the start pages.
+        let to = unsafe { self.base.as_ptr().add(GOING_ON as usize) };
+        // SAFETY: the length ends in the signal stack, and leaves room in the second start page. The two do not overlap,
+        // there is no reference to either, and the child stands still.
+        unsafe { ptr::copy_nonoverlapping(from, to, length as usize) };
+        self.zero(GOING_ON + length, EXTENDED_ROOM as u64 - length);
     }
 
     /// A copy of extended registers.

@@ -452,8 +452,7 @@ impl ProcessMachine {
     #[inline]
     fn save_extended(&mut self) {
         if let Source::Frame(address) = self.next.extended {
-            let area = self.extended(address);
-            self.child.control.set_extended(Extended::GoingOn, &area);
+            self.child.control.save_extended(address);
             self.next.extended = Source::Saved;
             self.has_saved = true;
         }

@@ -64,11 +64,6 @@ impl Script {
             data: Vec::new(),
         };
         script.call(
-            "prctl(PR_SET_PDEATHSIG)",
-            libc::SYS_prctl,
-            &[libc::PR_SET_PDEATHSIG as u64, libc::SIGKILL as u64],
-        );
-        script.call(
             "prctl(PR_SET_THP_DISABLE)",
             libc::SYS_prctl,
             &[libc::PR_SET_THP_DISABLE as u64, 1],

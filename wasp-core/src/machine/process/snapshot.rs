@@ -14,7 +14,7 @@ use crate::machine::entry::Entry;
 use crate::machine::plan::{MachineKind, MachinePlan};
 use crate::machine::process::machine::{ProcessMachine, no_memory};
 use crate::machine::process::plan::{ProcessPlan, registers};
-use crate::machine::process::restore::{restore, restore_changed};
+use crate::machine::process::restore::{changed, restore, split};
 use crate::machine::process::script::Script;
 use crate::machine::process::state::ProcessState;
 use crate::machine::process::support::Support;
@@ -170,20 +170,40 @@ impl ProcessSnapshot {
         Ok(())
     }
 
-    /// Writes the snapshot's contents over these pages, and drops what is no longer used where they are many.
+    /// Restores these pages. From time to time, where they are many, drops those that are no longer used.
     fn restore(&self, machine: &mut ProcessMachine, runs: &Runs) -> Result<(), Error> {
         let (memory, set) = machine.memory_and_working_set();
         let Some(memory) = memory.as_remote() else {
             return Ok(());
         };
         if set.is_small_with(runs.pages()) || !set.hold(runs) {
-            return restore(&self.memory, memory, runs).map_err(no_memory);
+            return self.put_back(machine, runs);
         }
-        restore_changed(&self.memory, memory, runs, |page| set.uses(page)).map_err(no_memory)?;
+        let changed = changed(&self.memory, memory, runs);
+        changed.each_page().for_each(|page| set.uses(page));
         let unused = set.end_call().unwrap_or_default();
+        self.put_back(machine, &changed)?;
         unused
             .iter()
             .try_for_each(|run| machine.discard(run.start, run.end))
+    }
+
+    /// Writes the snapshot's contents over these pages.
+    fn put_back(&self, machine: &mut ProcessMachine, runs: &Runs) -> Result<(), Error> {
+        /// To ask the child takes as long as it takes the kernel to write so many pages.
+        const WORTH_ASKING: u64 = 16;
+        let Some(memory) = machine.memory().as_remote() else {
+            return Ok(());
+        };
+        if runs.pages() < WORTH_ASKING {
+            return restore(&self.memory, memory, runs).map_err(no_memory);
+        }
+        let (written, zero) = split(&self.memory, runs);
+        if zero.pages() < WORTH_ASKING {
+            return restore(&self.memory, memory, runs).map_err(no_memory);
+        }
+        restore(&self.memory, memory, &written).map_err(no_memory)?;
+        machine.zero(&zero.into_boxed())
     }
 
     /// Has a clean machine give its memory back.

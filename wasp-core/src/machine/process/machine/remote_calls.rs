@@ -1,15 +1,18 @@
-//! System calls that a child makes because its host asks for them: to map its guest's memory otherwise.
+//! What a child does because its host asks for it: system calls that map its guest's memory otherwise, and zeroing.
+
+use std::ops::Range;
+
+use rustix::io::Errno;
 
 use crate::Error;
 use crate::base::registers::Registers;
-use crate::machine::process::assembly::{ASKED, ASKED_BY_HOST, CALL};
+use crate::machine::process::assembly::{ASKED, ASKED_BY_HOST, CALL, ZERO};
 use crate::machine::process::child::Site;
-use crate::machine::process::control::Extended;
+use crate::machine::process::control::{Extended, TABLE, TABLE_RUNS};
 use crate::machine::process::frame::Frame;
 use crate::machine::process::layout::DOOR;
 use crate::machine::process::machine::{At, ProcessMachine, no_memory};
 use crate::machine::stop::Stop;
-use rustix::io::Errno;
 
 impl ProcessMachine {
     /// Has the child make a system call, which has no pointers among its arguments, or none that the kernel follows.
@@ -38,14 +41,33 @@ impl ProcessMachine {
     }
 
     fn call_once(&mut self, number: libc::c_long, [rdi, rsi, rdx]: [u64; 3]) -> Result<u64, Error> {
-        let mut words = Registers {
+        self.ask(Registers {
             rax: number as u64,
             rdi,
             rsi,
             rdx,
             rip: DOOR + CALL as u64,
             ..Registers::default()
-        };
+        })
+    }
+
+    /// Has the child zero these pages, which are its guest's to write. The guest must have ended. The child does it at
+    /// the speed of memory; the host would pay the kernel for each page.
+    pub(in crate::machine::process) fn zero(&mut self, runs: &[Range<u64>]) -> Result<(), Error> {
+        self.has_saved = true;
+        for runs in runs.chunks(TABLE_RUNS) {
+            self.child.control.set_table(runs);
+            self.ask(Registers {
+                rbx: TABLE,
+                rip: DOOR + ZERO as u64,
+                ..Registers::default()
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Has the child run the door's code from these registers on, until it asks what next. Returns its RDX.
+    fn ask(&mut self, mut words: Registers) -> Result<u64, Error> {
         loop {
             let At::Door(id) = self.at else {
                 return Err(lost());
@@ -67,6 +89,7 @@ impl ProcessMachine {
             }
             // A signal from outside came in between: on from where it did.
             let frame = Frame::read(&self.child.control, context);
+            let frame = frame.filter(|frame| !frame.is_exception());
             let from = frame.ok_or_else(lost)?.registers;
             if from.rip < DOOR + ASKED as u64 && from.rdi == ASKED_BY_HOST {
                 return Ok(from.rdx);
