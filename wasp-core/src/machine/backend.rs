@@ -57,7 +57,7 @@ pub fn backend() -> Result<Backend, Error> {
 
 impl Error {
     /// The backend that the guest had or was to have, where the error shows it. `None` if guests of both backends can
-    /// end so. In that case [`Function::backend`](crate::Function::backend) or
+    /// end so. In that case the `backend` of the function, as in `square::backend()`, or
     /// [`Virtine::backend`](crate::Virtine::backend) says which one the guest had.
     #[must_use]
     pub const fn backend(&self) -> Option<Backend> {
