@@ -6,6 +6,11 @@ use packages::support::Package;
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn guest_error_names_the_users_line_once_and_goes_with_its_cause() {
     let package = Package::copy("reaches-files");
+    package.edit(
+        "src/main.rs",
+        "#[virtine]\nfn answer",
+        "#[virtine(core)]\nfn answer",
+    );
     let line = package.line_of("src/main.rs", "std::fs::read_dir");
 
     let errors = package.cargo("build").fails().stderr;
@@ -15,10 +20,7 @@ fn guest_error_names_the_users_line_once_and_goes_with_its_cause() {
     assert!(errors.contains("does not compile as a virtine"), "{errors}");
     let path = "reached by: `answer` -> `read_dir` -> `std::fs::read_dir`";
     assert!(errors.contains(path), "{errors}");
-    assert!(
-        errors.contains("#[virtine(std)], which lists folders"),
-        "{errors}"
-    );
+    assert!(errors.contains("leave out `core`, and"), "{errors}");
     // As before: the error does not go by itself, and is not forgotten.
     assert_eq!(
         package
@@ -62,6 +64,7 @@ fn virtine_in_an_impossible_place_is_told_where_it_may_stand() {
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn dependency_that_needs_std_is_named_where_it_is_used() {
     let package = Package::copy("dependencies");
+    pin_to_core(&package);
     let file = "parts/units/src/lib.rs";
     package.edit(file, "#![no_std]", "");
     package.edit(file, "1.609344", "std::env::args().count() as f64");
@@ -105,27 +108,35 @@ fn dependency_that_needs_std_is_named_where_it_is_used() {
 
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
-fn dependency_that_needs_its_default_features_is_named_where_it_is_used() {
+fn default_features_reach_guests_and_one_that_is_left_out_is_named() {
     let package = Package::copy_as("dependencies", "dependencies-features");
+    pin_to_core(&package);
     let manifest = "parts/units/Cargo.toml";
-    let features = "[features]\ndefault = [\"exact\"]\nexact = []\n\n[package]";
+    let features = "[features]\ndefault = [\"exact\", \"std\"]\nexact = []\nstd = []\n\n[package]";
     package.edit(manifest, "[package]", features);
     package.edit(
         "parts/units/src/lib.rs",
         "1.609344\n}",
         "EXACT\n}\n#[cfg(feature = \"exact\")]\nconst EXACT: f64 = 1.609344;",
     );
-
-    let errors = package.cargo("build").fails().stderr;
-
-    let message = "the crate `units` does not compile in a guest";
-    assert_eq!(errors.matches(message).count(), 1, "{errors}");
-    assert!(errors.contains("cannot find value `EXACT`"), "{errors}");
+    assert!(package.run().contains("true 160.9344\n"));
 
     package.edit(
         "Cargo.toml",
         "json = { features = [\"alloc\"] }",
-        "json = { features = [\"alloc\"] }\nunits = { features = [\"exact\"] }",
+        "json = { features = [\"alloc\"] }\nunits = { features = [] }",
     );
-    assert!(package.run().contains("true 160.9344\n"));
+    let errors = package.cargo("build").fails().stderr;
+    let message = "the crate `units` does not compile in a guest";
+    assert_eq!(errors.matches(message).count(), 1, "{errors}");
+    assert!(errors.contains("cannot find value `EXACT`"), "{errors}");
+}
+
+/// Gives no function of the package the real std.
+fn pin_to_core(package: &Package) {
+    package.edit(
+        "Cargo.toml",
+        "[package.metadata.virtine.dependencies]",
+        "[package.metadata.virtine]\nguest = \"core\"\n\n[package.metadata.virtine.dependencies]",
+    );
 }

@@ -30,6 +30,19 @@ fn overflow_panics_in_debug_and_wraps_in_release() {
     assert!(debug.starts_with("debug assertions: true\n"), "{debug}");
     assert!(debug.contains("attempt to add with overflow"), "{debug}");
     assert_eq!(release, "debug assertions: false\nnext: 0\n");
+
+    let checked = package
+        .cargo("run --release")
+        .env("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true");
+    let checked = checked.succeeds().stdout;
+    assert!(
+        checked.starts_with("debug assertions: false\n"),
+        "{checked}"
+    );
+    assert!(
+        checked.contains("attempt to add with overflow"),
+        "{checked}"
+    );
 }
 
 #[test]

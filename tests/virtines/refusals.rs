@@ -141,6 +141,19 @@ fn holdings() -> [usize; 3] {
     [descriptors, guests.count(), backend::processes()]
 }
 
+/// What is held once nothing that was given back is still on its way out.
+fn settled() -> [usize; 3] {
+    let mut last = holdings();
+    let mut unchanged = 0;
+    while unchanged < 10 {
+        thread::sleep(Duration::from_millis(10));
+        let now = holdings();
+        unchanged = if now == last { unchanged + 1 } else { 0 };
+        last = now;
+    }
+    last
+}
+
 /// The end of a VM or of a process takes the kernel a moment.
 fn returns_to(before: [usize; 3]) -> bool {
     (0..100).any(|_| {
@@ -167,7 +180,7 @@ fn child_is_refused() {
     let cache = cache();
     exits(&mut cache.get().expect("a virtine"));
     let mut held = cache.get().expect("the same one");
-    let before = holdings();
+    let before = settled();
     assert_eq!(before[2] > 0, backend::by_process(), "it counts them");
     refusal.take_effect();
     for _ in 0..50 {

@@ -1,5 +1,4 @@
 //! From guest crates to static libraries: runs the nested cargo, reads its messages, and removes what does not compile.
-//! compile.
 
 pub(crate) mod left_out;
 pub(crate) mod messages;

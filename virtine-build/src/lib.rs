@@ -58,7 +58,13 @@ use std::process;
 ///
 /// Prints cargo's instructions to standard output. If the toolchain or the file system fails, prints a
 /// `cargo::error` and exits. Errors in the user's code are reported by the macro.
+///
+/// The script is run a second time, in a process of its own in which this function does nothing, because guests must
+/// know what the script tells cargo (`rustc-cfg`, `rustc-env`) and find the files that it writes.
 pub fn build() {
+    if cargo::told::is_rehearsal() {
+        return;
+    }
     if let Err(error) = pipeline::run() {
         for line in error.to_string().lines() {
             report_to_cargo(line);

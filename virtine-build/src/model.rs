@@ -42,6 +42,19 @@ pub(crate) struct Virtine<'a> {
     pub(crate) slice: Slice,
     /// The symbol of its shim.
     pub(crate) symbol: String,
+    /// If the build chooses what it has as `std`: what the choice depends on.
+    pub(crate) choice: Option<Choice>,
+}
+
+/// A virtine whose library the build chooses.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Choice {
+    /// The name of the function.
+    pub(crate) name: String,
+    /// Its target and its symbol, which together are unique in the package.
+    pub(crate) key: String,
+    /// A hash of the names that it reaches.
+    pub(crate) fingerprint: u64,
 }
 
 /// What an incomplete virtine lacks.

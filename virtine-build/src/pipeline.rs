@@ -23,7 +23,7 @@ pub(crate) fn run() -> Result<(), Error> {
     let cfg = Cfg::new(environment.cfg.clone());
     let crates = load_crates(&package, &cfg)?;
     let sources = crates.iter().flat_map(|one| one.sources.paths().cloned());
-    watch::sources(&package, &environment, sources);
+    watch::sources(&package, &environment, sources)?;
     let functions = match environment.docs_rs {
         true => crates.iter().flat_map(left_out).collect(),
         false => guests::build(&crates, &package, &environment)?,
@@ -41,7 +41,8 @@ pub(crate) fn run() -> Result<(), Error> {
 fn load_crates<'a>(package: &'a Package, cfg: &Cfg) -> Result<Vec<Crate<'a>>, Error> {
     let crates = package.targets.iter().map(|root| load(root, cfg));
     let mut crates: Vec<Crate<'a>> = crates.collect::<Result<_, _>>()?;
-    let with_std = crates.iter().filter(|one| wants_std(one));
+    let of_package = package.library()?;
+    let with_std = crates.iter().filter(|one| may_have_std(one, of_package));
     let twins = with_std.filter_map(|one| {
         let mut twins = package.with_std.iter();
         twins.find(|twin| twin.is_twin_of(one.root))
@@ -64,14 +65,14 @@ fn load<'a>(root: &'a TargetRoot, cfg: &Cfg) -> Result<Crate<'a>, Error> {
     })
 }
 
-/// Whether any virtine of the crate uses the real std.
-fn wants_std(one: &Crate<'_>) -> bool {
-    let is_std = |attribute: &Meta| {
+/// Whether any virtine of the crate may get the real std.
+fn may_have_std(one: &Crate<'_>, of_package: Option<Library>) -> bool {
+    let may_have = |attribute: &Meta| {
         let settings = arguments(attribute).and_then(Settings::parse);
-        settings.is_ok_and(|settings| settings.std)
+        settings.is_ok_and(|settings| settings.pinned(of_package) != Some(Library::Facade))
     };
     let mut virtines = one.index.virtines();
-    virtines.any(|(_, _, attribute)| is_std(attribute))
+    virtines.any(|(_, _, attribute)| may_have(attribute))
 }
 
 /// The name of the host's crate, which `package =` may have changed.

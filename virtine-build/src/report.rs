@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +76,8 @@ pub enum Outcome {
     Built {
         /// Whether this function's expansion includes the image for all functions of the target.
         carries: bool,
+        /// Whether the guest has the real std.
+        std: bool,
     },
     /// Its guest does not compile. Holds the message of the compiler or of virtine-build.
     Failed(String),
@@ -82,6 +85,28 @@ pub enum Outcome {
     Blocked,
     /// It was not built because DOCS_RS is set.
     LeftOut,
+}
+
+/// Cargo runs the build script again after a change of this file in an OUT_DIR. Cargo finds new targets by itself, and
+/// does not run the script for them.
+fn unseen(out_dir: &Path) -> PathBuf {
+    out_dir.join(FOLDER).join("unseen")
+}
+
+/// Has the build script run again at the next build: the target that is compiled now is newer than its report.
+pub fn ask_for_another_run(out_dir: &Path) {
+    // If it cannot be written, the message tells the user what to do.
+    let _ = fs::write(unseen(out_dir), "");
+}
+
+/// The file of [`ask_for_another_run`], older than every build.
+pub(crate) fn prepare_to_be_asked(out_dir: &Path) -> Result<PathBuf, Error> {
+    let file = unseen(out_dir);
+    write_if_changed(&file, b"")?;
+    let opened = fs::File::options().write(true).open(&file);
+    let set = opened.and_then(|file| file.set_modified(UNIX_EPOCH));
+    set.map_err(Error::file("set the time of", &file))?;
+    Ok(file)
 }
 
 /// The file beside [`IMAGE`] that holds the entry points of the function `name` at `line` of the module

@@ -2,4 +2,5 @@
 
 pub(crate) mod cfg;
 pub(crate) mod files;
+pub(crate) mod included;
 pub(crate) mod mentions;

@@ -14,7 +14,7 @@ pub use allow::{Grant, Limit};
 pub use attribute::Settings;
 pub use form::Form;
 pub use function::{Function, Parameter, Passing};
-pub(crate) use library::Library;
+pub use library::Library;
 pub use path::FunctionPath;
 pub use virtine_rt::abi::image::Sizes;
 

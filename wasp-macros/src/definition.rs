@@ -21,12 +21,13 @@ pub(crate) fn definition(
         image,
         entries,
         program,
+        std,
         ..
     } = guest;
     let Sizes { memory, stack } = settings.sizes();
     let (seconds, nanoseconds) = (settings.timeout.as_secs(), settings.timeout.subsec_nanos());
-    let (snapshot, std) = (settings.snapshot, settings.std);
-    let (depth, keep) = (settings.depth(), settings.keep);
+    let (snapshot, keep) = (settings.snapshot, settings.keep);
+    let depth = settings.depth();
     let policy = policy(settings, host);
     let backend = backend(settings, host);
     quote! {

@@ -38,7 +38,8 @@ use proc_macro::TokenStream;
 /// | `allow` | nothing | what it may ask of the host: `allow(stdin, stdout, stderr, clock, random, args, env("NAME"), read("path"), write("path"))` |
 /// | `limits` | `wasp_core::Policy`'s | limits of each call: `limits(bytes_read = "1MiB", bytes_written = "1MiB", output = "64KiB", handles = 4, hypercalls = 1000)` |
 /// | `host` | none | functions in scope that run on the host when the virtine calls them: `host(lookup, db::audit)`; parameters and result are owned types that implement serde's traits |
-/// | `std` | `false` | give the guest the real std instead of the runtime's facade |
+/// | `core` | the build's choice | pin the guest to the small runtime. Without `core` and `std`, a function that does not compile with it gets the real std |
+/// | `std` | the build's choice | pin the guest to the real std |
 /// | `backend` | the program's choice | what must hold the guest: `"kvm"` or `"process"`. See `wasp_core::Backend` |
 /// | `strict` | `false` | end the call if it asks for something else, instead of returning an error to the guest |
 ///

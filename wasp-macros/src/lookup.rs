@@ -17,6 +17,9 @@ const NO_BUILD_SCRIPT: &str = "#[virtine] needs a build script: add `virtine-bui
 const NOT_CALLED: &str = "#[virtine] found no guest images: call `virtine_build::build()` in the \
      `main` of build.rs, and list `virtine-build` in [build-dependencies]";
 
+/// Cargo does not run the build script for a target that it finds in a new folder.
+const NEW_TARGET: &str = "\n\nif this target is new, build again: the next build takes it in";
+
 /// The path of `wasp-core` in the package's source.
 pub(crate) fn host() -> TokenStream {
     let report = env::var_os("OUT_DIR").and_then(|folder| report_cache::report(Path::new(&folder)));
@@ -36,6 +39,8 @@ pub(crate) struct Guest {
     /// If this function includes the image for all functions: the item that does.
     pub(crate) carrier: TokenStream,
     pub(crate) standing: Standing,
+    /// Whether the guest has the real std.
+    pub(crate) std: bool,
 }
 
 impl Guest {
@@ -47,10 +52,11 @@ impl Guest {
             program: quote! { "" },
             carrier: TokenStream::new(),
             standing,
+            std: false,
         }
     }
 
-    fn of(entry: &Entry, carries: bool, name: &Ident, host: &TokenStream) -> Self {
+    fn of(entry: &Entry, [carries, std]: [bool; 2], name: &Ident, host: &TokenStream) -> Self {
         let folder = format!("/{FOLDER}/{IMAGES}/{}/", entry.target.folder);
         let program = format!("/{FOLDER}/{}", entry.target.folder);
         let key = key(&entry.target.folder);
@@ -67,6 +73,7 @@ impl Guest {
             program: quote! { concat!(env!("OUT_DIR"), #program) },
             carrier: carrier.unwrap_or_default(),
             standing: entry.standing,
+            std,
         }
     }
 }
@@ -112,15 +119,27 @@ pub(crate) fn guest(name: &Ident, host: &TokenStream) -> syn::Result<Guest> {
         return Ok(Guest::none(quote! { &[] }, Standing::Module));
     };
     let report = report_cache::report(&out_dir).ok_or_else(|| error(NOT_CALLED))?;
-    let entry = location
-        .find(&report)
-        .ok_or_else(|| error(&not_found(name)))?;
+    let Some(entry) = location.find(&report) else {
+        if is_current_target_in(&report) {
+            return Err(error(&not_found(name)));
+        }
+        report::ask_for_another_run(&out_dir);
+        return Err(error(&format!("{}{NEW_TARGET}", not_found(name))));
+    };
     match &entry.outcome {
-        Outcome::Built { carries } => Ok(Guest::of(entry, *carries, name, host)),
+        Outcome::Built { carries, std } => Ok(Guest::of(entry, [*carries, *std], name, host)),
         Outcome::Failed(reason) => Err(error(&failed(name, reason))),
         // If blocked, the error of another function is reported. If left out, calls fail.
         Outcome::Blocked | Outcome::LeftOut => Ok(Guest::none(quote! { &[] }, entry.standing)),
     }
+}
+
+/// Whether the report has any function of the target that is compiled now.
+fn is_current_target_in(report: &Report) -> bool {
+    let variable = |name| env::var(name).ok();
+    let (name, bin) = (variable("CARGO_CRATE_NAME"), variable("CARGO_BIN_NAME"));
+    let mut targets = report.functions.iter().map(|entry| &entry.target);
+    targets.any(|target| Some(&target.crate_name) == name.as_ref() && target.bin_name == bin)
 }
 
 fn failed(name: &Ident, reason: &str) -> String {

@@ -11,6 +11,8 @@ mod environment;
 mod errors;
 #[path = "../language.rs"]
 mod language;
+#[path = "../libraries.rs"]
+mod libraries;
 #[path = "../rebuild.rs"]
 mod rebuild;
 #[path = "../targets.rs"]

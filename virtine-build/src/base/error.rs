@@ -20,6 +20,10 @@ pub(crate) enum Error {
         manifest: PathBuf,
         cause: basic_toml::Error,
     },
+    #[error(
+        "expected `guest = \"core\"` or `guest = \"std\"` in [package.metadata.virtine], found {found}"
+    )]
+    Setting { found: String },
     #[error("cannot start `{command}`: {source}")]
     Start { command: String, source: io::Error },
     #[error("`{command}` failed ({status}):\n{output}")]

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::base::error::Error;
+use crate::cargo::told::Told;
 
 /// The environment of the build script.
 #[derive(Debug)]
@@ -28,6 +29,10 @@ pub(crate) struct Environment {
     pub(crate) incremental: bool,
     /// Whether documentation is built. docs.rs does not need guests and does not let build scripts build them.
     pub(crate) docs_rs: bool,
+    /// What the package's code finds in `env!` besides what its build script sets.
+    pub(crate) variables: Vec<(String, String)>,
+    /// What the build script tells cargo.
+    pub(crate) told: Told,
 }
 
 const DOCS_RS: &str = "DOCS_RS";
@@ -39,21 +44,30 @@ impl Environment {
         if !target.starts_with("x86_64-") || !target.contains("-linux-") {
             return Err(Error::Target { target });
         }
-        let cfg = cfg();
+        let mut cfg = cfg();
+        let manifest_dir: PathBuf = required("CARGO_MANIFEST_DIR")?.into();
+        let docs_rs = env::var_os(DOCS_RS).is_some();
+        let told = match docs_rs {
+            true => Told::default(),
+            false => Told::load(&manifest_dir),
+        };
+        cfg.extend(told.cfgs.iter().cloned());
         Ok(Self {
             cargo: required("CARGO")?.into(),
             rustc: required("RUSTC")?.into(),
             linker: env::var_os("RUSTC_LINKER")
                 .unwrap_or_else(|| "cc".into())
                 .into(),
-            manifest_dir: required("CARGO_MANIFEST_DIR")?.into(),
+            manifest_dir,
             out_dir: required("OUT_DIR")?.into(),
             target,
             rustflags: env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default(),
             features: values(&cfg, "feature"),
             debug_assertions: cfg.iter().any(|(name, _)| name == "debug_assertions"),
             incremental: env::var("PROFILE").is_ok_and(|profile| profile == "debug"),
-            docs_rs: env::var_os(DOCS_RS).is_some(),
+            docs_rs,
+            variables: variables(),
+            told,
             cfg,
         })
     }
@@ -70,6 +84,20 @@ fn required(name: &'static str) -> Result<OsString, Error> {
 
 fn text(name: &'static str) -> Result<String, Error> {
     env::var(name).map_err(|_| Error::NotABuildScript { name })
+}
+
+/// Those that cargo sets for the build script and for the package's code alike.
+fn variables() -> Vec<(String, String)> {
+    let is_same = |name: &str| {
+        name.starts_with("CARGO_PKG_") || ["CARGO_MANIFEST_DIR", "OUT_DIR"].contains(&name)
+    };
+    let variables = env::vars_os().filter_map(|(name, value)| {
+        let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
+        is_same(&name).then_some((name, value))
+    });
+    let mut variables: Vec<(String, String)> = variables.collect();
+    variables.sort();
+    variables
 }
 
 fn cfg() -> Vec<(String, Option<String>)> {

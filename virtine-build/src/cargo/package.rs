@@ -1,5 +1,7 @@
 //! The package, its targets and its dependencies, as `cargo metadata` lists them.
 
+use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,7 +11,9 @@ use crate::base::command::checked_output;
 use crate::base::error::Error;
 use crate::cargo::environment::Environment;
 use crate::cargo::patch::Patches;
+use crate::cargo::profile::overflow_checks;
 use crate::cargo::target::TargetRoot;
+use crate::syntax::Library;
 
 /// The package that is being built.
 #[derive(Debug)]
@@ -26,6 +30,10 @@ pub(crate) struct Package {
     /// of a dependency besides its version.
     pub(crate) guest_settings: Map<String, Value>,
     pub(crate) patches: Patches,
+    /// Whether the host is built with overflow checks, if that can be known.
+    pub(crate) overflow_checks: Option<bool>,
+    /// `guest` in `[package.metadata.virtine]`, verbatim: the library of functions whose attribute does not say.
+    pub(crate) guest: Value,
 }
 
 /// One entry of `[dependencies]` or `[dev-dependencies]`.
@@ -71,7 +79,22 @@ impl Package {
             ))
         })?;
         package.patches = Patches::load(&package.workspace_root)?;
+        let manifest = fs::read_to_string(package.workspace_root.join("Cargo.toml"));
+        let manifest = basic_toml::from_str(&manifest.unwrap_or_default()).unwrap_or_default();
+        package.overflow_checks =
+            overflow_checks(&environment.out_dir, &manifest, |name| env::var(name).ok());
         Ok(package)
+    }
+
+    /// What guests have as `std` if their attribute does not say.
+    pub(crate) fn library(&self) -> Result<Option<Library>, Error> {
+        let library = self.guest.as_str().and_then(Library::of_key);
+        match self.guest.is_null() || library.is_some() {
+            true => Ok(library),
+            false => Err(Error::Setting {
+                found: self.guest.to_string(),
+            }),
+        }
     }
 
     fn from_metadata(metadata: &Value, manifest_dir: &Path) -> Option<Self> {
@@ -97,6 +120,8 @@ impl Package {
                 .cloned()
                 .unwrap_or_default(),
             patches: Patches::default(),
+            overflow_checks: None,
+            guest: package["metadata"]["virtine"]["guest"].clone(),
         })
     }
 }

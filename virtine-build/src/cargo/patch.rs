@@ -18,7 +18,7 @@ impl Patches {
     pub(crate) fn load(workspace_root: &Path) -> Result<Self, Error> {
         let manifest = workspace_root.join("Cargo.toml");
         let text = fs::read_to_string(&manifest).map_err(Error::file("read", &manifest))?;
-        // Cargo's parser accepts newer TOML than this one, so this one reads the manifest only if it must.
+        // Cargo's parser accepts newer TOML than this one, so this one must read the manifest only if it has patches.
         match text.contains("patch") {
             true => Self::parse(&text, workspace_root)
                 .map_err(|cause| Error::Manifest { manifest, cause }),

@@ -5,26 +5,29 @@ use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::base::error::Error;
 use crate::base::files::rust_files;
 use crate::cargo::environment::Environment;
 use crate::cargo::package::{Dependency, Package};
+use crate::cargo::profile;
 use crate::report;
 
 /// Watches all files that were read.
 ///
-/// Of the package these are exactly the `sources`: a module cannot be added without an edit to its parent.
+/// Of the package these are the `sources`, and the folders in which cargo looks for targets.
 /// Of path dependencies these are all sources, because a dependency may fail to compile before its files
 /// are listed.
 pub(crate) fn sources(
     package: &Package,
     environment: &Environment,
     sources: impl Iterator<Item = PathBuf>,
-) {
+) -> Result<(), Error> {
     let root = &package.workspace_root;
     let mut files = BTreeSet::from([environment.manifest_dir.join("Cargo.toml")]);
     let shared = [root.join("Cargo.lock"), root.join("Cargo.toml")];
     files.extend(shared.into_iter().filter(|file| file.is_file()));
-    files.extend(sources);
+    // The build script itself writes those in OUT_DIR. Cargo would run it again at every build.
+    files.extend(sources.filter(|file| !file.starts_with(&environment.out_dir)));
     let dependencies = package.dependencies.iter().filter_map(guest_folder);
     for folder in dependencies.chain(package.patches.folders()) {
         files.insert(folder.join("Cargo.toml"));
@@ -32,12 +35,23 @@ pub(crate) fn sources(
     }
     // The guest's half of the runtime is not part of any host crate, so cargo does not watch it.
     rust_files(&Path::new(virtine_rt::MANIFEST_DIR).join("src"), &mut files);
+    // Where cargo finds targets that no file names. It would take a folder that is not there for changed, always.
+    let folders = ["src", "examples", "tests", "benches"];
+    let folders = folders.map(|name| environment.manifest_dir.join(name));
+    files.extend(folders.into_iter().filter(|folder| folder.is_dir()));
+    files.insert(report::prepare_to_be_asked(&environment.out_dir)?);
     for file in files {
         rerun_if("changed", file.display());
     }
-    for name in Environment::watched() {
+    let profile = profile::own_variable(&environment.out_dir);
+    for name in Environment::watched()
+        .map(str::to_owned)
+        .into_iter()
+        .chain(profile)
+    {
         rerun_if("env-changed", name);
     }
+    Ok(())
 }
 
 /// Watches what the nested cargo compiled outside registries. It writes a list of files beside each library.

@@ -69,17 +69,18 @@ fn crate_with_std(error: &Diagnostic) -> Option<&str> {
 
 fn without_std(name: &str) -> String {
     format!(
-        "the crate `{name}` needs the standard library, which guests do not have\n\
-         = help: use #[virtine(std)], which gives the guest the real std; or, if the crate supports no_std, \
+        "the crate `{name}` needs the standard library, which guests with `core` do not have\n\
+         = help: leave out `core`, and the guest gets the real std; or, if the crate supports no_std, \
          list the features to enable in [package.metadata.virtine.dependencies]\n"
     )
 }
 
 fn does_not_compile(name: &str, error: &str) -> String {
     format!(
-        "the crate `{name}` does not compile in a guest, which uses it without its default features\n\
-         = help: list the features to enable in [package.metadata.virtine.dependencies]; or use \
-         #[virtine(std)], which enables the host's features\n{error}"
+        "the crate `{name}` does not compile in a guest with `core`, which uses it without the features that need \
+         std\n\
+         = help: leave out `core`, and the guest gets the real std; or list the features to enable in \
+         [package.metadata.virtine.dependencies]\n{error}"
     )
 }
 

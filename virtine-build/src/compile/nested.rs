@@ -10,6 +10,7 @@ use std::process::Command;
 use crate::base::command;
 use crate::base::error::Error;
 use crate::cargo::environment::Environment;
+use crate::cargo::features::FeatureTables;
 use crate::cargo::package::Package;
 use crate::compile::messages::{self, Compiled};
 use crate::syntax::Library;
@@ -47,7 +48,7 @@ impl Nested<'_> {
     pub(crate) fn compile(&self, members: &[&str]) -> Result<Compiled, Error> {
         let mut flags = self.rustflags(members);
         flags.extend(user_cfgs(&self.environment.rustflags));
-        let mut command = self.cargo();
+        let mut command = self.build();
         command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
         let output = command::output(&mut command)?;
         let compiled = messages::read(&output.stdout, &self.workspace, self.package);
@@ -57,8 +58,25 @@ impl Nested<'_> {
         Ok(compiled)
     }
 
-    fn cargo(&self) -> Command {
-        let mut command = Command::new(&self.environment.cargo);
+    /// The features of what the members of the workspace depend on.
+    pub(crate) fn feature_tables(&self) -> Result<FeatureTables, Error> {
+        let mut command = self.cargo();
+        command
+            .args(["metadata", "--offline", "--quiet", "--format-version=1"])
+            .arg("--filter-platform")
+            .arg(&self.environment.target)
+            .arg("--manifest-path")
+            .arg(self.workspace.join("Cargo.toml"));
+        let output = command::checked_output(&mut command)?;
+        let metadata = serde_json::from_slice(&output.stdout).map_err(|error| Error::Output {
+            command: "cargo metadata",
+            reason: error.to_string(),
+        })?;
+        Ok(FeatureTables::of(&metadata))
+    }
+
+    fn build(&self) -> Command {
+        let mut command = self.cargo();
         command
             .args(["build", "--release", "--offline", "--keep-going", "--quiet"])
             .args(["--message-format=json", "--target"])
@@ -67,7 +85,14 @@ impl Nested<'_> {
             .arg(self.workspace.join("Cargo.toml"))
             .arg("--target-dir")
             .arg(&self.target_dir)
-            .args(profile(self.environment, self.library))
+            .args(profile(self.environment, self.package, self.library));
+        command
+    }
+
+    /// Cargo, without the settings of the outer build.
+    fn cargo(&self) -> Command {
+        let mut command = Command::new(&self.environment.cargo);
+        command
             // In this folder cargo finds the user's configuration of vendored sources.
             .current_dir(&self.environment.manifest_dir)
             .env_clear()
@@ -136,8 +161,9 @@ fn is_kept(name: &str) -> bool {
 
 /// The profile of guests. They are always optimised. Settings that change the meaning of the program follow
 /// the host's profile, and so does the choice of quick rebuilds.
-fn profile(environment: &Environment, library: Library) -> Vec<String> {
-    let checks = environment.debug_assertions;
+fn profile(environment: &Environment, package: &Package, library: Library) -> Vec<String> {
+    let assertions = environment.debug_assertions;
+    let checks = package.overflow_checks.unwrap_or(assertions);
     let quick = environment.incremental;
     let panic = match library {
         Library::Facade => "abort",
@@ -153,7 +179,7 @@ fn profile(environment: &Environment, library: Library) -> Vec<String> {
         format!("lto={}", if quick { "\"off\"" } else { "false" }),
         format!("codegen-units={}", if quick { 256 } else { 16 }),
         format!("incremental={quick}"),
-        format!("debug-assertions={checks}"),
+        format!("debug-assertions={assertions}"),
         format!("overflow-checks={checks}"),
     ];
     settings

@@ -14,12 +14,13 @@ use std::path::{Component, Path, PathBuf};
 use crate::base::error::Error;
 use crate::base::files::{remove_others, write_if_changed};
 use crate::cargo::package::Package;
+use crate::emit::manifest::SCRIPT;
 use crate::emit::mask::Mask;
 use crate::source::files::Sources;
 
 /// Writes the sources of one target's guest crate into `folder`.
 pub(crate) fn write_sources(folder: &Path, sources: &Sources, mask: &Mask) -> Result<(), Error> {
-    let mut written = BTreeSet::from([folder.join("Cargo.toml")]);
+    let mut written = BTreeSet::from(["Cargo.toml", SCRIPT].map(|name| folder.join(name)));
     for (number, file) in sources.files.iter().enumerate() {
         let copy = mirrored(folder, &file.path);
         write_if_changed(&copy, mask.apply(number, file).as_bytes())?;
@@ -64,19 +65,14 @@ pub(crate) fn write_workspace(
         package.patches.tables()
     );
     write_if_changed(&folder.join("Cargo.toml"), manifest.as_bytes())?;
-    copy_lock(folder, &package.workspace_root.join("Cargo.lock"))
+    copy_lock(folder, package)
 }
 
-/// Copies the lock file if it changed. The nested cargo adds the guests to its copy, so a second copy stays
-/// for the comparison.
-fn copy_lock(folder: &Path, lock: &Path) -> Result<(), Error> {
-    let Ok(text) = fs::read(lock) else {
-        return Ok(());
-    };
-    let copied = folder.join("Cargo.lock.copied");
-    if fs::read(&copied).is_ok_and(|old| old == text) {
-        return Ok(());
+/// Copies the user's lock file. The nested cargo removes from its copy what the guests do not need. Without a new copy,
+/// what they need later would get any version.
+pub(crate) fn copy_lock(folder: &Path, package: &Package) -> Result<(), Error> {
+    match fs::read(package.workspace_root.join("Cargo.lock")) {
+        Ok(text) => write_if_changed(&folder.join("Cargo.lock"), &text),
+        Err(_) => Ok(()),
     }
-    write_if_changed(&folder.join("Cargo.lock"), &text)?;
-    write_if_changed(&copied, &text)
 }

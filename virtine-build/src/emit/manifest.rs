@@ -1,7 +1,7 @@
 //! The manifest of a guest crate.
 //!
-//! A guest uses the dependency versions of the host's Cargo.lock. It uses them without default features, because most
-//! of these need std. The user can add features and other settings:
+//! A guest uses the dependency versions of the host's Cargo.lock, with the features that the host requests. A guest
+//! without std leaves out the features that need std. The user can set its features and other settings:
 //!
 //! ```toml
 //! [package.metadata.virtine.dependencies]
@@ -16,6 +16,7 @@ use crate::base::error::Error;
 use crate::base::files::write_if_changed;
 use crate::base::toml::{line, quoted};
 use crate::cargo::environment::Environment;
+use crate::cargo::features::FeatureTables;
 use crate::cargo::package::{Dependency, Package};
 use crate::cargo::target::TargetRoot;
 use crate::syntax::Library;
@@ -25,24 +26,27 @@ pub(crate) fn write(
     folder: &Path,
     target: &TargetRoot,
     environment: &Environment,
-    package: &Package,
-    dependencies: &[&Dependency],
+    (package, dependencies, tables): (&Package, &[&Dependency], &FeatureTables),
+    reads_variables: bool,
 ) -> Result<(), Error> {
     let root = target.file.strip_prefix("/").unwrap_or(&target.file);
     let dependencies: String = dependencies
         .iter()
         .map(|dependency| match target.library {
-            Library::Facade => {
-                sparse_entry(dependency, package.guest_settings.get(&dependency.name))
-            }
+            Library::Facade => sparse_entry(
+                dependency,
+                tables.without_std(&target.guest_name(), dependency),
+                package.guest_settings.get(&dependency.name),
+            ),
             Library::Std => full_entry(dependency),
         })
         .collect();
     let manifest = format!(
-        "[package]\nname = {name}\nversion = {version}\nedition = {edition}\n\n\
+        "[package]\nname = {name}\nversion = {version}\nedition = {edition}\n{script}\n\
          [lib]\npath = {path}\ncrate-type = [\"staticlib\"]\n\n\
          [features]\n{features}\n\
          [dependencies]\n{dependencies}{runtime}",
+        script = script(folder, environment, reads_variables)?,
         name = quoted(&target.guest_name()),
         version = quoted(&package.version),
         edition = quoted(&target.edition),
@@ -51,6 +55,34 @@ pub(crate) fn write(
         runtime = runtime(target.library),
     );
     write_if_changed(&folder.join("Cargo.toml"), manifest.as_bytes())
+}
+
+/// The name of a guest's build script.
+pub(super) const SCRIPT: &str = "build.rs";
+
+/// Writes the guest's build script, if it needs one, and returns the line of the manifest that names it. The script
+/// tells cargo what the package's own one does, and gives the guest's `env!` the values of the package.
+fn script(folder: &Path, environment: &Environment, reads: bool) -> Result<String, Error> {
+    let told = &environment.told;
+    if !reads && told.cfgs.is_empty() {
+        return Ok("build = false\n".to_owned());
+    }
+    let cfgs = told.cfgs.iter().map(|(name, value)| match value {
+        Some(value) => format!("rustc-cfg={name}={value:?}"),
+        None => format!("rustc-cfg={name}"),
+    });
+    let variables = environment.variables.iter().chain(&told.variables);
+    // An instruction is one line.
+    let variables = variables.filter(|(_, value)| !value.contains('\n'));
+    let variables = variables.map(|(name, value)| format!("rustc-env={name}={value}"));
+    let lines = cfgs
+        .chain(variables)
+        .map(|line| format!("    println!(\"{{}}\", {:?});\n", format!("cargo:{line}")));
+    let lines: String = lines.collect();
+    let text =
+        format!("fn main() {{\n    println!(\"cargo:rerun-if-changed={SCRIPT}\");\n{lines}}}\n");
+    write_if_changed(&folder.join(SCRIPT), text.as_bytes())?;
+    Ok(format!("build = {SCRIPT:?}\n"))
 }
 
 /// Declares the enabled features of the package, all of them as default features.
@@ -98,13 +130,22 @@ fn origin(dependency: &Dependency) -> Map<String, Value> {
     table
 }
 
-/// A dependency without default features, with the user's settings.
-fn sparse_entry(dependency: &Dependency, settings: Option<&Value>) -> String {
+/// A dependency with these features and the user's settings.
+fn sparse_entry(
+    dependency: &Dependency,
+    mut features: Vec<String>,
+    settings: Option<&Value>,
+) -> String {
     let mut table = origin(dependency);
     table.insert("default-features".to_owned(), json!(false));
     if dependency.package == "serde" {
         // Every guest can have these, so users need not list them.
-        table.insert("features".to_owned(), json!(["alloc", "derive"]));
+        features.extend(["alloc", "derive"].map(str::to_owned));
+        features.sort_unstable();
+        features.dedup();
+    }
+    if !features.is_empty() {
+        table.insert("features".to_owned(), json!(features));
     }
     if let Some(Value::Object(settings)) = settings {
         table.extend(settings.clone());
@@ -142,7 +183,8 @@ mod tests {
     #[test]
     fn version_is_the_hosts_and_features_are_the_users() {
         let settings = json!({"features": ["alloc"]});
-        let entry = sparse_entry(&dependency("registry+https://x"), Some(&settings));
+        let features = vec!["unicode".to_owned()];
+        let entry = sparse_entry(&dependency("registry+https://x"), features, Some(&settings));
         let expected = "\"renamed\" = { default-features = false, features = [\"alloc\"], \
                         package = \"the-crate\", version = \"^1.2\" }\n";
         assert_eq!(entry, expected);
@@ -157,7 +199,11 @@ mod tests {
 
     #[test]
     fn git_sources_keep_their_branch() {
-        let entry = sparse_entry(&dependency("git+https://x/y?branch=main#0123"), None);
+        let entry = sparse_entry(
+            &dependency("git+https://x/y?branch=main#0123"),
+            Vec::new(),
+            None,
+        );
         assert!(entry.contains("git = \"https://x/y\""), "{entry}");
         assert!(entry.contains("branch = \"main\""), "{entry}");
     }

@@ -14,8 +14,8 @@ const ALTERNATIVES: [(&str, &str); 13] = [
     ("catch_unwind", PANICS),
     (
         "std::os",
-        "the runtime's facade of std has no operating system: use #[virtine(std)], whose real std supports \
-         everything except other processes; or do this on the host",
+        "the small runtime has no operating system: leave out `core`, and the guest gets the real std, which \
+         supports everything except other processes; or do this on the host",
     ),
     (
         "std::backtrace",
@@ -28,14 +28,14 @@ const ALTERNATIVES: [(&str, &str); 13] = [
     ("std::", OTHER),
 ];
 
-const FILES: &str = "the runtime's facade of std supports neither directories nor symbolic links: use \
-                     #[virtine(std)], which lists folders; or do this on the host";
+const FILES: &str = "the small runtime supports neither directories nor symbolic links: leave out `core`, and \
+                     the guest gets the real std, which lists folders; or do this on the host";
 const NETWORK: &str =
     "a virtine has no network: communicate on the host, and pass the data to the function";
-const PANICS: &str = "a panic ends the virtine: use #[virtine(std)] to catch it inside; or catch it on \
-                      the host, where the function's `try_call` returns it";
+const PANICS: &str = "a panic ends the virtine: leave out `core` to catch it inside, with the real std; or catch \
+                      it on the host, where the function's `try_call` returns it";
 const OTHER: &str =
-    "the runtime's facade of std does not have this: use #[virtine(std)], which has the real std";
+    "the small runtime does not have this: leave out `core`, and the guest gets the real std";
 
 /// What to do instead of using `path`.
 pub(crate) fn alternative(path: &str) -> Option<&'static str> {

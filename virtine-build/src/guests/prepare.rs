@@ -1,16 +1,20 @@
 //! Prepares the guest of a crate: checks its virtines and slices what they reach.
 
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use syn::{ItemFn, Meta};
 
 use crate::compile::left_out::LeftOut;
 use crate::compile::prune::Pruned;
-use crate::model::{Crate, Guest, Virtine};
+use crate::guests::choices::Choices;
+use crate::model::{Choice, Crate, Guest, Virtine};
 use crate::report::Outcome;
 use crate::slice::Slice;
 use crate::syntax::{Function, Library, Settings, arguments};
 
-/// The guest of a crate, before its first compilation.
-pub(super) fn guest<'a>(of: &'a Crate<'a>) -> Guest<'a> {
+/// The guest of a crate, before its first compilation: with the virtines that have the crate's library.
+pub(super) fn guest<'a>(of: &'a Crate<'a>, choices: &Choices) -> Guest<'a> {
     let mut guest = Guest {
         of,
         virtines: Vec::new(),
@@ -22,15 +26,22 @@ pub(super) fn guest<'a>(of: &'a Crate<'a>) -> Guest<'a> {
     let library = of.root.library;
     for (item, syntax, attribute) in of.index.virtines() {
         match check(syntax, attribute) {
-            Ok((_, settings)) if settings.library() != library => {}
-            Ok((function, settings)) => guest.virtines.push(Virtine {
-                item,
-                syntax,
-                function,
-                slice: Slice::of(&of.index, item, settings.init.as_ref()),
-                settings,
-                symbol: symbol(of, item, syntax),
-            }),
+            Ok((function, settings)) => {
+                let slice = Slice::of(&of.index, item, settings.init.as_ref());
+                let symbol = symbol(of, item, syntax);
+                let choice = choices.open(&settings, || choice(of, item, &symbol, &slice));
+                if choices.library(&settings, choice.as_ref()) == library {
+                    guest.virtines.push(Virtine {
+                        item,
+                        syntax,
+                        function,
+                        settings,
+                        slice,
+                        symbol,
+                        choice,
+                    });
+                }
+            }
             // The macro reports the same errors. The crate for the facade has the entry.
             Err(_) if library == Library::Std => {}
             Err(_) => guest
@@ -42,6 +53,20 @@ pub(super) fn guest<'a>(of: &'a Crate<'a>) -> Guest<'a> {
         guest.slice.extend(&virtine.slice);
     }
     guest
+}
+
+/// What the choice of a virtine's library depends on: the names that it reaches, and not the rest of their code. So an
+/// edit seldom makes the build choose anew.
+fn choice(of: &Crate<'_>, item: usize, symbol: &str, slice: &Slice) -> Choice {
+    let target = &of.root.target;
+    let names: BTreeSet<&[String]> = slice.mentioned(&of.index).collect();
+    let mut hasher = DefaultHasher::new();
+    names.hash(&mut hasher);
+    Choice {
+        name: of.index.items[item].names.concat(),
+        key: format!("{}{:?} {symbol}", target.crate_name, target.bin_name),
+        fingerprint: hasher.finish(),
+    }
 }
 
 fn check(function: &ItemFn, attribute: &Meta) -> syn::Result<(Function, Settings)> {

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use crate::base::error::Error;
 use crate::cargo::environment::Environment;
+use crate::cargo::features::FeatureTables;
 use crate::cargo::package::{Dependency, Package};
 use crate::compile::messages::{Compiled, Diagnostic};
 use crate::compile::nested::Nested;
 use crate::compile::prune::GuestView;
-use crate::emit::guest_crate::{write_sources, write_workspace};
+use crate::emit::guest_crate::{copy_lock, write_sources, write_workspace};
 use crate::emit::manifest;
 use crate::emit::mask::Mask;
 use crate::emit::shim::Shim;
@@ -44,8 +45,13 @@ pub(super) fn compile(
         environment,
     };
     write_workspace(&nested.workspace, &members(&guests), package)?;
+    let mut round = Round {
+        nested: &nested,
+        features: FeatureTables::default(),
+    };
+    round.learn_features(&guests)?;
     loop {
-        let (compiled, changed) = Round(&nested).run(&mut guests)?;
+        let (compiled, changed) = round.run(&mut guests)?;
         if !changed {
             return Ok(compiled);
         }
@@ -61,7 +67,11 @@ fn members<'a>(guests: &[&mut Guest<'a>]) -> Vec<&'a str> {
 }
 
 /// A round of compilation, in the workspace of this cargo.
-struct Round<'a>(&'a Nested<'a>);
+struct Round<'a> {
+    nested: &'a Nested<'a>,
+    /// The features of the dependencies, for guests without std.
+    features: FeatureTables,
+}
 
 /// A guest crate as it was written.
 struct Emitted<'a> {
@@ -70,11 +80,24 @@ struct Emitted<'a> {
 }
 
 impl<'a> Round<'a> {
+    /// Asks cargo for the features of the dependencies. It can tell only once there are manifests.
+    fn learn_features(&mut self, guests: &[&mut Guest<'_>]) -> Result<(), Error> {
+        let mut has_dependencies = false;
+        for guest in guests {
+            has_dependencies |= !self.emit(guest)?.dependencies.is_empty();
+        }
+        if has_dependencies && self.nested.library == Library::Facade {
+            self.features = self.nested.feature_tables()?;
+            copy_lock(&self.nested.workspace, self.nested.package)?;
+        }
+        Ok(())
+    }
+
     /// Runs one round. Returns whether it removed anything.
     fn run(&self, guests: &mut [&mut Guest<'_>]) -> Result<(Compiled, bool), Error> {
         let emitted = guests.iter().map(|guest| self.emit(guest));
         let emitted: Vec<Emitted<'_>> = emitted.collect::<Result<_, _>>()?;
-        let compiled = self.0.compile(&members(guests))?;
+        let compiled = self.nested.compile(&members(guests))?;
         let mut changed = false;
         for (guest, emitted) in guests.iter_mut().zip(&emitted) {
             changed |= self.remove(guest, emitted, &compiled)?;
@@ -89,8 +112,9 @@ impl<'a> Round<'a> {
             package,
             environment,
             ..
-        } = self.0;
-        let (root, index, runtime) = (guest.of.root, &guest.of.index, self.0.library.runtime());
+        } = self.nested;
+        let (root, index) = (guest.of.root, &guest.of.index);
+        let runtime = self.nested.library.runtime();
         let removals = &guest.pruned.removals;
         let mask = Mask::new(index, &guest.slice, removals, &shims(guest), runtime);
         let folder = workspace.join(&root.target.folder);
@@ -99,7 +123,10 @@ impl<'a> Round<'a> {
         let dependencies: Vec<&Dependency> = dependencies
             .filter(|one| !guest.left_out.contains(one) && mentions(guest, one))
             .collect();
-        manifest::write(&folder, root, environment, package, &dependencies)?;
+        let packages = (*package, &*dependencies, &self.features);
+        let mut files = guest.of.sources.files.iter();
+        let reads_variables = files.any(|file| file.text.contains("env!"));
+        manifest::write(&folder, root, environment, packages, reads_variables)?;
         Ok(Emitted { mask, dependencies })
     }
 
@@ -114,7 +141,7 @@ impl<'a> Round<'a> {
         let errors = compiled.errors.get(&guest.of.root.guest_name());
         let errors: &[Diagnostic] = errors.map_or(&[], Vec::as_slice);
         let dependencies = &emitted.dependencies;
-        let workspace = &self.0.workspace;
+        let workspace = &self.nested.workspace;
         let view = GuestView {
             sources: &guest.of.sources,
             index: &guest.of.index,

@@ -1,17 +1,20 @@
 //! Walks over the syntax of a crate and builds its index.
 
+use std::fs;
+
 use quote::ToTokens as _;
 use syn::UseTree;
 use syn::spanned::Spanned as _;
 
 use crate::cargo::target::UnitTests;
 use crate::index::item::{Block, Import, Item, Module, SourceRange, Use};
-use crate::index::kind::{attributes, kind, names};
+use crate::index::kind::{self, attributes, kind, names};
 use crate::index::parts;
 use crate::index::table::Index;
 use crate::index::virtines::{self, Attributes};
 use crate::source::cfg::Cfg;
 use crate::source::files::Sources;
+use crate::source::included;
 use crate::source::mentions;
 
 /// Builds the index of a crate.
@@ -165,17 +168,22 @@ impl Builder<'_> {
         }
         let own = virtines::without_virtine(item, self.cfg);
         let number = self.index.items.len();
+        let (mut names, mut mentions) = (names(item), mentions::of(own.to_token_stream()));
+        if let Some(included) = self.included(item, cursor.file) {
+            names.extend(included.items.iter().flat_map(kind::names));
+            mentions.extend(mentions::of(included.to_token_stream()));
+        }
         self.index.items.push(Item {
             module: cursor.module,
             range: SourceRange {
                 file: cursor.file,
                 bytes: item.span().byte_range(),
             },
-            names: names(item),
+            names,
             kind: kind(item),
             parts: parts::of(item),
             stub: None,
-            mentions: mentions::of(own.to_token_stream()),
+            mentions,
             members: mentions::members(own.to_token_stream()),
             virtine,
             attributes: virtines::virtine_attributes(item, self.cfg),
@@ -183,6 +191,16 @@ impl Builder<'_> {
         for block in virtines::blocks(item, self.cfg, self.unit_tests) {
             self.block(block, number, cursor);
         }
+    }
+
+    /// The items that `include!` stands for. The invocation is kept or left out as a whole.
+    fn included(&self, item: &syn::Item, file: usize) -> Option<syn::File> {
+        let syn::Item::Macro(item) = item else {
+            return None;
+        };
+        item.mac.path.is_ident("include").then_some(())?;
+        let file = included::file(item.mac.tokens.clone(), &self.sources.files[file].path)?;
+        syn::parse_file(&fs::read_to_string(file).ok()?).ok()
     }
 
     /// Indexes a body that contains virtines as a module.

@@ -60,12 +60,18 @@ impl Slice {
 
     /// Whether any path that an item or an import of the slice mentions satisfies `is_such`.
     pub(crate) fn mentions(&self, index: &Index, is_such: impl Fn(&[String]) -> bool) -> bool {
-        let mut items = self.items.iter();
-        let mut imports = self.imports.iter();
-        items.any(|&item| {
-            let mut mentions = index.items[item].mentions.iter();
-            mentions.any(|mention| is_such(&mention.path))
-        }) || imports.any(|&import| is_such(&index.imports[import].path))
+        self.mentioned(index).any(is_such)
+    }
+
+    /// All paths that an item or an import of the slice mentions.
+    pub(crate) fn mentioned<'a>(&self, index: &'a Index) -> impl Iterator<Item = &'a [String]> {
+        let items = self.items.iter();
+        let in_items = items.flat_map(|&item| index.items[item].mentions.iter());
+        let imported = self
+            .imports
+            .iter()
+            .map(|&import| &index.imports[import].path[..]);
+        in_items.map(|mention| &mention.path[..]).chain(imported)
     }
 
     /// Adds another slice of the same index.

@@ -9,7 +9,7 @@ use syn::{Attribute, Expr, ExprLit, Item, ItemMod, Lit};
 
 use crate::base::error::Error;
 use crate::source::cfg::Cfg;
-use crate::source::mentions;
+use crate::source::included;
 
 /// One source file.
 pub(crate) struct SourceFile {
@@ -20,7 +20,7 @@ pub(crate) struct SourceFile {
     /// For each out-of-line `mod` in it, in source order: the number of its file. `None` if the file is
     /// excluded, missing or not Rust.
     pub(crate) modules: Vec<Option<usize>>,
-    /// The files that it includes by `include_str!` and similar macros.
+    /// The files that it includes.
     pub(crate) included: Vec<PathBuf>,
 }
 
@@ -78,7 +78,7 @@ impl Sources {
         self.files.push(SourceFile {
             path: path.to_owned(),
             text,
-            included: included(&syntax, path),
+            included: included::files(syntax.to_token_stream(), path),
             syntax,
             modules: Vec::new(),
         });
@@ -92,16 +92,6 @@ impl Sources {
         open.remove(path);
         Ok(Some(number))
     }
-}
-
-/// The included files; paths are relative to the file that includes them. The compiler reports missing ones.
-fn included(syntax: &syn::File, path: &Path) -> Vec<PathBuf> {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    mentions::included(syntax.to_token_stream())
-        .into_iter()
-        .map(|name| folder.join(name))
-        .filter(|file| file.is_file())
-        .collect()
 }
 
 /// Blanks a byte order mark and a `#!` line. syn would cut them off, and its positions would no longer be

@@ -34,26 +34,6 @@ pub(crate) fn members(tokens: TokenStream) -> BTreeSet<String> {
     members
 }
 
-/// The files that `include_str!` and similar macros name.
-pub(crate) fn included(tokens: TokenStream) -> Vec<String> {
-    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-    let mut files = Vec::new();
-    for (at, token) in tokens.iter().enumerate() {
-        let TokenTree::Group(group) = token else {
-            continue;
-        };
-        let names_a_file = at >= 2
-            && is_punct(&tokens, at - 1, '!')
-            && matches!(&tokens[at - 2], TokenTree::Ident(name)
-                if ["include", "include_str", "include_bytes"].iter().any(|known| name == known));
-        match names_a_file.then(|| syn::parse2::<syn::LitStr>(group.stream())) {
-            Some(Ok(file)) => files.push(file.value()),
-            _ => files.extend(included(group.stream())),
-        }
-    }
-    files
-}
-
 /// Every path mentioned in `tokens`, sorted and without duplicates.
 pub(crate) fn of(tokens: TokenStream) -> Vec<Mention> {
     let mut mentions = Vec::new();
@@ -208,12 +188,6 @@ mod tests {
     fn members_follow_a_dot_or_a_path() {
         let tokens = "a.b(c::d(e), f.g)".parse().expect("tokens");
         assert_eq!(members(tokens).into_iter().collect::<String>(), "bdg");
-    }
-
-    #[test]
-    fn included_files_are_those_named_by_a_literal() {
-        let tokens = r#"f(include_str!("a.txt"), include_bytes!(concat!("b")), str!("c"))"#;
-        assert_eq!(included(tokens.parse().expect("tokens")), ["a.txt"]);
     }
 
     #[test]

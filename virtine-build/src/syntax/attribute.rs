@@ -44,8 +44,9 @@ pub struct Settings {
     pub host: Vec<FunctionPath>,
     /// Whether a request for something that is not granted ends the call.
     pub strict: bool,
-    /// Whether the guest uses the real std instead of the runtime's facade.
-    pub std: bool,
+    /// What the guest uses as `std`. `None` leaves it to the build: the facade if the function compiles with it,
+    /// otherwise the real std.
+    pub library: Option<Library>,
     /// What must hold its guests: a variant of `wasp_core::Backend`; the program's choice by default.
     pub backend: Option<&'static str>,
 }
@@ -65,7 +66,7 @@ impl Default for Settings {
             limits: Vec::new(),
             host: Vec::new(),
             strict: false,
-            std: false,
+            library: None,
             backend: None,
         }
     }
@@ -77,7 +78,7 @@ const KEEP_MAX: u64 = 1 << 40;
 const STACK_MIN: u64 = PAGE_SIZE;
 const DEPTH_MAX: u32 = 10_000_000;
 const KNOWN: &str = "known keys are `timeout`, `memory`, `stack`, `keep`, `depth`, `snapshot`, `init`, `name`, \
-     `allow`, `limits`, `host`, `strict`, `std` and `backend`";
+     `allow`, `limits`, `host`, `strict`, `core`, `std` and `backend`";
 
 impl Settings {
     /// The maximum nesting depth of values.
@@ -114,20 +115,29 @@ impl Settings {
             errors.add(settings.check_stack(pair));
         }
         if let Some(pair) = pairs.iter().find(|pair| pair.key == "snapshot")
-            && settings.std
+            && settings.library == Some(Library::Std)
             && !settings.snapshot
         {
             errors.push(pair.error("a virtine with the real std always starts from a snapshot"));
         }
+        if let Some(pair) = pairs.iter().rfind(|pair| is_library(pair))
+            && pairs
+                .iter()
+                .any(|other| is_library(other) && other.key != pair.key)
+        {
+            errors.push(pair.error("expected one of `core` and `std`"));
+        }
         errors.finish().map(|()| settings)
     }
 
-    /// The crate that the guest uses as `std`.
-    pub(crate) const fn library(&self) -> Library {
-        match self.std {
-            true => Library::Std,
-            false => Library::Facade,
-        }
+    /// The library that the guest must use. `of_package` is what the package says for functions that do not. Only a
+    /// guest with the facade can boot for each call.
+    pub(crate) fn pinned(&self, of_package: Option<Library>) -> Option<Library> {
+        let unpinned = match self.snapshot {
+            true => of_package,
+            false => Some(Library::Facade),
+        };
+        self.library.or(unpinned)
     }
 
     fn set(&mut self, pair: &Pair) -> syn::Result<()> {
@@ -144,7 +154,8 @@ impl Settings {
             "limits" => self.limits = allow::limits(pair.group("limits(handles = 4)")?)?,
             "strict" => self.strict = pair.is_given()?,
             "host" => self.host = allow::functions(pair.group("host(lookup)")?)?,
-            "std" => self.std = pair.is_given()?,
+            "core" => self.library = Some(library(!pair.is_given()?)),
+            "std" => self.library = Some(library(pair.is_given()?)),
             "backend" => self.backend = Some(pair.backend()?),
             other => return Err(pair.error(&format!("unknown key `{other}`; {KNOWN}"))),
         }
@@ -159,6 +170,17 @@ impl Settings {
             "expected a stack smaller than the memory ({} bytes), found {} bytes",
             self.memory, self.stack
         )))
+    }
+}
+
+fn is_library(pair: &Pair) -> bool {
+    Library::of_key(&pair.key.to_string()).is_some()
+}
+
+const fn library(is_std: bool) -> Library {
+    match is_std {
+        true => Library::Std,
+        false => Library::Facade,
     }
 }
 
@@ -213,10 +235,25 @@ mod tests {
             }],
             host: vec![FunctionPath(syn::parse_quote!(db::audit))],
             strict: true,
-            std: false,
+            library: None,
             backend: Some("Kvm"),
         };
         assert_eq!(settings, Ok(expected));
+    }
+
+    #[test]
+    fn library_is_the_functions_then_the_packages_then_open() {
+        let library = |text: &str| parse(text).map(|settings| settings.library);
+        assert_eq!(library(""), Ok(None));
+        assert_eq!(library("std"), Ok(Some(Library::Std)));
+        assert_eq!(library("core"), Ok(Some(Library::Facade)));
+        assert_eq!(library("std = false"), Ok(Some(Library::Facade)));
+        assert!(library("core, std").is_err() && library("std, snapshot = false").is_err());
+        let of_package = Some(Library::Std);
+        let pinned = |text: &str| parse(text).map(|settings| settings.pinned(of_package));
+        assert_eq!(pinned(""), Ok(of_package));
+        assert_eq!(pinned("core"), Ok(Some(Library::Facade)));
+        assert_eq!(pinned("snapshot = false"), Ok(Some(Library::Facade)));
     }
 
     #[test]
