@@ -474,3 +474,29 @@ fn threads_call_side_by_side() {
         }
     });
 }
+
+#[virtine(std)]
+fn naps() -> u32 {
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    7
+}
+
+#[virtine(std)]
+fn throws_dice() -> usize {
+    std::fs::read("/dev/urandom").expect("random bytes").len()
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn sleep_needs_no_clock_and_takes_its_time() {
+    let start = Instant::now();
+    assert_eq!(naps::try_call().expect("it sleeps"), 7);
+    assert!(start.elapsed() >= Duration::from_millis(20));
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn refused_random_device_names_its_grant() {
+    let error = throws_dice::try_call().expect_err("refused");
+    assert!(error.to_string().contains("`random`"), "{error}");
+}

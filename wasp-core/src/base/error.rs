@@ -38,6 +38,18 @@ pub enum Error {
         /// The group that may open it.
         group: String,
     },
+    /// `/dev/kvm` exists, but this user may not open it, and there is no group to join for that.
+    #[error(
+        "no permission to open /dev/kvm: expected a group of its own with the mode 0660, found {found}; \
+         allow this user with `sudo setfacl -m u:$USER:rw /dev/kvm`, or everybody in the group kvm with the udev rule \
+         `KERNEL==\"kvm\", GROUP=\"kvm\", MODE=\"0660\"`; in a container, pass the device in \
+         (`--device /dev/kvm`, or a device plugin of Kubernetes); or run guests as processes that may make no system \
+         call, a weaker boundary: WASP_BACKEND=process"
+    )]
+    KvmClosed {
+        /// The mode, owner and group of the device.
+        found: String,
+    },
     /// The kernel's KVM lacks something that every virtine needs.
     #[error(
         "the KVM of this kernel is too old: expected {expected}, available since Linux {since}"

@@ -149,6 +149,9 @@ pub struct Exception {
     /// The instruction's source location. Known for functions with `#[virtine]`, as long as the directory in which they
     /// were built exists.
     pub place: Option<Box<Place>>,
+    /// For a page fault in the page below the stack of a function with `#[virtine]`: the bytes of stack that it has. Its
+    /// calls nest too deeply, or its local variables are too large.
+    pub overflowed_stack: Option<u64>,
 }
 
 /// The source location of an instruction.
@@ -225,6 +228,7 @@ impl fmt::Display for Exception {
             ..
         } = self;
         match *vector {
+            _ if self.overflowed_stack.is_some() => write!(f, "stack overflow at {rip:#x}")?,
             Self::PAGE_FAULT => {
                 let access = self.access();
                 write!(f, "page fault on {access} of {address:#x} at {rip:#x}")?;
@@ -237,8 +241,11 @@ impl fmt::Display for Exception {
                 )?;
             }
         }
-        match &self.place {
-            Some(place) => write!(f, " {place}"),
+        if let Some(place) = &self.place {
+            write!(f, " {place}")?;
+        }
+        match self.overflowed_stack {
+            Some(bytes) => write!(f, ": it has {} KiB of stack; raise `stack`", bytes >> 10),
             None => Ok(()),
         }
     }
@@ -257,8 +264,28 @@ mod tests {
             rsp: 0,
             address: 0x10,
             place: None,
+            overflowed_stack: None,
         };
         assert_eq!(fault.to_string(), "page fault on write of 0x10 at 0x200010");
+    }
+
+    #[test]
+    fn overflow_of_the_stack_tells_its_size_and_the_cure() {
+        let fault = Exception {
+            vector: 14,
+            error_code: 6,
+            rip: 0x20_0010,
+            rsp: 0,
+            address: 0x10,
+            place: Some(Box::new(Place {
+                function: "parse".to_owned(),
+                file: "src/lib.rs".to_owned(),
+                line: 7,
+            })),
+            overflowed_stack: Some(1 << 20),
+        };
+        let expected = "stack overflow at 0x200010 in `parse`, src/lib.rs:7: it has 1024 KiB of stack; raise `stack`";
+        assert_eq!(fault.to_string(), expected);
     }
 
     #[test]
@@ -274,6 +301,7 @@ mod tests {
                 file: "src/lib.rs".to_owned(),
                 line: 7,
             })),
+            overflowed_stack: None,
         };
         assert_eq!(
             fault.to_string(),

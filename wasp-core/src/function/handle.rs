@@ -27,6 +27,7 @@ use crate::function::pending_result::PendingResult;
 use crate::function::ready::Ready;
 use crate::function::reentry::{self, Inside};
 use crate::function::returned::{Mismatch, Returned};
+use crate::guest::layout::Layout;
 use crate::guest::prepared_function::PreparedFunction;
 use crate::guest::protocol::Call;
 use crate::guest::service::{self, Served, ServiceContext};
@@ -336,7 +337,7 @@ impl Function {
                 let exhausted = program.and_then(|program| program.exhausted);
                 return Err(match self.failure(ready, &loan, exhausted, other) {
                     Error::Panicked(panic) => Error::Panicked(Panic { refusal, ..panic }),
-                    error => self.with_place(error),
+                    error => self.with_place(error, ready.prepared.layout()),
                 });
             }
         };
@@ -395,10 +396,13 @@ impl Function {
         call.failure(completion)
     }
 
-    /// Adds the source location to a CPU exception.
+    /// Adds to a CPU exception the source location, and whether the stack was too small.
     #[cold]
-    fn with_place(&self, mut error: Error) -> Error {
+    fn with_place(&self, mut error: Error, layout: &Layout) -> Error {
         if let Error::Fault(Fault::Exception(exception)) = &mut error {
+            if layout.stack_guard.contains(&exception.address) {
+                exception.overflowed_stack = Some(self.definition.stack);
+            }
             let places = self.places.get_or_init(|| {
                 let Image { id, .. } = Image::parse(self.definition.image).ok()?;
                 Symbolizer::read(self.definition.program, &id).map(Mutex::new)

@@ -2,6 +2,8 @@
 //!
 //! Drawn in `docs/architecture.md` and in `virtine_rt::abi`.
 
+use std::ops::Range;
+
 use virtine_rt::abi::image::{Access, Program, Segment, Sizes};
 use virtine_rt::abi::{PAGE_SIZE, USER_BASE};
 
@@ -12,6 +14,8 @@ use crate::memory::address_space::{AddressSpace, Protection, Region};
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub(crate) stack_top: u64,
+    /// The page below the stack, which is never mapped.
+    pub(crate) stack_guard: Range<u64>,
     pub(crate) heap_start: u64,
     pub(crate) heap_end: u64,
     /// The first address after all of the guest's memory.
@@ -40,6 +44,7 @@ impl Layout {
         Self {
             mapped: image.segments.iter().map(region).chain(rest).collect(),
             stack_top,
+            stack_guard: image.end()..stack_bottom,
             heap_start,
             heap_end,
             end: heap_end,
@@ -58,6 +63,7 @@ impl Layout {
         let readable = space.regions().filter(|one| one.protection.is_accessible());
         Self {
             stack_top: end,
+            stack_guard: 0..0,
             heap_start,
             heap_end,
             end,

@@ -80,6 +80,7 @@ pub(crate) fn boot(
     )?;
     let given = InitialPages(file.written().into());
     let end = layout.end;
+    let stack_bottom = layout.stack_top - sizes.stack;
     let rsp = layout.stack_top - stack.len() as u64;
     let mut process = Process::new(layout.space, given, layout.heap, sizes.stack, sizes.memory);
     process.path.push("virtine");
@@ -92,7 +93,9 @@ pub(crate) fn boot(
     )?;
     drop(cancelling);
     machine.slot().end_tenancy();
-    snapshot(process, machine, end)
+    let mut booted = snapshot(process, machine, end)?;
+    booted.layout.stack_guard = stack_bottom - PAGE_SIZE..stack_bottom;
+    Ok(booted)
 }
 
 /// Runs the program until it is ready. It gets no grants: whatever it learned would be shared by every call.

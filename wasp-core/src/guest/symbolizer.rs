@@ -65,7 +65,7 @@ impl Symbolizer {
             };
             let place = Place {
                 function: name.or_else(|| self.function(address))?,
-                file: file.trim_start_matches("./").to_owned(),
+                file: users(file),
                 line,
             };
             if !NOT_THE_USERS.iter().any(|path| file.contains(path)) {
@@ -93,6 +93,13 @@ fn functions(elf: &ElfFile64<'_>) -> Vec<(u64, u64, String)> {
         Some((symbol.address(), symbol.address() + symbol.size(), name))
     })
     .collect()
+}
+
+/// The file as the user knows it: relative to the workspace, or absolute. The compiler was started in the folder of the
+/// guest's copy, which virtine-build calls /guest.
+fn users(file: &str) -> String {
+    let file = file.strip_prefix("/guest/").unwrap_or(file);
+    file.trim_start_matches("./").to_owned()
 }
 
 /// A function's path in the user's crate, without the guest's own name and without the trailing hash.

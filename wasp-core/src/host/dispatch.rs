@@ -232,7 +232,8 @@ impl Session {
         {
             true => Handle::Random,
             false => {
-                let open = files::open(&self.policy, path, wanted, mode)?;
+                let open = files::open(&self.policy, path, wanted, mode)
+                    .map_err(|error| random::name_grant(error, path))?;
                 if wanted.empties() && open.rights.include(Rights::TRUNCATE) {
                     self.resize(&open, open.length()?, 0)?;
                 }

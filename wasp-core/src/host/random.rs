@@ -4,6 +4,8 @@ use std::path::Path;
 
 use rustix::rand::{GetRandomFlags, getrandom};
 
+use crate::base::capability::Capability;
+use crate::base::refusal::Refusal;
 use crate::host::guest_memory::{Access as _, GuestSpace};
 use crate::host::request_error::RequestError;
 use crate::limits::meter::Meter;
@@ -26,6 +28,16 @@ pub(crate) fn seed() -> [u8; 16] {
     let mut seed = [0; 16];
     let _ = getrandom(&mut seed, GetRandomFlags::empty());
     seed
+}
+
+/// If a device of random numbers was refused, names the grant for them: what is missing is not the right to a file.
+pub(super) fn name_grant(error: RequestError, path: &Path) -> RequestError {
+    match error {
+        RequestError::Refused(Refusal::Denied { .. }) if is_device(path) => {
+            RequestError::denied(Capability::Random, path.to_string_lossy())
+        }
+        error => error,
+    }
 }
 
 /// Whether a path is one from which programs read random numbers.

@@ -270,11 +270,20 @@ impl Session {
         clock::read(which, self.time)
     }
 
-    /// Sleeps, no longer than the call may take.
+    /// Sleeps, no longer than the call may take. That tells the guest no time, so it needs no grant.
     pub(crate) fn sleep(&mut self, time: Duration) -> Answer {
-        self.pass(Capability::Clock)?;
         self.meter.pause(time)?;
         Ok(0)
+    }
+
+    /// The time that is left until a moment on a clock, for sleeping. The guest does not learn it.
+    pub(crate) fn left_until(
+        &self,
+        moment: Duration,
+        which: u64,
+    ) -> Result<Duration, RequestError> {
+        let now = clock::read(which, self.time)?;
+        Ok(moment.saturating_sub(Duration::from_nanos(now)))
     }
 
     /// Waits for an event that never comes. The call ends with this at once, since nothing is gained by using up its

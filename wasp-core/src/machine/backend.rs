@@ -64,6 +64,7 @@ impl Error {
         match self {
             Self::KvmMissing
             | Self::KvmDenied { .. }
+            | Self::KvmClosed { .. }
             | Self::KvmTooOld { .. }
             | Self::ProcessorLacks { .. } => Some(Backend::Kvm),
             Self::ProcessBackend { .. }
@@ -119,6 +120,7 @@ fn whichever_works() -> Result<Backend, Error> {
         Err(
             error @ (Error::KvmMissing
             | Error::KvmDenied { .. }
+            | Error::KvmClosed { .. }
             | Error::KvmTooOld { .. }
             | Error::ProcessorLacks { .. }
             | Error::NotPermitted { .. }),

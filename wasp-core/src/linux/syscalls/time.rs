@@ -101,7 +101,7 @@ fn sleep(
     let time = span(memory, address)?;
     let time = match flags as i32 & libc::TIMER_ABSTIME {
         0 => time,
-        _ => time.saturating_sub(Duration::from_nanos(session.clock(which)?)),
+        _ => session.left_until(time, which)?,
     };
     Ok(session.sleep(time)?)
 }
@@ -164,5 +164,5 @@ fn until(
         0 => clock::MONOTONIC,
         _ => clock::REALTIME,
     };
-    Ok(moment.saturating_sub(Duration::from_nanos(session.clock(which)?)))
+    Ok(session.left_until(moment, which)?)
 }

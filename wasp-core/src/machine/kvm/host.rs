@@ -123,20 +123,55 @@ fn open_error(errno: i32) -> Error {
         error if error.kind() == io::ErrorKind::NotFound => Error::KvmMissing,
         // ENXIO, ENODEV: the device node exists, but the driver does not.
         _ if errno == libc::ENXIO || errno == libc::ENODEV => Error::KvmMissing,
-        error if error.kind() == io::ErrorKind::PermissionDenied => Error::KvmDenied {
-            group: group_of(DEVICE),
-        },
+        error if error.kind() == io::ErrorKind::PermissionDenied => denied(
+            fs::metadata(DEVICE).ok().as_ref().map(Owner::of),
+            &fs::read_to_string("/etc/group").unwrap_or_default(),
+        ),
         source => Error::system("open of /dev/kvm")(source),
     }
 }
 
-/// The name of the group that owns `path`, or its number if it has no name.
-fn group_of(path: &str) -> String {
-    let Ok(metadata) = fs::metadata(path) else {
-        return "kvm".to_owned();
+/// Who may open the device.
+#[derive(Clone, Copy, Debug)]
+struct Owner {
+    mode: u32,
+    user: u32,
+    group: u32,
+}
+
+impl Owner {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            mode: metadata.mode() & 0o7777,
+            user: metadata.uid(),
+            group: metadata.gid(),
+        }
+    }
+}
+
+/// Why the device cannot be opened, and what to do. Nobody should join the group root for it, and nobody can join a
+/// group without a name.
+fn denied(owner: Option<Owner>, groups: &str) -> Error {
+    const ROOT: u32 = 0;
+    /// What a container shows for a group that it does not know (Documentation/admin-guide/sysctl/fs.rst).
+    const OVERFLOW: u32 = 65_534;
+    const GROUP_MAY: u32 = 0o060;
+    let Some(Owner { mode, user, group }) = owner else {
+        return Error::KvmClosed {
+            found: "one that cannot be looked at".to_owned(),
+        };
     };
-    let groups = fs::read_to_string("/etc/group").unwrap_or_default();
-    group_name(&groups, metadata.gid()).unwrap_or_else(|| metadata.gid().to_string())
+    let name = group_name(groups, group);
+    let is_open = ![ROOT, OVERFLOW].contains(&group) && mode & GROUP_MAY == GROUP_MAY;
+    match name {
+        Some(group) if is_open => Error::KvmDenied { group },
+        name => Error::KvmClosed {
+            found: format!(
+                "mode {mode:04o}, user {user}, group {}",
+                name.unwrap_or_else(|| group.to_string())
+            ),
+        },
+    }
 }
 
 /// Looks a group up in the text of /etc/group: `name:password:number:members`.
@@ -169,8 +204,40 @@ mod tests {
             error.to_string().contains("sudo usermod -aG kvm $USER"),
             "{error}"
         );
-        assert!(matches!(open_error(libc::EACCES), Error::KvmDenied { .. }));
-        assert!(matches!(open_error(libc::EPERM), Error::KvmDenied { .. }));
+        for errno in [libc::EACCES, libc::EPERM] {
+            let error = open_error(errno);
+            let is_denied = matches!(error, Error::KvmDenied { .. } | Error::KvmClosed { .. });
+            assert!(is_denied, "{error}");
+        }
+    }
+
+    #[test]
+    fn only_a_group_that_helps_is_to_be_joined() {
+        let groups = "root:x:0:\nkvm:x:106:\nnogroup:x:65534:\n";
+        let denied = |mode, group| {
+            let owner = Owner {
+                mode,
+                user: 0,
+                group,
+            };
+            denied(Some(owner), groups)
+        };
+        assert!(matches!(denied(0o660, 106), Error::KvmDenied { group } if group == "kvm"));
+        let closed = [
+            (0o600, 106),
+            (0o640, 106),
+            (0o660, 0),
+            (0o660, 993),
+            (0o660, 65_534),
+        ];
+        for (mode, group) in closed {
+            let message = denied(mode, group).to_string();
+            assert!(message.contains(&format!("mode {mode:04o}")), "{message}");
+            assert!(
+                message.contains("setfacl") && !message.contains("usermod"),
+                "{message}"
+            );
+        }
     }
 
     #[test]

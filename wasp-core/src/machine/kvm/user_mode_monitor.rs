@@ -185,6 +185,7 @@ impl UserModeMonitor {
         let vector = vector as u8;
         let exception = Exception {
             place: None,
+            overflowed_stack: None,
             vector,
             error_code,
             rip,

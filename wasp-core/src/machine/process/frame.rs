@@ -131,6 +131,7 @@ impl Frame {
             rsp,
             address: self.address,
             place: None,
+            overflowed_stack: None,
         }
     }
 

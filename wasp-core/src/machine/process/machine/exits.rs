@@ -235,6 +235,7 @@ fn no_system_calls(behind: u64) -> Stop {
         rsp: 0,
         address: 0,
         place: None,
+        overflowed_stack: None,
     }))
 }
 
@@ -249,5 +250,6 @@ fn nothing_there(address: u64) -> Stop {
         rsp: 0,
         address,
         place: None,
+        overflowed_stack: None,
     }))
 }
