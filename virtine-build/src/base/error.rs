@@ -32,6 +32,12 @@ pub(crate) enum Error {
         status: String,
         output: String,
     },
+    #[error(
+        "a guest with the real std needs the static C library, and `{linker}` finds no libc.a: install it (Debian and \
+         Ubuntu: `apt-get install libc6-dev`; Fedora: `dnf install glibc-static`), or keep functions in the small runtime \
+         with `#[virtine(core)]`"
+    )]
+    NoStaticLibc { linker: String },
     #[error("unexpected output from `{command}`: {reason}")]
     Output {
         command: &'static str,

@@ -88,9 +88,22 @@ impl Linker {
             .args(["-lgcc_eh", "-lgcc", "-lc", "-lm"])
             .args(["-lrt", "-lpthread", "-lutil", "-ldl"])
             .arg("-Wl,--end-group");
-        checked_output(&mut command)?;
-        Ok(())
+        match checked_output(&mut command) {
+            Ok(_) => Ok(()),
+            Err(_) if !has_static_libc(&self.command) => Err(Error::NoStaticLibc {
+                linker: self.command.display().to_string(),
+            }),
+            Err(error) => Err(error),
+        }
     }
+}
+
+/// Whether the driver finds the static C library. It prints the bare name of a file that it does not find.
+fn has_static_libc(driver: &Path) -> bool {
+    const NAME: &str = "libc.a";
+    let mut command = Command::new(driver);
+    let output = checked_output(command.arg(format!("-print-file-name={NAME}")));
+    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim() != NAME)
 }
 
 /// The linker of the configured driver. The driver itself would add files and options.
