@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::cargo::package::Package;
+use crate::emit::shim::without_shims;
 
 /// The result of compiling all guest crates of a package.
 #[derive(Debug, Default)]
@@ -107,7 +108,7 @@ fn diagnostic(message: &Value, package: &Package) -> Option<Diagnostic> {
     let (primary, other): (Vec<&Value>, Vec<&Value>) = spans.iter().partition(is_primary);
     let spans = primary.into_iter().chain(other);
     Some(Diagnostic {
-        rendered: message["rendered"].as_str()?.to_owned(),
+        rendered: without_shims(message["rendered"].as_str()?),
         message: message["message"].as_str()?.to_owned(),
         locations: spans.flat_map(|span| locations(span, package)).collect(),
     })

@@ -17,6 +17,19 @@ pub(crate) struct Shim<'a> {
     pub(crate) init: Option<&'a FunctionPath>,
 }
 
+/// The macro that expands to a shim, behind the path of virtine-rt.
+const MACRO: &str = "::__virtine_entry!";
+
+/// The compiler's message about a guest's source as the user knows that: without the shims.
+pub(crate) fn without_shims(message: &str) -> String {
+    let lines = message.split('\n').map(|line| match line.find(MACRO) {
+        // The path has no blanks.
+        Some(at) => line[..at].rsplit_once(' ').map_or("", |(before, _)| before),
+        None => line,
+    });
+    lines.collect::<Vec<&str>>().join("\n")
+}
+
 /// The symbol at which the guests of a function with its own initialisation start. `symbol` is that of the
 /// shim.
 pub(crate) fn start_symbol(symbol: &str) -> String {
@@ -42,7 +55,7 @@ impl Shim<'_> {
             format!("{:?} {path}", start_symbol(&self.symbol))
         });
         format!(
-            " {runtime}::__virtine_entry! {{ {} {:?} {} -> {} {}; {} }}",
+            " {runtime}{MACRO} {{ {} {:?} {} -> {} {}; {} }}",
             self.name,
             self.symbol,
             parameters.join(" "),
@@ -50,5 +63,16 @@ impl Shim<'_> {
             form(&self.function.result_form),
             init.unwrap_or_default(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_shims;
+
+    #[test]
+    fn messages_show_the_users_lines_alone() {
+        let message = "error\n15 | fn f() {} ::std::__virtine_entry! { f \"virtine.f\" -> value ; }\n   | ^^^\n";
+        assert_eq!(without_shims(message), "error\n15 | fn f() {}\n   | ^^^\n");
     }
 }
