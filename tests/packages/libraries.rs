@@ -56,6 +56,26 @@ fn function_that_needs_std_gets_it_and_the_choice_is_kept() {
 
 #[test]
 #[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn targets_of_one_name_choose_each_for_itself() {
+    let package = Package::plain("plain-namesakes");
+    let lists = |folder: &str| {
+        format!(
+            "#[wasp_core::virtine]
+            fn lists() -> bool {{ std::fs::{folder}(\"/\").is_ok() }}
+            fn main() {{ println!(\"{{}}\", lists()); }}"
+        )
+    };
+    package.write("src/bin/shown.rs", &lists("read_dir"));
+    package.write("examples/shown.rs", &lists("read_link"));
+
+    for target in ["--bin", "--example"] {
+        let run = package.cargo(&format!("run {target} shown")).succeeds();
+        assert_eq!(run.stdout, "false\n", "{target}");
+    }
+}
+
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
 fn what_the_build_script_tells_cargo_holds_in_guests() {
     let package = Package::plain("plain-is-told");
     package.write(

@@ -1,5 +1,6 @@
 //! The data of a build: crates, their guests, and the virtines in these.
 
+use serde::{Deserialize, Serialize};
 use syn::ItemFn;
 
 use crate::cargo::target::TargetRoot;
@@ -47,7 +48,7 @@ pub(crate) struct Virtine<'a> {
 }
 
 /// A virtine whose library the build chooses.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Choice {
     /// The name of the function.
     pub(crate) name: String,

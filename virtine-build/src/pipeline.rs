@@ -45,7 +45,7 @@ fn load_crates<'a>(package: &'a Package, cfg: &Cfg) -> Result<Vec<Crate<'a>>, Er
     let with_std = crates.iter().filter(|one| may_have_std(one, of_package));
     let twins = with_std.filter_map(|one| {
         let mut twins = package.with_std.iter();
-        twins.find(|twin| twin.is_twin_of(one.root))
+        twins.find(|twin| twin.twins_folder() == one.root.twins_folder())
     });
     let twins: Vec<Crate<'a>> = twins
         .map(|root| load(root, cfg))

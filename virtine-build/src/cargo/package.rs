@@ -78,11 +78,11 @@ impl Package {
                 environment.manifest_dir.display()
             ))
         })?;
-        package.patches = Patches::load(&package.workspace_root)?;
-        let manifest = fs::read_to_string(package.workspace_root.join("Cargo.toml"));
-        let manifest = basic_toml::from_str(&manifest.unwrap_or_default()).unwrap_or_default();
-        package.overflow_checks =
-            overflow_checks(&environment.out_dir, &manifest, |name| env::var(name).ok());
+        if let Some(manifest) = root_manifest(&package.workspace_root)? {
+            package.patches = Patches::of(&manifest, &package.workspace_root);
+            package.overflow_checks =
+                overflow_checks(&environment.out_dir, &manifest, |name| env::var(name).ok());
+        }
         Ok(package)
     }
 
@@ -123,6 +123,18 @@ impl Package {
             overflow_checks: None,
             guest: package["metadata"]["virtine"]["guest"].clone(),
         })
+    }
+}
+
+/// The root manifest of a workspace. Cargo's parser accepts newer TOML than this one: `None` for such a manifest, except
+/// that one with patches must be understood.
+fn root_manifest(workspace_root: &Path) -> Result<Option<Value>, Error> {
+    let manifest = workspace_root.join("Cargo.toml");
+    let text = fs::read_to_string(&manifest).map_err(Error::file("read", &manifest))?;
+    match basic_toml::from_str(&text) {
+        Ok(value) => Ok(Some(value)),
+        Err(cause) if text.contains("patch") => Err(Error::Manifest { manifest, cause }),
+        Err(_) => Ok(None),
     }
 }
 

@@ -1,12 +1,10 @@
 //! The user's `[patch]` tables. Cargo reads them only in the root manifest of a workspace, and guests have their own
 //! workspace.
 
-use std::fs;
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::base::error::Error;
 use crate::base::toml;
 
 /// For each source (address or name) and each crate: the origin that replaces it.
@@ -14,20 +12,8 @@ use crate::base::toml;
 pub(crate) struct Patches(Map<String, Value>);
 
 impl Patches {
-    /// Reads the root manifest of a workspace. A single package is its own workspace.
-    pub(crate) fn load(workspace_root: &Path) -> Result<Self, Error> {
-        let manifest = workspace_root.join("Cargo.toml");
-        let text = fs::read_to_string(&manifest).map_err(Error::file("read", &manifest))?;
-        // Cargo's parser accepts newer TOML than this one, so this one must read the manifest only if it has patches.
-        match text.contains("patch") {
-            true => Self::parse(&text, workspace_root)
-                .map_err(|cause| Error::Manifest { manifest, cause }),
-            false => Ok(Self::default()),
-        }
-    }
-
-    fn parse(text: &str, workspace_root: &Path) -> Result<Self, basic_toml::Error> {
-        let manifest: Value = basic_toml::from_str(text)?;
+    /// The patches in the root manifest of a workspace. A single package is its own workspace.
+    pub(crate) fn of(manifest: &Value, workspace_root: &Path) -> Self {
         let mut patches = manifest["patch"].as_object().cloned().unwrap_or_default();
         let crates = patches.values_mut().filter_map(Value::as_object_mut);
         for origin in crates.flat_map(Map::values_mut) {
@@ -38,7 +24,7 @@ impl Patches {
                     .into();
             }
         }
-        Ok(Self(patches))
+        Self(patches)
     }
 
     /// The folders of the replacements that are path dependencies.
@@ -70,7 +56,8 @@ mod tests {
     fn paths_are_those_of_the_users_workspace() {
         let text = "[patch.crates-io]\nunits = { path = 'mine/units' }\n\
                     [patch.'https://x/y']\nz = { git = 'https://z', branch = 'main' }\n";
-        let patches = Patches::parse(text, Path::new("/user")).expect("read");
+        let manifest = basic_toml::from_str(text).expect("read");
+        let patches = Patches::of(&manifest, Path::new("/user"));
         let expected = "\n[patch.\"crates-io\"]\n\"units\" = { path = \"/user/mine/units\" }\n\
                         \n[patch.\"https://x/y\"]\n\
                         \"z\" = { branch = \"main\", git = \"https://z\" }\n";

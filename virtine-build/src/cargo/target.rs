@@ -19,6 +19,9 @@ pub(crate) struct TargetRoot {
     pub(crate) unit_tests: UnitTests,
 }
 
+/// What the folders of guests with the real std begin with.
+const STD: &str = "std-";
+
 /// Whether `#[test]` functions are part of a crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UnitTests {
@@ -65,7 +68,7 @@ impl TargetRoot {
 
     /// The same target for guests with the real std.
     pub(crate) fn with_std(&self) -> Self {
-        let folder = format!("std-{}", self.target.folder);
+        let folder = format!("{STD}{}", self.target.folder);
         Self {
             target: Target {
                 folder,
@@ -76,11 +79,14 @@ impl TargetRoot {
         }
     }
 
-    /// Whether the two are one target, except for what their guests have for `std`.
-    pub(crate) fn is_twin_of(&self, other: &Self) -> bool {
-        self.target.crate_name == other.target.crate_name
-            && self.target.bin_name == other.target.bin_name
-            && self.file == other.file
+    /// The folder of the target, whatever its guests have for `std`. Two targets may have one name, even one file, but
+    /// never one folder.
+    pub(crate) fn twins_folder(&self) -> &str {
+        let folder = &self.target.folder;
+        match self.library {
+            Library::Facade => folder,
+            Library::Std => folder.strip_prefix(STD).unwrap_or(folder),
+        }
     }
 
     /// The name of the guest's package and library. Cargo derives file names from it.

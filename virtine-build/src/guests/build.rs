@@ -26,30 +26,28 @@ pub(crate) fn build(
 ) -> Result<Vec<report::Entry>, Error> {
     let mut choices = Choices::load(package, environment)?;
     let mut built = build_with(&choices, crates, package, environment)?;
-    let mut given = Vec::new();
+    let mut given = BTreeSet::new();
     while !built.without_std.is_empty() {
         choices.give_std(&built.without_std);
-        given.append(&mut built.without_std);
         match build_with(&choices, crates, package, environment) {
-            Ok(next) => built = next,
+            Ok(next) => {
+                given.extend(built.without_std);
+                built = next;
+            }
             // The first errors tell more than that this machine cannot link std.
             Err(error) => {
                 explain_without_std(&mut built.entries, &error);
-                choices.forget(&given);
-                given.clear();
                 break;
             }
         }
     }
-    given.retain(|choice| !built.with_neither.contains(choice));
-    for Choice { name, .. } in &given {
+    for Choice { name, .. } in given.intersection(&built.with_std) {
         note(&format!(
             "`{name}` gets the real std, because it does not compile in the small guest without std; \
              `#[virtine(std)]` chooses this in the source, and `#[virtine(core)]` shows what it lacks"
         ));
     }
-    choices.forget(&built.with_neither);
-    choices.keep()?;
+    choices.keep(&built.with_std)?;
     Ok(built.entries)
 }
 
@@ -59,8 +57,8 @@ struct Built {
     entries: Vec<report::Entry>,
     /// The virtines that do not compile with the facade, and may have the real std.
     without_std: Vec<Choice>,
-    /// Those that do not compile with the real std either.
-    with_neither: Vec<Choice>,
+    /// Those that do compile with the real std, and got it because they have to.
+    with_std: BTreeSet<Choice>,
 }
 
 /// Builds all guests with these choices.
@@ -141,13 +139,12 @@ fn attempt(
 
 impl Built {
     fn add(&mut self, guest: &Guest<'_>, outcomes: Vec<Finished>) {
-        let lacking = match guest.of.root.library {
-            Library::Facade => &mut self.without_std,
-            Library::Std => &mut self.with_neither,
-        };
         for (virtine, finished) in guest.virtines.iter().zip(outcomes) {
-            if finished.lacks_something {
-                lacking.extend(virtine.choice.clone());
+            let choice = virtine.choice.clone();
+            match (guest.of.root.library, finished.lacks_something) {
+                (Library::Facade, true) => self.without_std.extend(choice),
+                (Library::Std, false) => self.with_std.extend(choice),
+                (Library::Facade, false) | (Library::Std, true) => {}
             }
             let entry = guest
                 .of

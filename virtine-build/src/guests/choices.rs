@@ -4,7 +4,7 @@
 //! What was found is kept in OUT_DIR, so that the next build does not try twice. It holds as long as the virtine reaches
 //! the same names, and the manifest and the lock file are the same.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
@@ -25,8 +25,9 @@ pub(super) struct Choices {
     file: PathBuf,
     /// A hash of the manifests.
     manifests: u64,
-    /// The fingerprints of the virtines that have the real std, by key.
-    with_std: BTreeMap<String, u64>,
+    /// The virtines that have the real std. Only this set says so, and it only grows within a build: so each attempt
+    /// has fewer virtines that lack std, and the attempts end.
+    with_std: BTreeSet<Choice>,
 }
 
 impl Choices {
@@ -35,56 +36,42 @@ impl Choices {
         let file = environment.out_dir.join(report::FOLDER).join(FILE);
         let manifests = manifests(package, environment);
         let text = fs::read_to_string(&file).unwrap_or_default();
-        let known: (u64, BTreeMap<String, u64>) = serde_json::from_str(&text).unwrap_or_default();
+        let known: (u64, BTreeSet<Choice>) = serde_json::from_str(&text).unwrap_or_default();
         let is_same = known.0 == manifests;
         Ok(Self {
             of_package: package.library()?,
             file,
             manifests,
-            with_std: if is_same { known.1 } else { BTreeMap::new() },
+            with_std: if is_same { known.1 } else { BTreeSet::new() },
         })
     }
 
-    /// The choice that is to be made for a virtine with these settings, if any.
-    pub(super) fn open(
+    /// The library of a virtine, and the choice that it depends on, where neither its attribute nor the package says.
+    pub(super) fn library(
         &self,
         settings: &Settings,
-        make: impl FnOnce() -> Choice,
-    ) -> Option<Choice> {
-        settings.pinned(self.of_package).is_none().then(make)
-    }
-
-    /// The library of a virtine.
-    pub(super) fn library(&self, settings: &Settings, choice: Option<&Choice>) -> Library {
-        let chosen = |choice: &Choice| match self.has_std(choice) {
+        choice: impl FnOnce() -> Choice,
+    ) -> (Library, Option<Choice>) {
+        if let Some(pinned) = settings.pinned(self.of_package) {
+            return (pinned, None);
+        }
+        let choice = choice();
+        let library = match self.with_std.contains(&choice) {
             true => Library::Std,
             false => Library::Facade,
         };
-        let pinned = settings.pinned(self.of_package);
-        pinned.unwrap_or_else(|| choice.map_or(Library::Facade, chosen))
-    }
-
-    fn has_std(&self, choice: &Choice) -> bool {
-        self.with_std.get(&choice.key) == Some(&choice.fingerprint)
+        (library, Some(choice))
     }
 
     /// Gives the real std to these virtines.
     pub(super) fn give_std(&mut self, choices: &[Choice]) {
-        let new = choices.iter().cloned();
-        self.with_std
-            .extend(new.map(|choice| (choice.key, choice.fingerprint)));
+        self.with_std.extend(choices.iter().cloned());
     }
 
-    /// Forgets what was chosen for these virtines.
-    pub(super) fn forget(&mut self, choices: &[Choice]) {
-        for choice in choices {
-            self.with_std.remove(&choice.key);
-        }
-    }
-
-    /// Keeps the choices for the next build.
-    pub(super) fn keep(&self) -> Result<(), Error> {
-        let text = serde_json::to_string(&(self.manifests, &self.with_std));
+    /// Keeps the choices of these virtines for the next build: those that have the real std and compile with it.
+    pub(super) fn keep(&self, compiled: &BTreeSet<Choice>) -> Result<(), Error> {
+        let with_std: BTreeSet<&Choice> = self.with_std.intersection(compiled).collect();
+        let text = serde_json::to_string(&(self.manifests, with_std));
         let text = text.map_err(|error| Error::Output {
             command: "serde_json",
             reason: error.to_string(),

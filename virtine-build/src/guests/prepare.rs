@@ -29,8 +29,9 @@ pub(super) fn guest<'a>(of: &'a Crate<'a>, choices: &Choices) -> Guest<'a> {
             Ok((function, settings)) => {
                 let slice = Slice::of(&of.index, item, settings.init.as_ref());
                 let symbol = symbol(of, item, syntax);
-                let choice = choices.open(&settings, || choice(of, item, &symbol, &slice));
-                if choices.library(&settings, choice.as_ref()) == library {
+                let (own, choice) =
+                    choices.library(&settings, || choice(of, item, &symbol, &slice));
+                if own == library {
                     guest.virtines.push(Virtine {
                         item,
                         syntax,
@@ -58,13 +59,12 @@ pub(super) fn guest<'a>(of: &'a Crate<'a>, choices: &Choices) -> Guest<'a> {
 /// What the choice of a virtine's library depends on: the names that it reaches, and not the rest of their code. So an
 /// edit seldom makes the build choose anew.
 fn choice(of: &Crate<'_>, item: usize, symbol: &str, slice: &Slice) -> Choice {
-    let target = &of.root.target;
     let names: BTreeSet<&[String]> = slice.mentioned(&of.index).collect();
     let mut hasher = DefaultHasher::new();
     names.hash(&mut hasher);
     Choice {
         name: of.index.items[item].names.concat(),
-        key: format!("{}{:?} {symbol}", target.crate_name, target.bin_name),
+        key: format!("{} {symbol}", of.root.twins_folder()),
         fingerprint: hasher.finish(),
     }
 }

@@ -80,13 +80,15 @@ struct Emitted<'a> {
 }
 
 impl<'a> Round<'a> {
-    /// Asks cargo for the features of the dependencies. It can tell only once there are manifests.
+    /// Asks cargo for the features of the dependencies, which only guests without std need. It can tell only once there
+    /// are manifests.
     fn learn_features(&mut self, guests: &[&mut Guest<'_>]) -> Result<(), Error> {
-        let mut has_dependencies = false;
-        for guest in guests {
-            has_dependencies |= !self.emit(guest)?.dependencies.is_empty();
+        if self.nested.library == Library::Std {
+            return Ok(());
         }
-        if has_dependencies && self.nested.library == Library::Facade {
+        let emitted = guests.iter().map(|guest| self.emit(guest));
+        let emitted: Vec<Emitted<'_>> = emitted.collect::<Result<_, _>>()?;
+        if emitted.iter().any(|one| !one.dependencies.is_empty()) {
             self.features = self.nested.feature_tables()?;
             copy_lock(&self.nested.workspace, self.nested.package)?;
         }

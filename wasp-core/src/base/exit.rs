@@ -255,34 +255,38 @@ impl fmt::Display for Exception {
 mod tests {
     use super::*;
 
-    #[test]
-    fn page_fault_tells_access_and_address() {
-        let fault = Exception {
-            vector: 14,
-            error_code: 6,
+    fn exception(vector: u8, error_code: u64) -> Exception {
+        Exception {
+            vector,
+            error_code,
             rip: 0x20_0010,
             rsp: 0,
             address: 0x10,
             place: None,
             overflowed_stack: None,
-        };
+        }
+    }
+
+    fn in_parse() -> Option<Box<Place>> {
+        Some(Box::new(Place {
+            function: "parse".to_owned(),
+            file: "src/lib.rs".to_owned(),
+            line: 7,
+        }))
+    }
+
+    #[test]
+    fn page_fault_tells_access_and_address() {
+        let fault = exception(Exception::PAGE_FAULT, 6);
         assert_eq!(fault.to_string(), "page fault on write of 0x10 at 0x200010");
     }
 
     #[test]
     fn overflow_of_the_stack_tells_its_size_and_the_cure() {
         let fault = Exception {
-            vector: 14,
-            error_code: 6,
-            rip: 0x20_0010,
-            rsp: 0,
-            address: 0x10,
-            place: Some(Box::new(Place {
-                function: "parse".to_owned(),
-                file: "src/lib.rs".to_owned(),
-                line: 7,
-            })),
+            place: in_parse(),
             overflowed_stack: Some(1 << 20),
+            ..exception(Exception::PAGE_FAULT, 6)
         };
         let expected = "stack overflow at 0x200010 in `parse`, src/lib.rs:7: it has 1024 KiB of stack; raise `stack`";
         assert_eq!(fault.to_string(), expected);
@@ -291,17 +295,8 @@ mod tests {
     #[test]
     fn other_exceptions_tell_name_and_code() {
         let fault = Exception {
-            vector: 13,
-            error_code: 0x18,
-            rip: 0x20_0010,
-            rsp: 0,
-            address: 0,
-            place: Some(Box::new(Place {
-                function: "parse".to_owned(),
-                file: "src/lib.rs".to_owned(),
-                line: 7,
-            })),
-            overflowed_stack: None,
+            place: in_parse(),
+            ..exception(13, 0x18)
         };
         assert_eq!(
             fault.to_string(),

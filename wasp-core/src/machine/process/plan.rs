@@ -1,5 +1,7 @@
 //! How a process is laid out for a plan.
 
+use std::ops::Range;
+
 use virtine_rt::abi::PAGE_SIZE;
 
 use crate::Error;
@@ -82,6 +84,18 @@ impl ProcessPlan {
         self.regions.get(at).is_some_and(|region| {
             region.start <= address && region.protection.execute && !region.protection.write
         })
+    }
+
+    /// Whether its guests can write these pages, whatever they have done. A guest that makes system calls may have taken
+    /// its own right to.
+    pub(super) fn stays_writable(&self, run: &Range<u64>) -> bool {
+        let at = self
+            .regions
+            .partition_point(|region| region.end <= run.start);
+        self.interface != Interface::SystemCalls
+            && self.regions.get(at).is_some_and(|region| {
+                region.start <= run.start && run.end <= region.end && region.protection.write
+            })
     }
 
     /// Whether whoever runs a guest is told of signals for the thread: of raw guests alone.

@@ -51,20 +51,26 @@ pub(super) fn changed(snapshot: &FrozenMemory, memory: &RemoteMemory, runs: &Run
     different
 }
 
-/// Those of the pages that the snapshot has contents for, and those that are zero in it.
-pub(super) fn split(snapshot: &FrozenMemory, runs: &Runs) -> (Runs, Runs) {
-    let (mut written, mut zero) = (Runs::default(), Runs::default());
+/// The pages, and among them apart those that the child can zero itself: they are zero in the snapshot, and it may write
+/// them.
+pub(super) fn split(
+    snapshot: &FrozenMemory,
+    runs: &Runs,
+    may_write: impl Fn(&Range<u64>) -> bool,
+) -> (Runs, Runs) {
+    let (mut others, mut zero) = (Runs::default(), Runs::default());
     for mut run in runs.iter() {
         while run.start < run.end {
             let (kind, end) = match snapshot.bytes_or_hole(run.start, run.end) {
-                Ok(bytes) => (&mut written, run.start + bytes.len() as u64),
-                Err(end) => (&mut zero, end),
+                Ok(bytes) => (&mut others, run.start + bytes.len() as u64),
+                Err(end) if may_write(&(run.start..end)) => (&mut zero, end),
+                Err(end) => (&mut others, end),
             };
             kind.push(run.start..end);
             run.start = end;
         }
     }
-    (written, zero)
+    (others, zero)
 }
 
 /// Pages that lie side by side, by as few system calls as can be.

@@ -11,7 +11,7 @@ use crate::base::registers::Registers;
 use crate::limits::deadline::Deadline;
 use crate::limits::meter::Meter;
 use crate::machine::entry::Entry;
-use crate::machine::plan::{Interface, MachineKind, MachinePlan};
+use crate::machine::plan::{MachineKind, MachinePlan};
 use crate::machine::process::machine::{ProcessMachine, no_memory};
 use crate::machine::process::plan::{ProcessPlan, registers};
 use crate::machine::process::restore::{changed, restore, split};
@@ -195,16 +195,14 @@ impl ProcessSnapshot {
         let Some(memory) = machine.memory().as_remote() else {
             return Ok(());
         };
-        // A guest that makes system calls may have taken its own right to write a page. The kernel writes it all the same.
-        let may_ask = !matches!(self.plan.interface, Interface::SystemCalls);
-        if !may_ask || runs.pages() < WORTH_ASKING {
+        let worth_asking = |pages: &Runs| pages.pages() >= WORTH_ASKING;
+        let parts = worth_asking(runs)
+            .then(|| split(&self.memory, runs, |run| self.plan.stays_writable(run)))
+            .filter(|(_, zero)| worth_asking(zero));
+        let Some((others, zero)) = parts else {
             return restore(&self.memory, memory, runs).map_err(no_memory);
-        }
-        let (written, zero) = split(&self.memory, runs);
-        if zero.pages() < WORTH_ASKING {
-            return restore(&self.memory, memory, runs).map_err(no_memory);
-        }
-        restore(&self.memory, memory, &written).map_err(no_memory)?;
+        };
+        restore(&self.memory, memory, &others).map_err(no_memory)?;
         machine.zero(&zero.into_boxed())
     }
 
