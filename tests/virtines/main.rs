@@ -34,6 +34,7 @@ mod panics;
 mod paths;
 mod processes;
 mod processor;
+mod qualifiers;
 mod raw;
 mod real_std;
 mod refusals;

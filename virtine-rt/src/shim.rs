@@ -35,7 +35,9 @@ macro_rules! __virtine_entry {
                         let mut $name = $crate::__virtine_argument!(arguments $kind $($form)?);
                     )*
                     arguments.finish();
-                    let result = $function($($crate::__virtine_passed!($name $kind)),*);
+                    // SAFETY: whoever calls an unsafe function on the host promises there what it requires.
+                    #[allow(unused_unsafe, reason = "few are unsafe")]
+                    let result = unsafe { $function($($crate::__virtine_passed!($name $kind)),*) };
                     let may_refer = $crate::guest::exit::may_refer(&result)
                         $(|| $crate::__virtine_comes_back!($kind))*;
                     // Serde supports tuples of up to 16 elements.

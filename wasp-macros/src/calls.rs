@@ -61,12 +61,21 @@ fn methods(signature: &Signature<'_>) -> TokenStream {
     let (calls, run) = (&signature.names.calls, &signature.names.run);
     let handle = &signature.names.handle;
     let (vis, generics) = (&function.vis, &function.sig.generics);
-    let where_clause = &generics.where_clause;
+    let (where_clause, safety) = (&generics.where_clause, &signature.safety);
+    let unlinted = &signature.unlinted;
+    let about_try_call = format!(
+        "Calls and returns a failure as an error.\n\n# Errors\n\nIf the call fails: see `wasp_core::Error`.{}",
+        signature.about_safety(),
+    );
+    let about_call = format!(
+        "Calls.\n\n# Panics\n\nIf the call fails, with the cause.{}",
+        signature.about_safety(),
+    );
     let options = quote! {
         #host::expansion::Options { policy: self.policy.as_ref(), cancel: self.cancel.as_ref() }
     };
     quote! {
-        #[allow(dead_code, clippy::all)]
+        #unlinted
         impl #calls {
             #[doc = "Grants what `policy` grants, instead of what the attribute grants."]
             #[must_use]
@@ -82,18 +91,17 @@ fn methods(signature: &Signature<'_>) -> TokenStream {
                 self
             }
 
-            #[doc = "Calls and returns a failure as an error.\n\n# Errors\n\nIf the call fails: \
-                     see `wasp_core::Error`."]
-            #vis fn try_call #generics(&self, #parameters)
+            #[doc = #about_try_call]
+            #vis #safety fn try_call #generics(&self, #parameters)
                 -> ::core::result::Result<#result, #host::Error>
             #where_clause
             {
                 #run(#options, #arguments)
             }
 
-            #[doc = "Calls.\n\n# Panics\n\nIf the call fails, with the cause."]
+            #[doc = #about_call]
             #[track_caller]
-            #vis fn call #generics(&self, #parameters) -> #result #where_clause {
+            #vis #safety fn call #generics(&self, #parameters) -> #result #where_clause {
                 match #run(#options, #arguments) {
                     ::core::result::Result::Ok(result) => result,
                     ::core::result::Result::Err(error) => #handle.fail(&error),

@@ -90,7 +90,8 @@ fn init(path: &syn::Path, cfgs: &[&Attribute]) -> TokenStream {
 /// code as it was written. Lints are off for the generated code, which would otherwise report everything twice.
 fn stub(signature: &Signature<'_>) -> TokenStream {
     let (parameters, arguments) = (&signature.parameters, &signature.arguments);
-    let (handle, try_call) = (&signature.names.handle, &signature.names.try_call);
+    let (handle, run) = (&signature.names.handle, &signature.names.run);
+    let safety = &signature.safety;
     let ItemFn {
         attrs,
         vis,
@@ -110,11 +111,11 @@ fn stub(signature: &Signature<'_>) -> TokenStream {
         #(#own)*
         #[allow(dead_code, clippy::all)]
         #[track_caller]
-        #vis fn #name #generics(#parameters) #output #where_clause {
+        #vis #safety fn #name #generics(#parameters) #output #where_clause {
             #(#lints)*
             #[allow(dead_code)]
             #native #block
-            match #try_call(#arguments) {
+            match #run(::core::default::Default::default(), #arguments) {
                 ::core::result::Result::Ok(result) => result,
                 ::core::result::Result::Err(error) => #handle.fail(&error),
             }
@@ -129,16 +130,19 @@ fn try_call(signature: &Signature<'_>) -> TokenStream {
     let host = signature.host;
     let (try_call, run) = (&signature.names.try_call, &signature.names.run);
     let (vis, generics) = (&function.vis, &function.sig.generics);
-    let where_clause = &generics.where_clause;
+    let (where_clause, safety) = (&generics.where_clause, &signature.safety);
+    let unlinted = &signature.unlinted;
     let about = format!(
         "Calls `{}` in a virtual machine of its own.\n\n# Errors\n\nIf the call fails: see \
-         `wasp_core::Error`.",
-        function.sig.ident
+         `wasp_core::Error`.{}",
+        function.sig.ident,
+        signature.about_safety(),
     );
     quote! {
         #[doc = #about]
-        #[allow(dead_code, clippy::all)]
-        #vis fn #try_call #generics(#parameters) -> ::core::result::Result<#result, #host::Error>
+        #unlinted
+        #vis #safety fn #try_call #generics(#parameters)
+            -> ::core::result::Result<#result, #host::Error>
         #where_clause
         {
             #run(::core::default::Default::default(), #arguments)

@@ -10,8 +10,9 @@ use crate::signature::Signature;
 /// A module with these names. In a body it is a type, because modules do not see the items of a body.
 pub(crate) fn public(signature: &Signature<'_>, standing: Standing) -> TokenStream {
     let about = format!(
-        "Calls [`{}()`] and returns a failure as an error.",
-        signature.function.sig.ident
+        "Calls [`{}()`] and returns a failure as an error.{}",
+        signature.function.sig.ident,
+        signature.about_safety(),
     );
     match standing {
         Standing::Module => module(signature, &signature.function.vis, &about),
@@ -45,20 +46,22 @@ fn type_with_methods(signature: &Signature<'_>, about: &str) -> TokenStream {
     let (arguments, result) = (&signature.arguments, &signature.result);
     let host = signature.host;
     let (with, cancelled_by) = (&signature.names.with, &signature.names.cancelled_by);
-    let (try_call, calls) = (&signature.names.try_call, &signature.names.calls);
+    let (run, calls) = (&signature.names.run, &signature.names.calls);
+    let (safety, unlinted) = (&signature.safety, &signature.unlinted);
     let (name, vis) = (&function.sig.ident, &function.vis);
     let generics = &function.sig.generics;
     let where_clause = &generics.where_clause;
     quote! {
         #[allow(non_camel_case_types, dead_code)]
         #vis enum #name {}
-        #[allow(dead_code, clippy::all)]
+        #unlinted
         impl #name {
             #[doc = #about]
-            #vis fn try_call #generics(#parameters) -> ::core::result::Result<#result, #host::Error>
+            #vis #safety fn try_call #generics(#parameters)
+                -> ::core::result::Result<#result, #host::Error>
             #where_clause
             {
-                #try_call(#arguments)
+                #run(::core::default::Default::default(), #arguments)
             }
 
             #[doc = "Calls under a given policy."]

@@ -6,7 +6,7 @@ use syn::spanned::Spanned as _;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Attribute, GenericArgument, Ident, ItemFn, Lifetime, PathArguments, PathSegment, ReturnType,
-    Type,
+    Safety, Type,
 };
 use virtine_build::syntax::{Function, Parameter};
 
@@ -22,6 +22,10 @@ pub(crate) struct Signature<'a> {
     pub(crate) result: TokenStream,
     pub(crate) result_span: Span,
     pub(crate) names: Names,
+    /// `unsafe`, if the function is. Whoever calls it has to keep its promises then, by whichever name.
+    pub(crate) safety: Safety,
+    /// Turns lints off for the generated calls.
+    pub(crate) unlinted: TokenStream,
     /// The path of `wasp-core`.
     pub(crate) host: &'a TokenStream,
 }
@@ -59,7 +63,21 @@ impl<'a> Signature<'a> {
             result,
             result_span,
             names: Names::of(&function.sig.ident),
+            safety: function.sig.safety.clone(),
+            unlinted: match function.sig.safety {
+                // The lint reports the user's own function. To allow it elsewhere is an error where it is forbidden.
+                Safety::Unsafe(_) => quote!(#[allow(dead_code, clippy::all, unsafe_code)]),
+                _ => quote!(#[allow(dead_code, clippy::all)]),
+            },
             host,
+        }
+    }
+
+    /// What documentation of the other calls adds to that of an unsafe function.
+    pub(crate) fn about_safety(&self) -> &'static str {
+        match self.safety {
+            Safety::Unsafe(_) => "\n\n# Safety\n\nThe same as for the function itself.",
+            _ => "",
         }
     }
 

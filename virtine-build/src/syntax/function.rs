@@ -3,8 +3,7 @@
 use quote::ToTokens;
 use syn::spanned::Spanned as _;
 use syn::{
-    FnArg, GenericParam, Ident, ItemFn, Pat, PatType, ReturnType, Safety, Signature, Type,
-    TypeReference,
+    FnArg, GenericParam, Ident, ItemFn, Pat, PatType, ReturnType, Signature, Type, TypeReference,
 };
 
 use super::form::{Form, is_from, is_named};
@@ -170,19 +169,10 @@ fn qualifiers(signature: &Signature) -> Vec<syn::Error> {
     fn tokens(token: &Option<impl ToTokens>) -> Option<&dyn ToTokens> {
         token.as_ref().map(|token| token as &dyn ToTokens)
     }
-    let is_unsafe = matches!(signature.safety, Safety::Unsafe(_));
     let refused = [
         (
             tokens(&signature.asyncness),
             "a virtine cannot be async: its call ends when the virtual machine exits",
-        ),
-        (
-            tokens(&signature.constness),
-            "a virtine cannot be const: a virtual machine cannot run at compile time",
-        ),
-        (
-            is_unsafe.then_some(&signature.safety as &dyn ToTokens),
-            "a virtine cannot be unsafe: it shares no memory with its callers",
         ),
         (
             tokens(&signature.abi),

@@ -1,6 +1,0 @@
-use wasp_core::virtine;
-
-#[virtine]
-const fn f() {}
-
-fn main() {}

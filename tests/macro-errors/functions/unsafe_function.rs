@@ -1,6 +1,0 @@
-use wasp_core::virtine;
-
-#[virtine]
-unsafe fn f() {}
-
-fn main() {}
