@@ -1,22 +1,31 @@
 //! `f::with(policy)` and `f::cancelled_by(token)`: calls whose options differ from the attribute's.
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote};
+use syn::Visibility;
+use virtine_build::report::Standing;
 
 use crate::signature::Signature;
 
 /// ```text
-/// struct __virtine_calls_square { policy: Option<Policy>, cancel: Option<CancelToken> }
+/// use square::Calls as __virtine_calls_square;  the options; in a body, a type of this name
 /// impl { fn try_call(&self, x: i32) -> Result<..>;  fn call(&self, x: i32) -> i32;  .. }
 /// fn __virtine_with_square(policy: Policy) -> __virtine_calls_square
 /// fn __virtine_cancelled_by_square(token: &CancelToken) -> __virtine_calls_square
 /// ```
-pub(crate) fn calls(signature: &Signature<'_>) -> TokenStream {
+pub(crate) fn calls(signature: &Signature<'_>, standing: Standing) -> TokenStream {
     let (host, vis) = (signature.host, &signature.function.vis);
     let (calls, with) = (&signature.names.calls, &signature.names.with);
     let cancelled_by = &signature.names.cancelled_by;
     let cfgs = signature.attributes(&["cfg"]);
     let methods = methods(signature);
+    let options = match standing {
+        Standing::Body => options(signature, calls, vis, &Visibility::Inherited),
+        Standing::Module | Standing::ModuleOfNamesake => {
+            let module = &signature.function.sig.ident;
+            quote!(use self::#module::Calls as #calls;)
+        }
+    };
     let name = &signature.function.sig.ident;
     let about_with = format!(
         "Calls of [`{name}()`] under `policy`: it grants what guests may ask of the host, instead of the \
@@ -25,19 +34,14 @@ pub(crate) fn calls(signature: &Signature<'_>) -> TokenStream {
     let about_cancelled_by = format!("Calls of [`{name}()`] that `token` can cancel.");
     quote! {
         #(#cfgs)*
-        #[doc = "Calls of a virtine with other options than those of its attribute."]
-        #[allow(non_camel_case_types, dead_code)]
-        #[derive(Default)]
-        #vis struct #calls {
-            policy: ::core::option::Option<#host::Policy>,
-            cancel: ::core::option::Option<#host::CancelToken>,
-        }
+        #options
 
         #(#cfgs)*
         #methods
 
         #(#cfgs)*
         #[doc = #about_with]
+        #[doc(hidden)]
         #[allow(dead_code)]
         #[must_use]
         #vis fn #with(policy: impl ::core::convert::Into<#host::Policy>) -> #calls {
@@ -46,10 +50,30 @@ pub(crate) fn calls(signature: &Signature<'_>) -> TokenStream {
 
         #(#cfgs)*
         #[doc = #about_cancelled_by]
+        #[doc(hidden)]
         #[allow(dead_code)]
         #[must_use]
         #vis fn #cancelled_by(token: &#host::CancelToken) -> #calls {
             <#calls as ::core::default::Default>::default().cancelled_by(token)
+        }
+    }
+}
+
+/// The type of the options of such calls, with this name.
+pub(crate) fn options(
+    signature: &Signature<'_>,
+    name: &Ident,
+    vis: impl ToTokens,
+    field_vis: impl ToTokens,
+) -> TokenStream {
+    let host = signature.host;
+    quote! {
+        #[doc = "Calls of a virtine with other options than those of its attribute."]
+        #[allow(non_camel_case_types, dead_code)]
+        #[derive(Default)]
+        #vis struct #name {
+            #field_vis policy: ::core::option::Option<#host::Policy>,
+            #field_vis cancel: ::core::option::Option<#host::CancelToken>,
         }
     }
 }

@@ -50,7 +50,7 @@ fn checked(arguments: TokenStream, function: &ItemFn) -> syn::Result<TokenStream
 /// fn __virtine_run_square(options, x: i32) ..   encodes, calls, decodes: see `run`
 /// fn __virtine_try_square(x: i32) -> Result<..> the call under the attribute's policy
 /// fn __virtine_with_square(policy) -> With..    the same calls under another one: see `calls`
-/// mod square { use .. as try_call, with, .. }   the public names of these
+/// mod square { use .. as try_call, with, .. }   the public names of these, for documentation too
 /// ```
 fn expand(signature: &Signature<'_>, settings: &Settings, guest: &Guest) -> TokenStream {
     let (host, handle) = (signature.host, &signature.names.handle);
@@ -60,7 +60,7 @@ fn expand(signature: &Signature<'_>, settings: &Settings, guest: &Guest) -> Toke
     let definition = definition(signature, settings, guest);
     let run = run(signature);
     let try_call = try_call(signature);
-    let calls = calls(signature);
+    let calls = calls(signature, guest.standing);
     let public = public(signature, guest.standing);
     let carrier = &guest.carrier;
     quote! {
@@ -140,6 +140,7 @@ fn try_call(signature: &Signature<'_>) -> TokenStream {
     );
     quote! {
         #[doc = #about]
+        #[doc(hidden)]
         #unlinted
         #vis #safety fn #try_call #generics(#parameters)
             -> ::core::result::Result<#result, #host::Error>

@@ -1,24 +1,24 @@
 //! The public names of a function's other calls: `f::try_call`, `f::with` and `f::cancelled_by`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 use syn::Visibility;
 use virtine_build::report::Standing;
 
+use crate::calls::options;
 use crate::signature::Signature;
 
 /// A module with these names. In a body it is a type, because modules do not see the items of a body.
 pub(crate) fn public(signature: &Signature<'_>, standing: Standing) -> TokenStream {
     let about = format!(
-        "Calls [`{}()`] and returns a failure as an error.{}",
+        "The other ways to call [`{}()`]: with failures as errors, under another policy, or so that it can be cancelled.",
         signature.function.sig.ident,
-        signature.about_safety(),
     );
     match standing {
         Standing::Module => module(signature, &signature.function.vis, &about),
         // A private module is not imported together with the function.
         Standing::ModuleOfNamesake => module(signature, &Visibility::Inherited, &about),
-        Standing::Body => type_with_methods(signature, &about),
+        Standing::Body => type_with_methods(signature),
     }
 }
 
@@ -27,10 +27,13 @@ fn module(signature: &Signature<'_>, module_vis: &Visibility, about: &str) -> To
     let try_call = &signature.names.try_call;
     let name = &signature.function.sig.ident;
     let inner_vis = from_child(&signature.function.vis);
+    let calls = Ident::new("Calls", Span::call_site());
+    let options = options(signature, &calls, &inner_vis, quote!(pub(super)));
     quote! {
         #[doc = #about]
         #[allow(unused_imports, dead_code)]
         #module_vis mod #name {
+            #options
             #[doc(inline)]
             #inner_vis use super::#try_call as try_call;
             #[doc(inline)]
@@ -41,7 +44,12 @@ fn module(signature: &Signature<'_>, module_vis: &Visibility, about: &str) -> To
     }
 }
 
-fn type_with_methods(signature: &Signature<'_>, about: &str) -> TokenStream {
+fn type_with_methods(signature: &Signature<'_>) -> TokenStream {
+    let about = format!(
+        "Calls [`{}()`] and returns a failure as an error.{}",
+        signature.function.sig.ident,
+        signature.about_safety(),
+    );
     let (function, parameters) = (signature.function, &signature.parameters);
     let (arguments, result) = (&signature.arguments, &signature.result);
     let host = signature.host;
