@@ -133,3 +133,35 @@ fn guests_use_other_crates_and_a_renamed_host_crate() {
     package.edit("parts/units/src/lib.rs", "undefined()", "2.0");
     assert_eq!(package.run(), expected, "after a mistake in one");
 }
+
+/// As people write it, with a crate that serde knows nothing of.
+#[test]
+#[cfg_attr(without_kvm, ignore = "WASP_TEST_WITHOUT_KVM=1")]
+fn errors_of_anyhow_come_back_with_their_sources() {
+    let package = Package::plain("plain-anyhow");
+    package.edit(
+        "Cargo.toml",
+        "[dependencies]",
+        "[dependencies]\nanyhow = \"1\"",
+    );
+    package.write(
+        "src/main.rs",
+        r#"use anyhow::Context as _;
+
+        #[wasp_core::virtine]
+        fn half(text: &str) -> anyhow::Result<u32> {
+            let number: u32 = text.parse().with_context(|| format!("not a number: {text}"))?;
+            anyhow::ensure!(number % 2 == 0, "{number} is odd");
+            Ok(number / 2)
+        }
+
+        fn main() -> anyhow::Result<()> {
+            println!("{}; {:#}; {:#}", half("8")?, half("7").unwrap_err(), half("x").unwrap_err());
+            Ok(())
+        }"#,
+    );
+    assert_eq!(
+        package.run(),
+        "4; 7 is odd; not a number: x: invalid digit found in string\n"
+    );
+}

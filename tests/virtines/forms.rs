@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::error::Error;
+use std::fmt;
+use std::num::ParseIntError;
 
 use wasp_core::virtine;
 
@@ -67,6 +70,45 @@ fn lengths(
         .chain(parts)
         .chain(texts.iter().map(|text| text.len()))
         .collect()
+}
+
+#[virtine]
+fn number(text: &str) -> Result<i8, ParseIntError> {
+    text.parse()
+}
+
+#[virtine]
+fn total(texts: Vec<String>) -> Result<f64, Box<dyn Error>> {
+    let mut total = 0.0;
+    for text in texts {
+        let (value, unit) = text.split_once(' ').ok_or("no unit")?;
+        if unit != "kg" {
+            return Err(format!("{unit} is no unit").into());
+        }
+        total += value.parse::<f64>()?;
+    }
+    Ok(total)
+}
+
+/// Caused by what went wrong.
+#[derive(Debug)]
+struct Failed(ParseIntError);
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no number")
+    }
+}
+
+impl Error for Failed {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+#[virtine(std)]
+fn number_with_std(text: &str) -> Result<u64, Box<dyn Error + Send + Sync>> {
+    Ok(text.parse().map_err(Failed)?)
 }
 
 /// The same in a guest with the real std.
@@ -149,4 +191,34 @@ fn results_that_may_borrow_come_back_owned() {
     let result = calls.call(&text, 'x');
     drop(text);
     assert_eq!(result, expected());
+}
+
+#[test]
+fn errors_of_std_are_the_ones_that_happened() {
+    for text in ["7", "", "x", "128", "-129"] {
+        assert_eq!(number(text), text.parse::<i8>(), "{text:?}");
+    }
+}
+
+#[test]
+fn errors_of_any_type_come_back_as_their_texts() {
+    let of = |texts: &[&str]| {
+        let texts = texts.iter().map(|&text| text.to_owned());
+        total(texts.collect()).map_err(|error| error.to_string())
+    };
+    assert_eq!(of(&["1 kg", "2.5 kg"]), Ok(3.5));
+    assert_eq!(of(&["1"]), Err("no unit".to_owned()));
+    assert_eq!(of(&["1 lb"]), Err("lb is no unit".to_owned()));
+    assert_eq!(of(&["x kg"]), Err("invalid float literal".to_owned()));
+
+    assert!(matches!(number_with_std("4"), Ok(4)));
+    let error = number_with_std("x").expect_err("not a number");
+    let source = error.source().map(ToString::to_string);
+    assert_eq!(
+        (error.to_string(), source),
+        (
+            "no number".to_owned(),
+            Some("invalid digit found in string".to_owned())
+        )
+    );
 }

@@ -2,7 +2,18 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
-use syn::{GenericArgument, PathArguments, PathSegment, Type};
+use syn::{GenericArgument, PathArguments, PathSegment, Type, TypeParamBound, TypeTraitObject};
+
+/// The errors that [`Form::SimpleError`] encodes, by name.
+const SIMPLE_ERRORS: [&str; 7] = [
+    "ParseIntError",
+    "ParseFloatError",
+    "ParseBoolError",
+    "ParseCharError",
+    "CharTryFromError",
+    "TryFromIntError",
+    "AddrParseError",
+];
 
 /// The form of a type, judging by its spelling. The variants have the names of virtine-rt's forms.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +22,12 @@ pub enum Form {
     SerdeForm,
     /// `std::cmp::Ordering`.
     Ordered,
+    /// An error of std that says one of a few things: `ParseIntError` and its like.
+    SimpleError,
+    /// `Box<dyn Error>`, `anyhow::Error`.
+    Chain,
+    /// `Box<dyn Error + Send + Sync>`.
+    SendChain,
     /// `[T; N]`.
     Array(Box<Form>),
     /// `Vec<T>`, `&[T]`, `Box<[T]>`.
@@ -75,8 +92,8 @@ impl Form {
     }
 
     fn of_named(path: &syn::Path, last: &PathSegment) -> Self {
-        if is_from(path, "cmp", "Ordering") {
-            return Self::Ordered;
+        if let Some(form) = Self::of_plain(path, last) {
+            return form;
         }
         let PathArguments::AngleBracketed(arguments) = &last.arguments else {
             return Self::SerdeForm;
@@ -92,9 +109,51 @@ impl Form {
             ("Option", [ty]) => Self::of(ty).within(Self::Optional),
             ("Vec", [ty]) => Self::of(ty).within(Self::List),
             ("Box", [slice @ Type::Slice(_)]) => Self::of(slice),
+            ("Box", [Type::TraitObject(object)]) => Self::of_boxed_object(object),
             ("Box", [ty]) => Self::of(ty).within(Self::Boxed),
-            ("Result", [ty]) => Self::of_result(Self::of(ty), Self::SerdeForm),
+            ("Result", [ty]) => Self::of_result(Self::of(ty), Self::of_alias(path)),
             ("Result", [ty, error]) => Self::of_result(Self::of(ty), Self::of(error)),
+            _ => Self::SerdeForm,
+        }
+    }
+
+    /// The form of a type without parameters, unless it is serde's own.
+    fn of_plain(path: &syn::Path, last: &PathSegment) -> Option<Self> {
+        let is_qualified = path.segments.len() > 1;
+        let is = |module, name| is_qualified && is_from(path, module, name);
+        if is_from(path, "cmp", "Ordering") {
+            Some(Self::Ordered)
+        } else if is("anyhow", "Error") || is("eyre", "Report") {
+            Some(Self::Chain)
+        } else if is("fmt", "Error") || SIMPLE_ERRORS.iter().any(|name| last.ident == name) {
+            Some(Self::SimpleError)
+        } else {
+            None
+        }
+    }
+
+    /// The form of `Box<dyn ..>`.
+    fn of_boxed_object(object: &TypeTraitObject) -> Self {
+        let bounds: Vec<&Ident> = object
+            .bounds
+            .iter()
+            .filter_map(|bound| match bound {
+                TypeParamBound::Trait(bound) => Some(&bound.path.segments.last()?.ident),
+                _ => None,
+            })
+            .collect();
+        match bounds[..] {
+            [name] if name == "Error" => Self::Chain,
+            [name, ..] if name == "Error" => Self::SendChain,
+            _ => Self::SerdeForm,
+        }
+    }
+
+    /// What an alias with one parameter has as error: `anyhow::Result<T>`.
+    fn of_alias(path: &syn::Path) -> Self {
+        let mut modules = path.segments.iter().rev().skip(1);
+        match modules.next() {
+            Some(module) if module.ident == "anyhow" || module.ident == "eyre" => Self::Chain,
             _ => Self::SerdeForm,
         }
     }
@@ -123,6 +182,9 @@ impl Form {
             }
             Self::SerdeForm => ("SerdeForm", &[]),
             Self::Ordered => ("Ordered", &[]),
+            Self::SimpleError => ("SimpleError", &[]),
+            Self::Chain => ("Chain", &[]),
+            Self::SendChain => ("SendChain", &[]),
             Self::Array(form) => ("Array", &[form]),
             Self::List(form) => ("List", &[form]),
             Self::Optional(form) => ("Optional", &[form]),
@@ -186,6 +248,24 @@ mod tests {
             ("[u8; 64]", "Array<SerdeForm>"),
             ("[[u8; 64]; N]", "Array<Array<SerdeForm>>"),
             ("Ordering", "Ordered"),
+            (
+                "Result<u8, std::num::ParseIntError>",
+                "Fallible<SerdeForm,SimpleError>",
+            ),
+            (
+                "Result<String, fmt::Error>",
+                "Fallible<SerdeForm,SimpleError>",
+            ),
+            (
+                "Result<u8, Box<dyn std::error::Error>>",
+                "Fallible<SerdeForm,Chain>",
+            ),
+            (
+                "Result<u8, Box<dyn Error + Send + Sync + 'static>>",
+                "Fallible<SerdeForm,SendChain>",
+            ),
+            ("anyhow::Result<()>", "Fallible<SerdeForm,Chain>"),
+            ("Result<u8, anyhow::Error>", "Fallible<SerdeForm,Chain>"),
             ("std::option::Option<cmp::Ordering>", "Optional<Ordered>"),
             ("&[&[i32]]", "List<List<SerdeForm>>"),
             ("Option<&[&str]>", "Optional<List<SerdeForm>>"),

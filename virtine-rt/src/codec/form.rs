@@ -1,4 +1,5 @@
-//! Encodings of types that serde does not support: arrays of any length, `Ordering`, and types that contain them.
+//! Encodings of types that serde does not support: arrays of any length, `Ordering`, errors of std, errors of any type,
+//! and types that contain them.
 //!
 //! A type's *form* is composed like the type, with [`SerdeForm`] for everything that serde supports itself:
 //! `Option<Vec<[u8; 64]>>` has the form `Optional<List<Array<SerdeForm>>>`. `#[virtine]` and `virtine-build` derive it
@@ -10,15 +11,19 @@
 
 mod array;
 mod containers;
+mod error_chain;
 mod ordering;
 mod reference;
+mod simple_error;
 mod tuples;
 mod wire;
 
 pub use array::Array;
 pub use containers::{Boxed, Fallible, List, Optional, SerdeForm};
+pub use error_chain::{Chain, SendChain};
 pub use ordering::Ordered;
 pub use reference::Borrowed;
+pub use simple_error::SimpleError;
 pub use wire::{As, AsRef, DecodeAs, EncodeAs};
 
 #[cfg(test)]
