@@ -4,6 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Attribute, Ident, ItemFn};
+use virtine_build::report::Standing;
 use virtine_build::syntax::{Function, Settings};
 
 use crate::calls::calls;
@@ -59,7 +60,11 @@ fn expand(signature: &Signature<'_>, settings: &Settings, guest: &Guest) -> Toke
     let init = settings.init.as_ref().map(|path| init(&path.0, &cfgs));
     let definition = definition(signature, settings, guest);
     let run = run(signature);
-    let try_call = try_call(signature);
+    // In a body, the method of the type is the only one.
+    let try_call = (guest.standing != Standing::Body).then(|| {
+        let try_call = try_call(signature);
+        quote!(#(#cfgs)* #try_call)
+    });
     let calls = calls(signature, guest.standing);
     let public = public(signature, guest.standing);
     let carrier = &guest.carrier;
@@ -73,7 +78,6 @@ fn expand(signature: &Signature<'_>, settings: &Settings, guest: &Guest) -> Toke
         #init
         #(#cfgs)*
         #run
-        #(#cfgs)*
         #try_call
         #calls
         #(#cfgs)*

@@ -6,7 +6,7 @@ use core::net::{
     AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6,
 };
 use core::num::{NonZeroU8, ParseFloatError, ParseIntError, TryFromIntError};
-use core::str::ParseBoolError;
+use core::str::{FromStr, ParseBoolError};
 
 use serde::de::Error as _;
 use serde::ser::Error as _;
@@ -40,34 +40,32 @@ impl<'de, T: Few> DecodeAs<'de, T> for SimpleError {
     }
 }
 
+/// The errors of parsing these texts.
+fn mistakes<T: FromStr, const N: usize>(texts: [&'static str; N]) -> impl Iterator<Item = T::Err> {
+    texts.into_iter().filter_map(|text| text.parse::<T>().err())
+}
+
 impl Few for ParseIntError {
     fn all() -> impl Iterator<Item = Self> {
-        let of = |text: &str| text.parse::<i8>().err();
-        let zero = || "0".parse::<NonZeroU8>().err();
-        let all = [of(""), of("x"), of("128"), of("-129"), zero()];
-        all.into_iter().flatten()
+        mistakes::<i8, _>(["", "x", "128", "-129"]).chain(mistakes::<NonZeroU8, _>(["0"]))
     }
 }
 
 impl Few for ParseFloatError {
     fn all() -> impl Iterator<Item = Self> {
-        ["", "x"]
-            .into_iter()
-            .filter_map(|text| text.parse::<f32>().err())
+        mistakes::<f32, _>(["", "x"])
     }
 }
 
 impl Few for ParseBoolError {
     fn all() -> impl Iterator<Item = Self> {
-        "".parse::<bool>().err().into_iter()
+        mistakes::<bool, _>([""])
     }
 }
 
 impl Few for ParseCharError {
     fn all() -> impl Iterator<Item = Self> {
-        ["", "xx"]
-            .into_iter()
-            .filter_map(|text| text.parse::<char>().err())
+        mistakes::<char, _>(["", "xx"])
     }
 }
 
@@ -85,15 +83,12 @@ impl Few for TryFromIntError {
 
 impl Few for AddrParseError {
     fn all() -> impl Iterator<Item = Self> {
-        let all = [
-            "".parse::<IpAddr>().err(),
-            "".parse::<Ipv4Addr>().err(),
-            "".parse::<Ipv6Addr>().err(),
-            "".parse::<SocketAddr>().err(),
-            "".parse::<SocketAddrV4>().err(),
-            "".parse::<SocketAddrV6>().err(),
-        ];
-        all.into_iter().flatten()
+        mistakes::<IpAddr, _>([""])
+            .chain(mistakes::<Ipv4Addr, _>([""]))
+            .chain(mistakes::<Ipv6Addr, _>([""]))
+            .chain(mistakes::<SocketAddr, _>([""]))
+            .chain(mistakes::<SocketAddrV4, _>([""]))
+            .chain(mistakes::<SocketAddrV6, _>([""]))
     }
 }
 
